@@ -1,0 +1,65 @@
+"""Find the same picture again: near-duplicate images in SQL, in a normal txtai index.
+
+The names here are the public ones, and the class paths for YAML. Each is imported when it is
+first used, so that `import hashlens` costs nothing and never loads txtai.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hashlens.hashing import PerceptualHash as PerceptualHash
+    from hashlens.index import ImageIndex as ImageIndex
+    from hashlens.metrics import distance as distance
+    from hashlens.metrics import similarity as similarity
+    from hashlens.model import Duplicates as Duplicates
+    from hashlens.model import FingerprintError as FingerprintError
+    from hashlens.model import HashlensError as HashlensError
+    from hashlens.model import ImageError as ImageError
+    from hashlens.model import IndexingError as IndexingError
+    from hashlens.model import Match as Match
+    from hashlens.model import ParameterError as ParameterError
+    from hashlens.model import Progress as Progress
+    from hashlens.model import QueryError as QueryError
+    from hashlens.model import Report as Report
+    from hashlens.model import Skipped as Skipped
+    from hashlens.pipeline import ImageHash as ImageHash
+    from hashlens.pipeline import ImageRows as ImageRows
+    from hashlens.sql import SQL_FUNCTIONS as SQL_FUNCTIONS
+
+_HOMES = {
+    "hashing": ("PerceptualHash",),
+    "index": ("ImageIndex",),
+    "metrics": ("distance", "similarity"),
+    "model": (
+        "Duplicates",
+        "FingerprintError",
+        "HashlensError",
+        "ImageError",
+        "IndexingError",
+        "Match",
+        "ParameterError",
+        "Progress",
+        "QueryError",
+        "Report",
+        "Skipped",
+    ),
+    "pipeline": ("ImageHash", "ImageRows"),
+    "sql": ("SQL_FUNCTIONS",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605  one list of the names, above
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"hashlens.{_HOME[name]}"), name)
+    msg = f"module 'hashlens' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

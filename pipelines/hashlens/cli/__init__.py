@@ -1,0 +1,38 @@
+"""The command line: thin doors onto the library. `--help` loads nothing but click."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from hashlens.cli.commands import app
+from hashlens.model import HashlensError
+
+USER_ERROR = 1
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line: exit 0, 1 with one line for a user's error, 130 when interrupted."""
+    try:
+        code = app(prog_name="hashlens", standalone_mode=False)
+        sys.stdout.flush()
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("hashlens: interrupted; what was committed is kept", err=True)
+        code = INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = USER_ERROR
+    except click.ClickException as error:
+        click.echo(f"hashlens: error: {error.format_message()}", err=True)
+        code = USER_ERROR
+    except HashlensError as error:
+        click.echo(f"hashlens: error: {error}", err=True)
+        code = USER_ERROR
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; nothing more may be flushed to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,248 @@
+"""The commands. Each opens the index, calls one method of it, and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hashlens.cli.output import FORMATS, show, show_one
+
+if TYPE_CHECKING:
+    from hashlens.index import ImageIndex
+    from hashlens.model import Progress, Report
+
+MATCH_COLUMNS = ("distance", "similarity", "path", "width", "height", "bytes")
+
+
+def _index_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--index",
+        "directory",
+        default=".hashlens",
+        show_default=True,
+        metavar="DIR",
+        help="Directory of the index.",
+    )(function)
+
+
+def _format_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(FORMATS, case_sensitive=False),
+        default="table",
+        show_default=True,
+        help="How to print the result.",
+    )(function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hashlens")
+def app() -> None:
+    """Find the same picture again: exact copies and near-duplicates, answered in SQL.
+
+    Not for finding pictures of the same thing: perceptual hashes compare how pictures look.
+    """
+
+
+@app.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
+@_index_option
+@click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
+@click.option(
+    "--set",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Parameter of the hash, such as hash_size=16; repeatable.",
+)
+@click.option("--metric", metavar="NAME", help="Metric of distance(a, b) (hamming).")
+@click.option(
+    "--content", type=click.Choice(["sqlite", "duckdb"]), help="Database of a new index (sqlite)."
+)
+@click.option("--thumbnails/--no-thumbnails", default=None, help="Keep small pictures (yes).")
+@_format_option
+def index(
+    paths: tuple[str, ...],
+    directory: str,
+    algorithm: str | None,
+    params: tuple[str, ...],
+    metric: str | None,
+    content: str | None,
+    thumbnails: bool | None,
+    style: str,
+) -> None:
+    """Bring an index up to date with folders and files.
+
+    Only new and changed files are read; rows of vanished files are dropped. Files that cannot be
+    read are skipped, listed, and kept in the index with the reason.
+    """
+    from hashlens.index import ImageIndex
+
+    settings = {"algorithm": algorithm, "metric": metric, "thumbnails": thumbnails}
+    given = {name: value for name, value in settings.items() if value is not None}
+    given |= {name: _literal(value) for name, value in _pairs(params, "--set")}
+    with ImageIndex.open(directory, content=content, **given) as opened:
+        with _progress_bar() as advance:
+            report = opened.index(paths, progress=advance)
+        _show_report(report, opened, style)
+
+
+@app.command()
+@click.argument("query", metavar="IMAGE_OR_HASH")
+@_index_option
+@click.option("--max-distance", type=float, metavar="N", help="Matches within N only, inclusive.")
+@click.option("--limit", type=int, default=10, show_default=True, help="At most so many matches.")
+@click.option("--first", is_flag=True, help="The nearest match only.")
+@_format_option
+def search(
+    query: str, directory: str, max_distance: float | None, limit: int, first: bool, style: str
+) -> None:
+    """Find the pictures nearest to an image file or a hash in hex.
+
+    The distance counts differing bits (0: looks the same); similarity is 1 - distance / bits.
+    """
+    with _open(directory) as opened:
+        matches = opened.search(query, limit=1 if first else limit, max_distance=max_distance)
+        rows = [
+            {"distance": m.distance, "similarity": m.similarity, "path": m.path, **m.row}
+            for m in matches
+        ]
+        show(rows, style, MATCH_COLUMNS if style == "table" else tuple(rows[0]) if rows else ())
+
+
+@app.command()
+@click.argument("query")
+@_index_option
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Bind parameter :NAME; =@FILE binds the hash of an image; repeatable.",
+)
+@click.option("--limit", type=int, help="At most so many rows, unless the query has a limit.")
+@_format_option
+def sql(
+    query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str
+) -> None:
+    """Run a query: select ... from txtai ...
+
+    Columns: id, path, text (the hash), width, height, bytes, mtime, format, file_digest,
+    pixel_digest, skipped, object (the thumbnail). Functions: distance(a, b), distance(a, b,
+    metric), similarity(a, b).
+    """
+    with _open(directory) as opened:
+        bound = {
+            name: Path(value[1:]) if value.startswith("@") else _literal(value, words=())
+            for name, value in _pairs(params, "--param")
+        }
+        show(opened.sql(query, bound, limit=limit), style)
+
+
+@app.command()
+@_index_option
+@_format_option
+def duplicates(directory: str, style: str) -> None:
+    """List the groups of pictures with equal hashes."""
+    with _open(directory) as opened:
+        groups = opened.duplicates()
+    if style == "json":
+        show([{"hash": g.fingerprint, "paths": list(g.paths)} for g in groups], style)
+    else:
+        rows = [
+            {"group": number, "hash": group.fingerprint, "path": path}
+            for number, group in enumerate(groups, 1)
+            for path in group.paths
+        ]
+        show(rows, style, ("group", "hash", "path"))
+
+
+@app.command()
+@_index_option
+@_format_option
+def info(directory: str, style: str) -> None:
+    """Show what an index is made of."""
+    with _open(directory) as opened:
+        show_one(opened.info(), style)
+
+
+@app.command()
+@click.argument("config", type=click.Path(), metavar="CONFIG.YML")
+@click.argument("elements", nargs=-1, metavar="[ELEMENT]...")
+@click.option("--workflow", metavar="NAME", help="Which workflow, if there are several.")
+@_format_option
+def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str) -> None:
+    """Run a workflow of a txtai application file, on its own elements or those given here."""
+    from hashlens.run import run as run_config
+
+    show_one(run_config(config, elements, workflow=workflow), style)
+
+
+def _open(directory: str) -> ImageIndex:
+    from hashlens.index import ImageIndex
+
+    return ImageIndex.open(directory, create=False)
+
+
+def _pairs(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            msg = f"{option} takes NAME=VALUE, not {item!r}"
+            raise click.UsageError(msg)
+        yield name, value
+
+
+def _literal(text: str, words: Sequence[str] = ("true", "false", "none")) -> Any:
+    """Read a number, or a word that stands for a value; anything else is text.
+
+    A hash of digits only is text: no number that a person types has leading zeros or 16 digits.
+    """
+    if text.lower() in words:
+        return {"true": True, "false": False, "none": None}[text.lower()]
+    digits = text.lstrip("-")
+    if digits.isdecimal() and digits.isascii() and len(digits) < 10 and str(int(text)) == text:
+        return int(text)
+    return text
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """Show a bar on standard error, if a person looks, from the first second on."""
+    from tqdm import tqdm
+
+    with tqdm(unit="file", delay=1, disable=None, leave=False, dynamic_ncols=True) as bar:
+
+        def advance(step: Progress) -> None:
+            bar.total = step.total
+            bar.update(step.done - bar.n)
+
+        yield advance
+
+
+def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
+    from dataclasses import asdict
+
+    if style == "json":
+        show_one({**asdict(report), "images": report.images, "index": str(opened.path)}, style)
+    elif style == "csv":
+        show([asdict(item) for item in report.skipped], style, ("path", "reason"))
+    else:
+        files = report.images + len(report.skipped)
+        print(f"indexed {report.images} of {files} images in {opened.path}")
+        parts = (
+            (report.hashed, "hashed"),
+            (report.unchanged, "unchanged"),
+            (report.removed, "removed"),
+            (report.ignored, "other files passed over"),
+        )
+        print("  " + ", ".join(f"{count} {what}" for count, what in parts))
+        if report.skipped:
+            print(f"skipped {len(report.skipped)}:")
+            for item in report.skipped:
+                print(f"  {item.path}: {item.reason}")

@@ -1,0 +1,67 @@
+"""Print records as a table, JSON or CSV on standard output."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+FORMATS = ("table", "json", "csv")
+
+
+def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str] = ()) -> None:
+    """Print records in one of FORMATS; `columns` are those of a list that may be empty."""
+    rows = list(records)
+    names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
+    if style == "json":
+        picked = [{name: _json(row.get(name)) for name in names} for row in rows]
+        print(json.dumps(picked, indent=2))
+    elif style == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_plain(row.get(name)) for name in names] for row in rows)
+    else:
+        from tabulate import tabulate
+
+        cells = [[_cell(row.get(name)) for name in names] for row in rows]
+        # Fingerprints such as 00e1… are no numbers, whatever they look like.
+        print(tabulate(cells, names, disable_numparse=True) if rows else "no rows")
+
+
+def show_one(record: Mapping[str, Any], style: str) -> None:
+    """Print one record: as a list of its fields, as a JSON object, or as CSV."""
+    if style == "json":
+        print(json.dumps({name: _json(value) for name, value in record.items()}, indent=2))
+    elif style == "csv":
+        show([record], style)
+    else:
+        width = max(map(len, record), default=0)
+        for name, value in record.items():
+            print(f"{name:{width}}  {_cell(value)}")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if hasattr(value, "save"):
+        return f"{value.format} {value.width}x{value.height}"
+    return str(value)
+
+
+def _json(value: Any) -> Any:
+    if hasattr(value, "save"):
+        output = BytesIO()
+        value.save(output, value.format)
+        data = base64.b64encode(output.getvalue()).decode()
+        return f"data:image/{str(value.format).lower()};base64,{data}"
+    return value

@@ -1,0 +1,157 @@
+"""Content databases for txtai that know `distance` and `similarity`.
+
+An index names one as its content, by class path:
+
+    Embeddings(content="hashlens.database.SQLite", keyword=False, defaults=False)
+
+They are txtai's own SQLite and DuckDB. The functions come with the class, not through the
+configuration: so nothing but a name is written into a saved index, and it opens in stock txtai.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+from txtai.database.duckdb import DuckDB as TxtaiDuckDB
+from txtai.database.encoder import Encoder
+from txtai.database.sqlite import SQLite as TxtaiSQLite
+
+from hashlens import sql
+from hashlens.rows import NUMBERS
+from hashlens.settings import KEY
+
+
+
+
+class Thumbnails(Encoder):  # type: ignore[misc]  # txtai is untyped
+    """Store pictures as the JPEG bytes they come as; `select object` gives PIL images."""
+
+    def encode(self, obj: bytes | Image.Image) -> bytes:
+        """Return the bytes to store; a PIL image is written as JPEG."""
+        if isinstance(obj, bytes):
+            return obj
+        output = BytesIO()
+        obj.convert("RGB").save(output, "JPEG", quality=80)
+        return output.getvalue()
+
+    def decode(self, data: bytes | None) -> Image.Image | None:
+        """Return the stored picture, or None where there is none."""
+        return Image.open(BytesIO(data)) if data else None
+
+
+class HashFunctions:
+    """Mixed into a txtai database: our SQL functions, and rows without a fingerprint."""
+
+    config: dict[str, Any]
+    functions: list[tuple[str, int, Any, bool | None]] | None
+
+    def registerfunctions(self, config: dict[str, Any]) -> None:
+        """Add our functions to those of the configuration, which come first."""
+        super().registerfunctions(config)  # type: ignore[misc]
+        self.metric = (config.get(KEY) or {}).get("metric", "hamming")
+        taken = {name for name, *_ in self.functions or []}
+        self.ours = {
+            name: function
+            for name, function in sql.functions(self.metric).items()
+            if name not in taken
+        }
+
+    def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
+        """Insert rows; the text of a skipped file is NULL, where txtai puts the row's id."""
+        self._skipped: set[Any] = set()
+        super().insert(self._noting_skipped(documents), index)  # type: ignore[misc]
+
+    def _noting_skipped(self, documents: Iterable[tuple[Any, Any, Any]]) -> Any:
+        for uid, document, tags in documents:
+            if isinstance(document, dict) and document.get("skipped"):
+                self._skipped.add(uid)
+            yield uid, document, tags
+
+    def insertsection(self, index: int, uid: Any, text: str | None, tags: Any, entry: Any) -> None:
+        """Insert the text of a row."""
+        missing = uid in self._skipped and text == str(uid)
+        super().insertsection(  # type: ignore[misc]
+            index, uid, None if missing else text, tags, entry
+        )
+
+
+class SQLite(HashFunctions, TxtaiSQLite):  # type: ignore[misc]
+    """txtai's SQLite with our functions."""
+
+    def addfunctions(self) -> None:
+        """Register the functions of the configuration, then ours."""
+        super().addfunctions()
+        for name, function in self.ours.items():
+            self.connection.create_function(name, -1, function, deterministic=True)
+
+
+class DuckDB(HashFunctions, TxtaiDuckDB):  # type: ignore[misc]
+    """txtai's DuckDB with our functions, typed and total.
+
+    As txtai registers them, functions would give text, which sorts 10 before 2, and NULL for
+    NULL; and one failed query would abort the transaction that all later ones run in.
+    """
+
+    def loadfunctions(self, connection: Any) -> None:
+        """Register the functions of the configuration as txtai does, and ours behind macros.
+
+        A DuckDB function has one result type; distances of the named metrics may be fractions,
+        those of the two-argument form are whole under Hamming and Levenshtein.
+        """
+        super().loadfunctions(connection)
+        whole = int if self.metric in ("hamming", "levenshtein") else float
+        for name, function in self.ours.items():
+            two, three = f"hashlens_{name}", f"hashlens_{name}_by"
+            if _knows(connection, two):
+                continue  # txtai loads them into a copy, then again into a session on it
+            _create(connection, two, function, whole if name == "distance" else float)
+            _create(connection, three, function, float)
+            connection.execute(
+                f"CREATE TEMP MACRO {name}(a, b) AS {two}(a, b), (a, b, m) AS {three}(a, b, m)"
+            )
+
+    def jsoncolumn(self, name: str) -> str:
+        """Read a column out of a row's JSON; DuckDB gives text, our numbers become numbers."""
+        column: str = super().jsoncolumn(name)
+        return column + (f"::{NUMBERS[name]}" if name in NUMBERS else "")
+
+    def session(self, path: str | None = None, connection: Any = None) -> None:
+        """Open a session whose temporary tables and functions outlive a rollback."""
+        super().session(path, connection)
+        self._begin_anew()
+
+    def save(self, path: str) -> None:
+        """Commit, or copy to a new path, and begin the next transaction."""
+        super().save(path)
+        self._begin_anew()
+
+    def execute(self, function: Any, *args: Any) -> Any:
+        """Run a user's query; where it fails, what was not committed is rolled back."""
+        try:
+            return super().execute(function, *args)
+        except Exception:
+            self.connection.rollback()
+            self.connection.begin()
+            raise
+
+    def _begin_anew(self) -> None:
+        self.connection.commit()
+        self.connection.begin()
+
+
+def _knows(connection: Any, name: str) -> bool:
+    query = "SELECT 1 FROM duckdb_functions() WHERE function_name = ?"
+    return connection.execute(query, [name]).fetchone() is not None
+
+
+def _create(connection: Any, name: str, function: Callable[..., float], result: type) -> None:
+    # DuckDB reads the number of arguments from the signature; a partial has none that it likes.
+    def call(*values: Any) -> float:
+        return function(*values)
+
+    connection.create_function(
+        name, call, return_type=result, null_handling="special", side_effects=False
+    )

@@ -1,0 +1,220 @@
+"""From paths to pixels: find files, open them, digest them. A bad file is a value, not a crash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeAlias, Union
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
+
+from hashlens.model import ImageError, ParameterError, Skipped
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Source: TypeAlias = Union[str, os.PathLike[str], bytes, IO[bytes], np.ndarray, Image.Image]
+
+# What cameras, phones, scanners and the web write. Files with these names are opened; one that
+# this installation of Pillow cannot read is skipped with that reason, never passed over.
+EXTENSIONS = frozenset(
+    ".apng .avif .avifs .bmp .dds .dib .gif .heic .heif .ico .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg "
+    ".jpf .jpg .jpx .jxl .mpo .pbm .pcx .pgm .png .pnm .ppm .psd .qoi .ras .rgb .sgi .tga .tif "
+    ".tiff .webp".split()
+)
+# Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
+MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+THUMBNAIL_SIDE = 160
+WIDE_BIT_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path | Skipped]:
+    """Find the files below some paths, sorted, each once; directories that cannot be read skip.
+
+    A file given by name is found whatever its extension; in a directory every file is, so that
+    the caller can count what it leaves out. Links to directories are followed, after the real
+    ones, and a directory that was visited already is skipped. Raises ParameterError for a path
+    that does not exist, before anything is found.
+    """
+    roots = [Path(os.path.abspath(path)) for path in paths]
+    for root in roots:
+        if not os.path.lexists(root):
+            msg = f"no such file or directory: {root}"
+            raise ParameterError(msg)
+    return _walk(roots)
+
+
+def _walk(roots: list[Path]) -> Iterator[Path | Skipped]:
+    found: set[Path | Skipped] = set()
+    visited: dict[tuple[int, int], Path] = {}
+    pending = list(roots)
+    for root in pending:  # grows by the links to directories that are met
+        for entry in _descend(root, visited, pending) if root.is_dir() else [root]:
+            if entry not in found:
+                found.add(entry)
+                yield entry
+
+
+def _descend(
+    folder: Path, visited: dict[tuple[int, int], Path], links: list[Path]
+) -> Iterator[Path | Skipped]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Skipped(str(folder), f"directory cannot be read: {_cause(error)}")
+        return
+    key = (status.st_dev, status.st_ino)
+    if key in visited:
+        yield Skipped(str(folder), f"directory was visited already, as {visited[key]}")
+        return
+    visited[key] = folder
+    for entry in entries:
+        path = folder / entry.name
+        if entry.is_dir(follow_symlinks=False):
+            yield from _descend(path, visited, links)
+        elif entry.is_dir():
+            links.append(path)
+        elif entry.is_file() or not path.exists():  # a dead link is reported, a pipe is not read
+            yield path
+
+
+def is_image_name(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file's extension is one that images have."""
+    return os.path.splitext(path)[1].lower() in EXTENSIONS
+
+
+def open_image(source: Source, *, name: str | None = None) -> Image.Image:
+    """Open a path, bytes, file object, numpy array or PIL image, and load all its pixels.
+
+    The first frame of an animation is taken. Raises ImageError, with the name and the reason,
+    for what is missing, empty, truncated, too large or no image.
+    """
+    if isinstance(source, Image.Image):
+        name, opened = name or f"{source.mode} image", source
+    elif isinstance(source, (str, os.PathLike)):
+        return open_image(read(source), name=name or os.fspath(source))
+    else:
+        name = name or f"{type(source).__name__} object"
+        opened = _identify(source, name)
+    if opened.width * opened.height > MAX_PIXELS:
+        raise ImageError(name, _too_large(opened.width, opened.height))
+    try:
+        opened.load()
+    except Exception as error:
+        # Decoders meet hostile bytes: besides OSError they raise SyntaxError, ValueError,
+        # struct.error, zlib.error and more, and one bad file must never end a run.
+        raise ImageError(name, f"cannot be decoded: {_cause(error)}") from error
+    return opened
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Read a file whole; raises ImageError where that fails or it is empty."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(os.fspath(path), _cause(error)) from error
+    if not data:
+        raise ImageError(os.fspath(path), "empty file")
+    return data
+
+
+def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Between one and two times Pillow's limit it warns; our bound is the upper one.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            if isinstance(source, (bytes, bytearray, memoryview)):
+                return Image.open(BytesIO(source))
+            if hasattr(source, "read"):
+                return Image.open(source)
+            return Image.fromarray(source)
+    except UnidentifiedImageError as error:
+        raise ImageError(name, "not an image in a format that Pillow can read") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(name, f"too many pixels: {_cause(error)}") from error
+    except Exception as error:
+        raise ImageError(name, f"cannot be read as an image: {_cause(error)}") from error
+
+
+def _too_large(width: int, height: int) -> str:
+    return f"too many pixels: {width} x {height} is over {MAX_PIXELS:,}"
+
+
+def _cause(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).rstrip(".")
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return what a person sees: turned as EXIF says, on white, in 8 bits.
+
+    16-bit and float pixels are scaled to 8 bits (Pillow's own conversion clips them), and
+    transparency is composited on white. An image that needs none of this is returned as it is.
+    """
+    image = _turned(image)
+    if image.mode in WIDE_BIT_MODES:
+        return _eight_bit(image)
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        if image.getexif().get(Base.Orientation, 1) == 1:
+            return image
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001  damaged EXIF is no reason to lose the pixels
+        return image
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    import numpy as np  # noqa: PLC0415  a tenth of a second that 8-bit images need not pay
+
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    if image.mode.startswith("I;16") or (image.mode == "I" and pixels.max(initial=0) > 255):
+        low, high = 0.0, 65535.0
+    elif image.mode == "I":
+        low, high = 0.0, 255.0
+    else:
+        low, high = float(pixels.min()), float(pixels.max())
+    scaled = (pixels - low) * (255.0 / ((high - low) or 1.0))
+    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+
+
+def file_digest(data: bytes) -> str:
+    """Return the SHA-256 of a file's bytes, in hex: equal for exact copies."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def pixel_digest(image: Image.Image) -> str:
+    """Return the SHA-256 of the decoded pixels, in hex: equal where only metadata differs.
+
+    Pixels are turned as EXIF says; grey, palette and other 8-bit modes count as RGB, a channel
+    of transparency only where something shows through. The size is part of the digest.
+    """
+    image = _turned(image)
+    if image.mode not in (*WIDE_BIT_MODES, "RGB"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
+        image = image.convert("RGB")
+    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def thumbnail(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
+    """Return a small JPEG of an upright image, its longer side at most `side` pixels."""
+    small = image.convert("RGB")
+    small.thumbnail((side, side))
+    output = BytesIO()
+    small.save(output, "JPEG", quality=80)
+    return output.getvalue()

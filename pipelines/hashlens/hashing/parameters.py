@@ -1,0 +1,73 @@
+"""Parameters of the algorithms: name, default, constraint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hashlens.model import ParameterError
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A named parameter: its default, what it must be in words, and the check."""
+
+    name: str
+    default: Any
+    constraint: str
+    holds: Callable[[Any], bool]
+
+    def check(self, value: Any, algorithm: str) -> Any:
+        """Return the value, or raise ParameterError with the parameter and its constraint."""
+        if self.holds(value):
+            return value
+        msg = f"{self.name} must be {self.constraint} for the {algorithm} hash, not {value!r}"
+        raise ParameterError(msg)
+
+
+def whole(name: str, default: int, low: int, high: int | None = None) -> Parameter:
+    """Describe a whole number of at least `low` and at most `high`."""
+    constraint = f"a whole number >= {low}" if high is None else f"a whole number {low} to {high}"
+    return Parameter(
+        name,
+        default,
+        constraint,
+        lambda value: is_whole(value) and low <= value and (high is None or value <= high),
+    )
+
+
+def optional(parameter: Parameter) -> Parameter:
+    """Let a parameter be None as well, which is then its default."""
+    return Parameter(
+        parameter.name,
+        None,
+        f"None or {parameter.constraint}",
+        lambda value: value is None or parameter.holds(value),
+    )
+
+
+def power_of_two(name: str, default: int) -> Parameter:
+    """Describe a power of two of at least 2."""
+    return Parameter(
+        name,
+        default,
+        "a power of two >= 2",
+        lambda value: is_whole(value) and value >= 2 and not value & (value - 1),
+    )
+
+
+def choice(name: str, default: str, *others: str) -> Parameter:
+    """Describe one of several words."""
+    words = (default, *others)
+    return Parameter(name, default, f"one of {', '.join(words)}", lambda value: value in words)
+
+
+def flag(name: str, *, default: bool) -> Parameter:
+    """Describe True or False; words and numbers are refused, since 'False' would be true."""
+    return Parameter(name, default, "True or False", lambda value: isinstance(value, bool))
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is an int and no bool."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,351 @@
+"""`ImageIndex`: pictures in, answers out. A normal txtai index directory, with verbs for images.
+
+    with ImageIndex.open("photos.index") as index:
+        index.index(["photos"])
+        for match in index.search("copy.jpg", limit=5):
+            print(match.distance, match.path)
+        index.sql("select path from txtai where distance(text, :q) <= 4", {"q": Path("copy.jpg")})
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from hashlens.files import open_image, upright
+from hashlens.metrics import largest
+from hashlens.model import (
+    Duplicates,
+    IndexingError,
+    Match,
+    ParameterError,
+    Progress,
+    QueryError,
+    Report,
+    Skipped,
+)
+from hashlens.rows import Row, RowMaker, find_images, skipped_row
+from hashlens.settings import CONTENTS, Settings, require_same, settings_of
+from hashlens.sql import check_fingerprint, check_query
+from hashlens.store import Store, commits_at_once
+
+if TYPE_CHECKING:
+    from hashlens.files import Source
+
+Paths = Iterable["str | os.PathLike[str]"]
+
+DEFAULT_PATH = ".hashlens"
+BATCH_ROWS = 256
+BATCH_SECONDS = 2.0
+_MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, file_digest, pixel_digest"
+
+
+class ImageIndex:
+    """An index of images, open on its directory. Use `ImageIndex.open`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.settings = settings_of(store.config, str(store.path))
+        self._make = RowMaker(self.settings.hash, self.settings.thumbnails)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] = DEFAULT_PATH,
+        *,
+        create: bool = True,
+        content: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> ImageIndex:
+        """Open the index in a directory, or make an empty one there.
+
+        `settings` are the algorithm (default perceptual) and its parameters, `metric` (of the
+        two-argument `distance`, default hamming) and `thumbnails` (default True); `content` is
+        sqlite (the default) or duckdb; `config` is merged into a new index's txtai configuration,
+        for instance `{"indexes": …}`.
+
+        Raises ParameterError for settings that cannot work, and IndexingError where an existing
+        index has other ones, or where there is none and `create` is False.
+        """
+        place = Path(os.path.abspath(os.path.expanduser(path)))
+        if not Store.exists(place):
+            if not create:
+                msg = f"there is no index at {place}; make one with: hashlens index PATH…"
+                raise IndexingError(msg)
+            made = Settings.of(settings)
+            RowMaker(made.hash)
+            return cls(Store.create(place, made.config(content or "sqlite", **(config or {}))))
+        stored = Store.config_of(place)
+        require_same(settings_of(stored, str(place)), settings, str(place))
+        if content and stored["content"] != CONTENTS.get(content, content):
+            msg = f"{place} was made with content {stored['content']!r}, not {content!r}"
+            raise IndexingError(msg)
+        return cls(Store.open(place))
+
+    def __enter__(self) -> ImageIndex:
+        """Return the index itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the index."""
+        self.close()
+
+    def index(
+        self, paths: Paths, *, progress: Callable[[Progress], None] | None = None
+    ) -> Report:
+        """Bring the index up to date with some folders and files.
+
+        Reads what is new or changed (by size and modification time), drops the rows of files
+        that have vanished from the folders, and leaves all other rows alone. Rows are committed
+        every few seconds. Raises ParameterError for a path that does not exist.
+        """
+        return self._update(_listed(paths), progress, keep=False)
+
+    def upsert(
+        self, paths: Paths, *, progress: Callable[[Progress], None] | None = None
+    ) -> Report:
+        """Read some files and folders, changed or not, and insert or replace their rows."""
+        return self._update(_listed(paths), progress, keep=True)
+
+    def delete(self, ids: str | Iterable[str]) -> list[str]:
+        """Delete rows by id; returns the ids that were there. No file is touched."""
+        wanted = _listed(ids)
+        with self._store.writing():
+            known = {row["id"] for row in self._store.query("select id from txtai")}
+            present = [str(uid) for uid in wanted if uid in known]
+            self._store.write([], present)
+        return present
+
+    def fingerprint(self, source: Source) -> str:
+        """Return the fingerprint of an image, made as the index makes those of its rows."""
+        return self.settings.hash(upright(open_image(source)))
+
+    def search(
+        self, query: Source, *, limit: int = 10, max_distance: float | None = None
+    ) -> list[Match]:
+        """Find the rows nearest to an image or a fingerprint, nearest first, then oldest row.
+
+        `query` is a path, bytes, a file object, an array, a PIL image or a fingerprint in hex;
+        `max_distance` is inclusive. Raises QueryError for a text that is neither a file nor a
+        fingerprint of this index, and ImageError for an image that cannot be read.
+        """
+        if limit < 1:
+            msg = f"limit must be at least 1, not {limit}"
+            raise ParameterError(msg)
+        if max_distance is not None and max_distance < 0:
+            msg = f"max_distance must be 0 or more, not {max_distance}"
+            raise ParameterError(msg)
+        wanted = self._wanted(query)
+        bound = "" if max_distance is None else "and distance(text, :q) <= :most"
+        found = self._store.query(
+            f"select {_MATCH_COLUMNS}, text, distance(text, :q) d from txtai "
+            f"where text is not null {bound} order by d, indexid",
+            {"q": wanted} if max_distance is None else {"q": wanted, "most": max_distance},
+            limit,
+        )
+        return [self._match(row, wanted) for row in found]
+
+    def sql(
+        self, query: str, parameters: Mapping[str, Any] | None = None, *, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query on the index: `select … from txtai …`; all rows unless limited.
+
+        A bind parameter that is a Path or a PIL image is replaced by its fingerprint. Raises
+        QueryError for a query that cannot run, or a hash in it that does not fit the index.
+        """
+        bound = {
+            name: self.fingerprint(value) if isinstance(value, (Path, Image.Image)) else value
+            for name, value in (parameters or {}).items()
+        }
+        check_query(query, bound, digits=self.settings.hash.digits, metric=self.settings.metric)
+        return self._store.query(query, bound, limit)
+
+    def duplicates(self) -> list[Duplicates]:
+        """Return the groups of images with one and the same fingerprint, sorted by path."""
+        rows = self._store.query(
+            "select text, path from txtai where text is not null order by text, path"
+        )
+        groups = (
+            Duplicates(fingerprint, tuple(row["path"] for row in group))
+            for fingerprint, group in groupby(rows, key=lambda row: str(row["text"]))
+        )
+        return sorted((g for g in groups if len(g.paths) > 1), key=lambda g: g.paths)
+
+    def skipped(self) -> list[Skipped]:
+        """Return the files that have no fingerprint, each with its reason."""
+        rows = self._store.query(
+            "select path, skipped from txtai where skipped is not null order by path"
+        )
+        return [Skipped(row["path"], row["skipped"]) for row in rows]
+
+    def info(self) -> dict[str, Any]:
+        """Return what the index is: place, rows, hash, metric, content, bytes on disk."""
+        skipped, rows = len(self.skipped()), self.count()
+        files = (file for file in self.path.rglob("*") if file.is_file())
+        return {
+            "path": str(self.path),
+            "images": rows - skipped,
+            "skipped": skipped,
+            **self.settings.values(),
+            "bits": self.settings.hash.bits,
+            "content": self._store.config["content"],
+            "bytes": sum(file.stat().st_size for file in files),
+        }
+
+    @property
+    def path(self) -> Path:
+        """Return the directory of the index."""
+        return self._store.path
+
+    def count(self) -> int:
+        """Count the rows, those of skipped files included."""
+        return self._store.count()
+
+    def save(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Save a copy to another directory. The index itself is saved with each write."""
+        if path is not None:
+            self._store.copy(Path(path))
+
+    def close(self) -> None:
+        """Close the index."""
+        self._store.close()
+
+    def _wanted(self, query: Source) -> str:
+        if isinstance(query, str) and not os.path.exists(query):
+            try:
+                fits = self.settings.hash.digits if self.settings.metric == "hamming" else None
+                return check_fingerprint(query, fits)
+            except QueryError as error:
+                msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
+                raise QueryError(msg) from error
+        return self.fingerprint(query)
+
+    def _match(self, row: dict[str, Any], wanted: str) -> Match:
+        most = largest(wanted, row["text"], self.settings.metric)
+        rest = {key: row[key] for key in row if key not in ("id", "path", "d")}
+        return Match(row["id"], row["path"], row["d"], 1 - row["d"] / most, rest)
+
+    def _update(
+        self,
+        paths: list[str | os.PathLike[str]],
+        progress: Callable[[Progress], None] | None,
+        *,
+        keep: bool,
+    ) -> Report:
+        found = list(find_images(paths, apart_from=self.path))
+        with self._store.writing():
+            known = {
+                row["id"]: row
+                for row in self._store.query("select id, bytes, mtime, skipped from txtai")
+            }
+            change = _Change(known, force=keep)
+            images = [item for item in found if item is not None]
+            rows = (
+                self._row(item, change, Progress(done, len(images), str(item)), progress)
+                for done, item in enumerate(images)
+            )
+            for batch in _batches(rows, at_once=commits_at_once(self._store.config)):
+                self._store.write([(row["id"], row, None) for row in batch])
+            vanished = [] if keep else list(change.vanished(paths))
+            if vanished:
+                self._store.write([], vanished)
+        return Report(
+            change.hashed,
+            change.unchanged,
+            len(vanished),
+            found.count(None),
+            tuple(change.skipped),
+        )
+
+    def _row(
+        self,
+        item: Path | Skipped,
+        change: _Change,
+        step: Progress,
+        progress: Callable[[Progress], None] | None,
+    ) -> Row | None:
+        if progress:
+            progress(step)
+        if isinstance(item, Skipped):
+            return change.note(skipped_row(item))
+        return None if change.is_unchanged(item) else change.note(self._make(item))
+
+
+class _Change:
+    """What an update finds against the rows that are there."""
+
+    def __init__(self, known: dict[str, Row], *, force: bool) -> None:
+        self.known = known
+        self.force = force
+        self.seen: set[str] = set()
+        self.hashed = 0
+        self.unchanged = 0
+        self.skipped: list[Skipped] = []
+
+    def is_unchanged(self, path: Path) -> bool:
+        """Tell whether a file has its row already; files that were skipped are tried again."""
+        name = str(path)
+        row = self.known.get(name)
+        if row is None or self.force or row["skipped"]:
+            return False
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        same = (row["bytes"], row["mtime"]) == (status.st_size, status.st_mtime)
+        if same:
+            self.seen.add(name)
+            self.unchanged += 1
+        return same
+
+    def note(self, row: Row) -> Row | None:
+        """Count a new row, and return it unless it says of a skipped file what is known."""
+        self.seen.add(row["id"])
+        if "skipped" not in row:
+            self.hashed += 1
+            return row
+        self.skipped.append(Skipped(row["path"], row["skipped"]))
+        before = self.known.get(row["id"], {})
+        same = all(before.get(key) == row.get(key) for key in ("skipped", "bytes", "mtime"))
+        return None if same and before else row
+
+    def vanished(self, paths: list[str | os.PathLike[str]]) -> Iterator[str]:
+        """Yield ids below the folders that were not seen, but for folders that were unreadable."""
+        roots = [os.path.join(os.path.abspath(path), "") for path in paths if os.path.isdir(path)]
+        unreadable = tuple(os.path.join(item.path, "") for item in self.skipped)
+        for uid in self.known:
+            if uid not in self.seen and uid.startswith(tuple(roots)):
+                if not uid.startswith(unreadable):
+                    yield uid
+
+
+def _listed(items: Any) -> list[Any]:
+    return [items] if isinstance(items, (str, os.PathLike)) else list(items)
+
+
+def _batches(rows: Iterable[Row | None], *, at_once: bool) -> Iterator[list[Row]]:
+    """Cut rows into what is committed together: a few seconds' work, or all where saving is dear."""
+    batch: list[Row] = []
+    began = time.monotonic()
+    for row in rows:
+        if row is not None:
+            batch.append(row)
+        full = len(batch) >= BATCH_ROWS or time.monotonic() - began > BATCH_SECONDS
+        if batch and full and at_once:
+            yield batch
+            batch, began = [], time.monotonic()
+    if batch:
+        yield batch

@@ -1,0 +1,169 @@
+"""Distances between fingerprints.
+
+>>> distance("ff00", "ff01")
+1
+>>> distance("ff00", "f0f0", "levenshtein")
+2
+>>> similarity("ff00", "ff01")
+0.9375
+
+Three metrics matter here: `hamming` counts differing *bits* of two hex strings of equal length,
+`levenshtein` counts edits of characters, and any algorithm of the `textdistance` package is known
+by its name there. `distance` is strict: what cannot be compared is an error. `total_distance` has
+an answer for everything, so that a malformed row in a database sorts last and aborts no query.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from hashlens.model import FingerprintError, ParameterError
+
+Metric = Callable[[str, str], float]
+
+_HEX = re.compile(r"[0-9a-fA-F]+")
+BITS_PER_DIGIT = 4
+
+
+def is_hex(text: str) -> bool:
+    """Tell whether a text is hex digits and nothing else (no sign, prefix, space or underscore)."""
+    return _HEX.fullmatch(text) is not None
+
+
+def bits(fingerprint: str) -> int:
+    """Return how many bits a hex fingerprint has."""
+    return BITS_PER_DIGIT * len(fingerprint)
+
+
+def hamming(a: str, b: str) -> int:
+    """Count the bits in which two hex strings of equal length differ.
+
+    Raises FingerprintError where one is not hex or the lengths differ.
+    """
+    if len(a) != len(b):
+        msg = f"cannot compare {a!r} ({bits(a)} bits) with {b!r} ({bits(b)} bits): unequal lengths"
+        raise FingerprintError(msg)
+    if not (is_hex(a) and is_hex(b)):
+        msg = f"cannot compare {a!r} with {b!r}: both must be hex digits"
+        raise FingerprintError(msg)
+    return (int(a, 16) ^ int(b, 16)).bit_count()
+
+
+def levenshtein(a: str, b: str) -> int:
+    """Count the edits (insert, delete, replace a character) that turn one text into the other.
+
+    Bit-parallel: one step per character of `b`, whatever the length of `a` (Myers 1999, in the
+    form of Hyyrö 2003).
+    """
+    if a == b:
+        return 0
+    if not a or not b:
+        return len(a) or len(b)
+    where: dict[str, int] = {}
+    for position, character in enumerate(a):
+        where[character] = where.get(character, 0) | 1 << position
+    mask, last = (1 << len(a)) - 1, 1 << (len(a) - 1)
+    rises, falls, edits = mask, 0, len(a)
+    for character in b:
+        equal = where.get(character, 0)
+        diagonal = (((equal & rises) + rises) ^ rises) | equal | falls
+        up = falls | ~(diagonal | rises)
+        down = rises & diagonal
+        edits += bool(up & last) - bool(down & last)
+        up = up << 1 | 1
+        rises = (down << 1 | ~(diagonal | up)) & mask
+        falls = up & diagonal & mask
+    return edits
+
+
+def distance(a: str, b: str, metric: str = "hamming") -> float:
+    """Return the distance between two fingerprints: smaller is closer, 0 is equal.
+
+    `metric` is `hamming` (bits), `levenshtein` (characters) or the name of a textdistance
+    algorithm. Raises FingerprintError, naming both values, where one is missing or, under Hamming,
+    where they are not hex of equal length; raises ParameterError for an unknown metric.
+    """
+    measure = _metric(metric)
+    if not a or not b:
+        msg = f"cannot compare {a!r} with {b!r}: a fingerprint is missing"
+        raise FingerprintError(msg)
+    return measure(a, b)
+
+
+def similarity(a: str, b: str, metric: str = "hamming") -> float:
+    """Return 1 - distance / the largest possible distance; raises as `distance` does."""
+    return 1 - distance(a, b, metric) / largest(a, b, metric)
+
+
+def total_distance(a: object, b: object, metric: str = "hamming") -> float:
+    """Return the distance of any two values, bad ones at the far end.
+
+    Two missing values are at 0; one missing is at the other's length (bits under Hamming,
+    characters under Levenshtein); under Hamming, unequal lengths and text that is not hex are at
+    the larger bit count. Raises only for an unknown metric.
+    """
+    measure = _metric(metric)
+    a, b = _text(a), _text(b)
+    if not a and not b:
+        return 0
+    try:
+        return measure(a, b) if a and b else largest(a, b, metric)
+    except Exception:  # noqa: BLE001  a foreign algorithm may raise anything on odd text
+        return largest(a, b, metric)
+
+
+def total_similarity(a: object, b: object, metric: str = "hamming") -> float:
+    """Return the similarity of any two values, 1.0 for two missing ones; as `total_distance`."""
+    a, b = _text(a), _text(b)
+    return 1 - total_distance(a, b, metric) / (largest(a, b, metric) or 1)
+
+
+def largest(a: str, b: str, metric: str = "hamming") -> float:
+    """Return the largest distance from the longer of two texts under a metric."""
+    if metric == "hamming":
+        return max(bits(a), bits(b))
+    if metric == "levenshtein":
+        return max(len(a), len(b))
+    longer = max(a, b, key=len)
+    return float(_textdistance(metric).maximum(longer, longer))
+
+
+def check_metric(metric: str) -> str:
+    """Return the metric's name, or raise ParameterError if there is none of that name."""
+    _metric(metric)
+    return metric
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _metric(name: str) -> Metric:
+    known = _METRICS.get(name)
+    if known is not None:
+        return known
+    algorithm: Metric = _textdistance(name).distance
+    return algorithm
+
+
+@lru_cache
+def _textdistance(name: str) -> Any:
+    # Imported here: 30 ms that only a query with one of its metrics should pay.
+    import textdistance  # noqa: PLC0415
+
+    known = {
+        key: value
+        for key, value in vars(textdistance).items()
+        if isinstance(value, textdistance.algorithms.base.Base)
+    }
+    if not isinstance(name, str) or name not in known:
+        names = ", ".join(sorted({*_METRICS, *known}))
+        msg = f"unknown metric {name!r}; known are {names}"
+        raise ParameterError(msg)
+    return known[name]
+
+
+_METRICS: dict[str, Metric] = {"hamming": hamming, "levenshtein": levenshtein}

@@ -1,0 +1,111 @@
+"""Pipelines: callables that txtai configures by class path and runs in workflows.
+
+`hashlens.ImageHash` turns images into hashes, `hashlens.ImageRows` folders into index rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
+
+from hashlens.files import open_image
+from hashlens.hashing import PerceptualHash
+from hashlens.model import ParameterError
+from hashlens.rows import Row, RowMaker
+from hashlens.settings import Settings, settings_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hashlens.files import Source
+
+    Floats: TypeAlias = npt.NDArray[np.float32]
+
+Folder: TypeAlias = "str | os.PathLike[str]"
+Document: TypeAlias = tuple[str, Row, None]
+
+
+class ImageHash:
+    """Hash images: a drop-in for `txtai.pipeline.ImageHash`, with the bits of ImageHash 4.3.2.
+
+    `algorithm` is average, perceptual, perceptual-simple, difference, difference-vertical,
+    wavelet, color or crop-resistant, or ImageHash's name of it. `size` is the side of the square
+    of bits; for color it is the bits per bin, as in txtai. `strings=False` gives float arrays of
+    0 and 1 instead of hex, for crop-resistant one row per segment. Any parameter that ImageHash
+    has for the algorithm can be given by its name there (`hash_size`, `highfreq_factor`,
+    `image_scale`, `mode`, `remove_max_haar_ll`, `binbits`, …).
+
+    Images are hashed as they are decoded, without regard to EXIF orientation or transparency.
+    Raises ParameterError for an unknown algorithm or a wrong parameter.
+    """
+
+    def __init__(
+        self, algorithm: str = "average", size: int = 8, strings: bool = True, **params: Any
+    ) -> None:
+        side = "binbits" if PerceptualHash(algorithm).algorithm == "color" else "hash_size"
+        self.hash = PerceptualHash(algorithm, **{side: size, **params})
+        self.algorithm = self.hash.algorithm
+        self.size = size
+        self.strings = strings
+
+    @overload
+    def __call__(self, images: Sequence[Source]) -> list[str] | list[Floats]: ...
+
+    @overload
+    def __call__(self, images: Source) -> str | Floats: ...
+
+    def __call__(self, images: Source | Sequence[Source]) -> Any:
+        """Hash one image, or a list of them: paths, bytes, file objects, arrays or PIL images.
+
+        Raises ImageError, naming the image and the reason, for one that cannot be read.
+        """
+        if isinstance(images, (list, tuple)):
+            return [self._one(image) for image in images]
+        return self._one(images)
+
+    def _one(self, source: Any) -> str | Floats:
+        image = open_image(source)
+        if self.strings:
+            return self.hash(image)
+        import numpy as np  # noqa: PLC0415
+
+        flat = [segment.astype(np.float32).reshape(-1) for segment in self.hash.segments(image)]
+        return np.stack(flat) if self.algorithm == "crop-resistant" else flat[0]
+
+
+class ImageRows:
+    """Turn folders and files into documents for a txtai index, as the `index` command does.
+
+    Each document is `(id, row, None)`. A file that cannot be read is a row with the reason in
+    `skipped`. With `application=True` in YAML, the hash is the one in the application's own
+    `embeddings: {hashlens: …}`, so that it is stated once.
+    """
+
+    def __init__(
+        self,
+        algorithm: str | None = None,
+        *,
+        thumbnails: bool = True,
+        application: Any = None,
+        **params: Any,
+    ) -> None:
+        if application is None:
+            made = Settings(PerceptualHash(algorithm or "perceptual", **params), "hamming", thumbnails)
+        elif algorithm or params:
+            msg = "give ImageRows an algorithm or application: true, not both"
+            raise ParameterError(msg)
+        else:
+            made = settings_of(application.config.get("embeddings") or {}, "embeddings")
+        self.make = RowMaker(made.hash, made.thumbnails)
+
+    def __call__(self, folders: Folder | Sequence[Folder]) -> list[Document] | list[list[Document]]:
+        """Return the documents of one folder or file, or a list of them for each in a list."""
+        if isinstance(folders, (list, tuple)):
+            return [self._documents(folder) for folder in folders]
+        return self._documents(folders)  # type: ignore[arg-type]  # a str is a Sequence too
+
+    def _documents(self, folder: Folder) -> list[Document]:
+        return [(row["id"], row, None) for row in self.make.rows([folder])]
+

@@ -1,0 +1,87 @@
+"""A configured run: a workflow of a txtai application file, from start to finish."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hashlens.host import host
+from hashlens.model import HashlensError, ParameterError, QueryError
+
+# Application keys that need no model: whatever else stands at the top is a pipeline of txtai's.
+PLAIN_KEYS = frozenset(("path", "writable", "reindex", "cloud", "embeddings", "workflow", "hashlens"))
+
+
+def run(
+    config: str | os.PathLike[str], elements: Sequence[str] = (), *, workflow: str | None = None
+) -> dict[str, Any]:
+    """Run a workflow of a txtai application file, and return what came of it.
+
+    The workflow is the one named, the one that the file names under `hashlens: {workflow: …}`,
+    or the only one; the elements, such as folders, are those given or `hashlens: {elements: […]}`.
+    Raises ParameterError for a file that cannot be run so.
+    """
+    settings = _read(config)
+    own = settings.get("hashlens") or {}
+    name = workflow or own.get("workflow") or _only(settings, config)
+    chosen = list(elements or own.get("elements") or ())
+    if name not in (settings.get("workflow") or {}):
+        msg = f"{config} has no workflow {name!r}"
+        raise ParameterError(msg)
+    if not chosen:
+        msg = f"{config} names no elements to run {name!r} on; give some, such as a folder"
+        raise ParameterError(msg)
+    for element in chosen:
+        if not os.path.exists(element):
+            msg = f"no such file or directory: {element}"
+            raise ParameterError(msg)
+    copy = host(_models(settings))
+    with copy.active():
+        try:
+            application = copy.module("txtai.app").Application(settings)
+            results = list(application.workflow(name, chosen))
+        except HashlensError:
+            raise
+        except Exception as error:
+            msg = f"the workflow {name!r} of {config} failed: {error}"
+            raise QueryError(msg) from error
+        return {
+            "workflow": name,
+            "elements": len(chosen),
+            "results": len(results),
+            "index": settings.get("path"),
+            "rows": application.count() if application.embeddings else None,
+        }
+
+
+def _read(config: str | os.PathLike[str]) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415  only this needs it
+
+    try:
+        with open(config, encoding="utf-8") as file:
+            settings = yaml.safe_load(file)
+    except OSError as error:
+        msg = f"{config}: {error.strerror or error}"
+        raise ParameterError(msg) from error
+    except yaml.YAMLError as error:
+        msg = f"{config} is not YAML: {error}"
+        raise ParameterError(msg.replace("\n", " ")) from error
+    if not isinstance(settings, dict):
+        msg = f"{config} is not a txtai application file: expected keys such as workflow"
+        raise ParameterError(msg)
+    return settings
+
+
+def _only(settings: dict[str, Any], config: str | os.PathLike[str]) -> str:
+    names = list(settings.get("workflow") or {})
+    if len(names) != 1:
+        msg = f"{config} has {len(names)} workflows ({', '.join(names)}); name one"
+        raise ParameterError(msg)
+    return str(names[0])
+
+
+def _models(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides whether torch is needed: the index, and pipelines that are txtai's."""
+    theirs = [key for key in settings if key not in PLAIN_KEYS and not key.startswith("hashlens.")]
+    return {**(settings.get("embeddings") or {}), **({"path": True} if theirs else {})}

@@ -1,0 +1,90 @@
+"""What an index is made with: stated once, saved with the index, compared when it is opened.
+
+In an index's configuration (`config.json`, or `embeddings:` in YAML) the settings are the key
+`hashlens`: `{algorithm: perceptual, hash_size: 8, metric: hamming}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from hashlens.hashing import PerceptualHash
+from hashlens.metrics import check_metric
+from hashlens.model import IndexingError, ParameterError
+
+KEY = "hashlens"
+CONTENTS = {
+    "sqlite": "hashlens.database.SQLite",
+    "duckdb": "hashlens.database.DuckDB",
+}
+ENCODER = "hashlens.database.Thumbnails"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The hash of an index, the metric of its two-argument `distance`, and what rows hold."""
+
+    hash: PerceptualHash = field(default_factory=PerceptualHash)
+    metric: str = "hamming"
+    thumbnails: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the metric; raises ParameterError."""
+        check_metric(self.metric)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Read settings from their flat form; raises ParameterError for what cannot be."""
+        rest = {key: value for key, value in values.items() if key != "versions"}
+        own = {name: rest.pop(name) for name in ("metric", "thumbnails") if name in rest}
+        return cls(PerceptualHash(**rest), **own)
+
+    def values(self) -> dict[str, Any]:
+        """Return the flat form, for a configuration."""
+        return {**self.hash.settings(), "metric": self.metric, "thumbnails": self.thumbnails}
+
+    def config(self, content: str = "sqlite", **more: Any) -> dict[str, Any]:
+        """Return the configuration of a txtai index with these settings, and no model.
+
+        `more` is merged in, for instance `indexes=…` for a semantic sub-index.
+        """
+        if content not in CONTENTS:
+            msg = f"content must be one of {', '.join(CONTENTS)}, not {content!r}"
+            raise ParameterError(msg)
+        versions = {name: version(name) for name in ("hashlens", "pillow", "imagehash")}
+        return {
+            "content": CONTENTS[content],
+            "objects": ENCODER,
+            "keyword": False,
+            "defaults": False,
+            KEY: {**self.values(), "versions": versions},
+            **more,
+        }
+
+
+def settings_of(config: Mapping[str, Any], name: str) -> Settings:
+    """Return the settings in an index's configuration; raises IndexingError where it has none."""
+    values = config.get(KEY)
+    if not isinstance(values, Mapping):
+        msg = (
+            f"{name} is a txtai index, but its configuration has no {KEY!r} with the algorithm of "
+            f"its hashes: it was not made by hashlens"
+        )
+        raise IndexingError(msg)
+    return Settings.of(values)
+
+
+def require_same(stored: Settings, asked: Mapping[str, Any], name: str) -> None:
+    """Raise IndexingError where an index is asked for with other settings than it has."""
+    wanted = Settings.of({**asked, "algorithm": asked.get("algorithm", stored.hash.algorithm)})
+    for key in asked:
+        have, want = stored.values().get(key), wanted.values()[key]
+        if have != want:
+            msg = (
+                f"{name} was made with {key} = {have!r}, not {want!r}: open it without "
+                f"{key}, or make another index"
+            )
+            raise IndexingError(msg)
