@@ -10,7 +10,9 @@ configuration: so nothing but a name is written into a saved index, and it opens
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -22,8 +24,6 @@ from txtai.database.sqlite import SQLite as TxtaiSQLite
 from hashlens import sql
 from hashlens.rows import NUMBERS
 from hashlens.settings import KEY
-
-
 
 
 class Thumbnails(Encoder):  # type: ignore[misc]  # txtai is untyped
@@ -42,11 +42,14 @@ class Thumbnails(Encoder):  # type: ignore[misc]  # txtai is untyped
         return Image.open(BytesIO(data)) if data else None
 
 
-class HashFunctions:
+class HashContent:
     """Mixed into a txtai database: our SQL functions, and rows without a fingerprint."""
 
     config: dict[str, Any]
+    connection: Any
     functions: list[tuple[str, int, Any, bool | None]] | None
+    pending = False  # rows were written that are not committed
+    skipped: frozenset[Any] = frozenset()
 
     def registerfunctions(self, config: dict[str, Any]) -> None:
         """Add our functions to those of the configuration, which come first."""
@@ -61,25 +64,33 @@ class HashFunctions:
 
     def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
         """Insert rows; the text of a skipped file is NULL, where txtai puts the row's id."""
-        self._skipped: set[Any] = set()
-        super().insert(self._noting_skipped(documents), index)  # type: ignore[misc]
-
-    def _noting_skipped(self, documents: Iterable[tuple[Any, Any, Any]]) -> Any:
-        for uid, document, tags in documents:
-            if isinstance(document, dict) and document.get("skipped"):
-                self._skipped.add(uid)
-            yield uid, document, tags
+        self.pending = True
+        documents = list(documents)
+        self.skipped = frozenset(
+            uid for uid, row, _ in documents if isinstance(row, dict) and row.get("skipped")
+        )
+        super().insert(documents, index)  # type: ignore[misc]
 
     def insertsection(self, index: int, uid: Any, text: str | None, tags: Any, entry: Any) -> None:
         """Insert the text of a row."""
-        missing = uid in self._skipped and text == str(uid)
+        missing = uid in self.skipped and text == str(uid)
         super().insertsection(  # type: ignore[misc]
             index, uid, None if missing else text, tags, entry
         )
 
+    def delete(self, ids: list[Any]) -> None:
+        """Delete rows."""
+        self.pending = True
+        super().delete(ids)  # type: ignore[misc]
 
-class SQLite(HashFunctions, TxtaiSQLite):  # type: ignore[misc]
-    """txtai's SQLite with our functions."""
+    def save(self, path: str) -> None:
+        """Commit, or copy to another path."""
+        super().save(path)  # type: ignore[misc]
+        self.pending = False
+
+
+class SQLite(HashContent, TxtaiSQLite):  # type: ignore[misc]
+    """txtai's SQLite with our functions, in which readers do not block a writer."""
 
     def addfunctions(self) -> None:
         """Register the functions of the configuration, then ours."""
@@ -87,8 +98,25 @@ class SQLite(HashFunctions, TxtaiSQLite):  # type: ignore[misc]
         for name, function in self.ours.items():
             self.connection.create_function(name, -1, function, deterministic=True)
 
+    def load(self, path: str) -> None:
+        """Open a database with a write-ahead log, where its directory can be written to."""
+        super().load(path)
+        with suppress(sqlite3.OperationalError):
+            self.connection.execute("PRAGMA journal_mode=WAL")
 
-class DuckDB(HashFunctions, TxtaiDuckDB):  # type: ignore[misc]
+    def query(self, *args: Any) -> Any:
+        """Run a query, and end the transaction that txtai leaves it in.
+
+        A reader in it would see no later rows, and could not write.
+        """
+        try:
+            return super().query(*args)
+        finally:
+            if not self.pending:
+                self.connection.commit()
+
+
+class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
     """txtai's DuckDB with our functions, typed and total.
 
     As txtai registers them, functions would give text, which sorts 10 before 2, and NULL for
@@ -128,13 +156,17 @@ class DuckDB(HashFunctions, TxtaiDuckDB):  # type: ignore[misc]
         super().save(path)
         self._begin_anew()
 
-    def execute(self, function: Any, *args: Any) -> Any:
-        """Run a user's query; where it fails, what was not committed is rolled back."""
+    def query(self, *args: Any) -> Any:
+        """Run a query; where it fails, the transaction that it aborted is begun anew."""
+        if not self.path:
+            self._begin_anew()  # nobody else sees a temporary database: rows may as well be kept
+            self.pending = False
         try:
-            return super().execute(function, *args)
+            return super().query(*args)
         except Exception:
-            self.connection.rollback()
-            self.connection.begin()
+            if not self.pending:
+                self.connection.rollback()
+                self.connection.begin()
             raise
 
     def _begin_anew(self) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias, Union
+from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
@@ -18,14 +18,50 @@ from hashlens.model import ImageError, ParameterError, Skipped
 if TYPE_CHECKING:
     import numpy as np
 
-    Source: TypeAlias = Union[str, os.PathLike[str], bytes, IO[bytes], np.ndarray, Image.Image]
+    Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
 
 # What cameras, phones, scanners and the web write. Files with these names are opened; one that
 # this installation of Pillow cannot read is skipped with that reason, never passed over.
 EXTENSIONS = frozenset(
-    ".apng .avif .avifs .bmp .dds .dib .gif .heic .heif .ico .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg "
-    ".jpf .jpg .jpx .jxl .mpo .pbm .pcx .pgm .png .pnm .ppm .psd .qoi .ras .rgb .sgi .tga .tif "
-    ".tiff .webp".split()
+    [
+        ".apng",
+        ".avif",
+        ".avifs",
+        ".bmp",
+        ".dds",
+        ".dib",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".ico",
+        ".j2c",
+        ".j2k",
+        ".jfif",
+        ".jp2",
+        ".jpc",
+        ".jpe",
+        ".jpeg",
+        ".jpf",
+        ".jpg",
+        ".jpx",
+        ".jxl",
+        ".mpo",
+        ".pbm",
+        ".pcx",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".psd",
+        ".qoi",
+        ".ras",
+        ".rgb",
+        ".sgi",
+        ".tga",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
 )
 # Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -132,7 +168,7 @@ def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
             if isinstance(source, (bytes, bytearray, memoryview)):
                 return Image.open(BytesIO(source))
             if hasattr(source, "read"):
-                return Image.open(source)
+                return Image.open(cast("IO[bytes]", source))
             return Image.fromarray(source)
     except UnidentifiedImageError as error:
         raise ImageError(name, "not an image in a format that Pillow can read") from error

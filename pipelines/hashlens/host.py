@@ -19,8 +19,22 @@ from typing import Any
 
 # Optional to txtai, slow to import, and of no use to an index that has content only.
 HEAVY = frozenset(
-    "accelerate faiss huggingface_hub litellm networkx onnx onnxruntime pandas safetensors scipy "
-    "sentence_transformers sklearn torch transformers".split()
+    [
+        "accelerate",
+        "faiss",
+        "huggingface_hub",
+        "litellm",
+        "networkx",
+        "onnx",
+        "onnxruntime",
+        "pandas",
+        "safetensors",
+        "scipy",
+        "sentence_transformers",
+        "sklearn",
+        "torch",
+        "transformers",
+    ]
 )
 # Configuration of an index that needs more than the content database.
 MODEL_KEYS = ("path", "dense", "sparse", "keyword", "hybrid", "scoring", "graph", "indexes")
@@ -118,7 +132,10 @@ class _Refuse:
         self.thread = threading.get_ident()
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        name: str,
+        _path: Sequence[str] | None = None,
+        _target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         """Refuse the packages, leave all others to the finders behind."""
         if name.partition(".")[0] in self.packages and threading.get_ident() == self.thread:

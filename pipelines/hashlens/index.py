@@ -1,17 +1,16 @@
 """`ImageIndex`: pictures in, answers out. A normal txtai index directory, with verbs for images.
 
-    with ImageIndex.open("photos.index") as index:
-        index.index(["photos"])
-        for match in index.search("copy.jpg", limit=5):
-            print(match.distance, match.path)
-        index.sql("select path from txtai where distance(text, :q) <= 4", {"q": Path("copy.jpg")})
+with ImageIndex.open("photos.index") as index:
+index.index(["photos"])
+for match in index.search("copy.jpg", limit=5):
+print(match.distance, match.path)
+index.sql("select path from txtai where distance(text, :q) <= 4", {"q": Path("copy.jpg")})
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from hashlens.changes import Changes, batches
 from hashlens.files import open_image, upright
 from hashlens.metrics import largest
 from hashlens.model import (
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 Paths = Iterable["str | os.PathLike[str]"]
 
 DEFAULT_PATH = ".hashlens"
-BATCH_ROWS = 256
-BATCH_SECONDS = 2.0
 _MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, file_digest, pixel_digest"
 
 
@@ -103,9 +101,7 @@ class ImageIndex:
         """Close the index."""
         self.close()
 
-    def index(
-        self, paths: Paths, *, progress: Callable[[Progress], None] | None = None
-    ) -> Report:
+    def index(self, paths: Paths, *, progress: Callable[[Progress], None] | None = None) -> Report:
         """Bring the index up to date with some folders and files.
 
         Reads what is new or changed (by size and modification time), drops the rows of files
@@ -114,9 +110,7 @@ class ImageIndex:
         """
         return self._update(_listed(paths), progress, keep=False)
 
-    def upsert(
-        self, paths: Paths, *, progress: Callable[[Progress], None] | None = None
-    ) -> Report:
+    def upsert(self, paths: Paths, *, progress: Callable[[Progress], None] | None = None) -> Report:
         """Read some files and folders, changed or not, and insert or replace their rows."""
         return self._update(_listed(paths), progress, keep=True)
 
@@ -251,101 +245,38 @@ class ImageIndex:
                 row["id"]: row
                 for row in self._store.query("select id, bytes, mtime, skipped from txtai")
             }
-            change = _Change(known, force=keep)
+            changes = Changes(known, force=keep)
             images = [item for item in found if item is not None]
             rows = (
-                self._row(item, change, Progress(done, len(images), str(item)), progress)
+                self._row(item, changes, Progress(done, len(images), str(item)), progress)
                 for done, item in enumerate(images)
             )
-            for batch in _batches(rows, at_once=commits_at_once(self._store.config)):
+            for batch in batches(rows, at_once=commits_at_once(self._store.config)):
                 self._store.write([(row["id"], row, None) for row in batch])
-            vanished = [] if keep else list(change.vanished(paths))
+            vanished = [] if keep else list(changes.vanished(paths))
             if vanished:
                 self._store.write([], vanished)
         return Report(
-            change.hashed,
-            change.unchanged,
+            changes.hashed,
+            changes.unchanged,
             len(vanished),
             found.count(None),
-            tuple(change.skipped),
+            tuple(changes.skipped),
         )
 
     def _row(
         self,
         item: Path | Skipped,
-        change: _Change,
+        changes: Changes,
         step: Progress,
         progress: Callable[[Progress], None] | None,
     ) -> Row | None:
         if progress:
             progress(step)
         if isinstance(item, Skipped):
-            return change.note(skipped_row(item))
-        return None if change.is_unchanged(item) else change.note(self._make(item))
-
-
-class _Change:
-    """What an update finds against the rows that are there."""
-
-    def __init__(self, known: dict[str, Row], *, force: bool) -> None:
-        self.known = known
-        self.force = force
-        self.seen: set[str] = set()
-        self.hashed = 0
-        self.unchanged = 0
-        self.skipped: list[Skipped] = []
-
-    def is_unchanged(self, path: Path) -> bool:
-        """Tell whether a file has its row already; files that were skipped are tried again."""
-        name = str(path)
-        row = self.known.get(name)
-        if row is None or self.force or row["skipped"]:
-            return False
-        try:
-            status = os.stat(path)
-        except OSError:
-            return False
-        same = (row["bytes"], row["mtime"]) == (status.st_size, status.st_mtime)
-        if same:
-            self.seen.add(name)
-            self.unchanged += 1
-        return same
-
-    def note(self, row: Row) -> Row | None:
-        """Count a new row, and return it unless it says of a skipped file what is known."""
-        self.seen.add(row["id"])
-        if "skipped" not in row:
-            self.hashed += 1
-            return row
-        self.skipped.append(Skipped(row["path"], row["skipped"]))
-        before = self.known.get(row["id"], {})
-        same = all(before.get(key) == row.get(key) for key in ("skipped", "bytes", "mtime"))
-        return None if same and before else row
-
-    def vanished(self, paths: list[str | os.PathLike[str]]) -> Iterator[str]:
-        """Yield ids below the folders that were not seen, but for folders that were unreadable."""
-        roots = [os.path.join(os.path.abspath(path), "") for path in paths if os.path.isdir(path)]
-        unreadable = tuple(os.path.join(item.path, "") for item in self.skipped)
-        for uid in self.known:
-            if uid not in self.seen and uid.startswith(tuple(roots)):
-                if not uid.startswith(unreadable):
-                    yield uid
+            return changes.note(skipped_row(item))
+        return None if changes.is_unchanged(item) else changes.note(self._make(item))
 
 
 def _listed(items: Any) -> list[Any]:
     return [items] if isinstance(items, (str, os.PathLike)) else list(items)
-
-
-def _batches(rows: Iterable[Row | None], *, at_once: bool) -> Iterator[list[Row]]:
-    """Cut rows into what is committed together: a few seconds' work, or all where saving is dear."""
-    batch: list[Row] = []
-    began = time.monotonic()
-    for row in rows:
-        if row is not None:
-            batch.append(row)
-        full = len(batch) >= BATCH_ROWS or time.monotonic() - began > BATCH_SECONDS
-        if batch and full and at_once:
-            yield batch
-            batch, began = [], time.monotonic()
-    if batch:
-        yield batch

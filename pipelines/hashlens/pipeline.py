@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.files import open_image
 from hashlens.hashing import PerceptualHash
@@ -50,12 +50,6 @@ class ImageHash:
         self.size = size
         self.strings = strings
 
-    @overload
-    def __call__(self, images: Sequence[Source]) -> list[str] | list[Floats]: ...
-
-    @overload
-    def __call__(self, images: Source) -> str | Floats: ...
-
     def __call__(self, images: Source | Sequence[Source]) -> Any:
         """Hash one image, or a list of them: paths, bytes, file objects, arrays or PIL images.
 
@@ -92,7 +86,9 @@ class ImageRows:
         **params: Any,
     ) -> None:
         if application is None:
-            made = Settings(PerceptualHash(algorithm or "perceptual", **params), "hamming", thumbnails)
+            made = Settings(
+                PerceptualHash(algorithm or "perceptual", **params), "hamming", thumbnails
+            )
         elif algorithm or params:
             msg = "give ImageRows an algorithm or application: true, not both"
             raise ParameterError(msg)
@@ -108,4 +104,3 @@ class ImageRows:
 
     def _documents(self, folder: Folder) -> list[Document]:
         return [(row["id"], row, None) for row in self.make.rows([folder])]
-

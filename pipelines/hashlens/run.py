@@ -10,7 +10,9 @@ from hashlens.host import host
 from hashlens.model import HashlensError, ParameterError, QueryError
 
 # Application keys that need no model: whatever else stands at the top is a pipeline of txtai's.
-PLAIN_KEYS = frozenset(("path", "writable", "reindex", "cloud", "embeddings", "workflow", "hashlens"))
+PLAIN_KEYS = frozenset(
+    ("path", "writable", "reindex", "cloud", "embeddings", "workflow", "hashlens")
+)
 
 
 def run(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from hashlens.metrics import check_metric, is_hex, total_distance, total_similarity
@@ -34,7 +35,7 @@ def distance(*values: Any) -> float:
 
 def levenshtein(*values: Any) -> float:
     """Return `distance(a, b[, metric])`, in edits of characters unless a metric is named."""
-    return total_distance(*values) if len(values) > 2 else total_distance(*values, "levenshtein")
+    return _with_default(total_distance, "levenshtein", *values)
 
 
 def similarity(*values: Any) -> float:
@@ -65,7 +66,7 @@ def check_query(
     """
     tokens = list(tokenize(query))
     words = [token.lower() for token in tokens]
-    if words[:1] != ["select"] or ("from", "txtai") not in zip(words, words[1:]):
+    if words[:1] != ["select"] or ("from", "txtai") not in pairwise(words):
         msg = f"not a query on the index: {query!r}; expected select … from txtai …"
         raise QueryError(msg)
     given = parameters or {}

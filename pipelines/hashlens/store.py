@@ -59,7 +59,7 @@ class Store:
             raise IndexingError(msg)
         copy = host(config)
         try:
-            _build(path, copy, config, [])
+            _build(path, copy, config)
         except OSError as error:
             msg = f"no index can be made at {path}: {error.strerror or error}"
             raise IndexingError(msg) from error
@@ -124,15 +124,9 @@ class Store:
         """Insert or replace rows and delete others, all of it or nothing, within `writing`."""
         documents, deletes = list(documents), list(deletes)
         try:
-            if documents and not self.count():
-                self._embeddings.close()
-                _build(self.path, self._host, self.config_of(self.path), documents)
-                self._embeddings = _load(self.path, self._host)
-                return
             with self._host.active():
-                # Upsert first: txtai would replace the database of an index that is empty.
                 if documents:
-                    self._embeddings.upsert(documents)
+                    self._upsert(documents)
                 if deletes:
                     self._embeddings.delete(deletes)
                 self._commit()
@@ -148,6 +142,15 @@ class Store:
     def close(self) -> None:
         """Close the index; what was written is committed already."""
         self._embeddings.close()
+
+    def _upsert(self, documents: list[Document]) -> None:
+        # txtai begins a new database, elsewhere, for an index that has no rows; ours has its
+        # place on disk, and may be open in other processes.
+        self._embeddings.count = lambda: 1
+        try:
+            self._embeddings.upsert(documents)
+        finally:
+            del self._embeddings.count
 
     def _commit(self) -> None:
         _write_config(self.path, self.config)
@@ -186,27 +189,23 @@ def _load(path: Path, copy: Host) -> Any:
     return embeddings
 
 
-def _build(path: Path, copy: Host, config: Mapping[str, Any], documents: list[Document]) -> None:
-    """Build a whole index aside and put it in place, the configuration last."""
+def _build(path: Path, copy: Host, config: Mapping[str, Any]) -> None:
+    """Build an empty index aside and put it in place, the configuration last."""
     staging = path / BUILDING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    fresh = {key: value for key, value in config.items() if key not in ("offset", "autoid")}
     # txtai cannot build sub-indexes of nothing; it makes them when the first rows come.
-    embeddings = copy.embeddings(fresh if documents else _without_indexes(fresh))
+    empty = {key: value for key, value in config.items() if key != "indexes"}
+    embeddings = copy.embeddings(empty)
     with copy.active():
-        embeddings.index(documents)
+        embeddings.index([])
         embeddings.save(str(staging))
-    _write_config(staging, {**fresh, "offset": embeddings.config["offset"]})
+    _write_config(staging, {**config, "offset": 0})
     embeddings.close()
-    for name in sorted(os.listdir(staging), key=lambda name: name == "config.json"):
-        _replace(staging / name, path / name)
-    staging.rmdir()
+    os.replace(staging / "documents", path / "documents")
+    os.replace(staging / "config.json", path / "config.json")
+    shutil.rmtree(staging)
     _sync(path)
-
-
-def _without_indexes(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key != "indexes"}
 
 
 def _write_config(path: Path, config: Mapping[str, Any]) -> None:
@@ -220,15 +219,13 @@ def _write_config(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def _replace(new: Path, old: Path) -> None:
-    if old.is_dir():
-        # A full directory cannot be replaced in one step: move it away, then delete it.
-        aside = old.with_name(f".old-{old.name}")
-        shutil.rmtree(aside, ignore_errors=True)
+    """Put a directory in the place of another: move that away, then delete it."""
+    aside = old.with_name(f".old-{old.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
         os.replace(old, aside)
-        os.replace(new, old)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        os.replace(new, old)
+    os.replace(new, old)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:

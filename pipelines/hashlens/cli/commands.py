@@ -84,7 +84,7 @@ def index(
     from hashlens.index import ImageIndex
 
     settings = {"algorithm": algorithm, "metric": metric, "thumbnails": thumbnails}
-    given = {name: value for name, value in settings.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     given |= {name: _literal(value) for name, value in _pairs(params, "--set")}
     with ImageIndex.open(directory, content=content, **given) as opened:
         with _progress_bar() as advance:
@@ -127,9 +127,7 @@ def search(
 )
 @click.option("--limit", type=int, help="At most so many rows, unless the query has a limit.")
 @_format_option
-def sql(
-    query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str
-) -> None:
+def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str) -> None:
     """Run a query: select ... from txtai ...
 
     Columns: id, path, text (the hash), width, height, bytes, mtime, format, file_digest,

@@ -12,6 +12,7 @@ Given the same image, all bits equal those of ImageHash 4.3.2.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from hashlens.hashing.algorithms import ALGORITHMS, Algorithm
@@ -49,7 +50,7 @@ class PerceptualHash:
     @property
     def digits(self) -> int | None:
         """Return how many hex digits a fingerprint has, or None as for `bits`."""
-        return None if self.bits is None else -(-self.bits // 4)
+        return None if self.bits is None else ceil(self.bits / 4)
 
     def segments(self, image: Image.Image) -> list[Bits]:
         """Return the hash as boolean arrays: one, or one per segment for `crop-resistant`."""
@@ -62,14 +63,6 @@ class PerceptualHash:
     def settings(self) -> dict[str, Any]:
         """Return what rebuilds this hash: `PerceptualHash(**settings)`."""
         return {"algorithm": self.algorithm, **self.params}
-
-    def __eq__(self, other: object) -> bool:
-        """Tell whether two hashes have the same algorithm and parameters."""
-        return isinstance(other, PerceptualHash) and self.settings() == other.settings()
-
-    def __hash__(self) -> int:
-        """Hash by algorithm and parameters."""
-        return hash(tuple(self.settings().items()))
 
     def __repr__(self) -> str:
         """Show the call that makes this hash."""
@@ -95,4 +88,5 @@ def to_hex(bits: Bits) -> str:
     flat = bits.reshape(-1)
     padding = np.zeros(-flat.size % 8, dtype=bool)
     packed = np.packbits(np.concatenate([padding, flat]))
-    return packed.tobytes().hex()[-(-(-flat.size // 4)) :]
+    digits = packed.tobytes().hex()
+    return digits[len(digits) - ceil(flat.size / 4) :]

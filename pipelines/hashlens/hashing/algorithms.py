@@ -180,9 +180,7 @@ _SEGMENTS = (
 ALGORITHMS = (
     Algorithm("average", ("ahash", "average-hash"), (_HASH_SIZE,), _square, _average),
     Algorithm("perceptual", ("phash",), _FREQUENCY, _square, _perceptual),
-    Algorithm(
-        "perceptual-simple", ("phash-simple",), _FREQUENCY, _simple_bits, _perceptual_simple
-    ),
+    Algorithm("perceptual-simple", ("phash-simple",), _FREQUENCY, _simple_bits, _perceptual_simple),
     Algorithm("difference", ("dhash",), (_HASH_SIZE,), _square, _difference),
     Algorithm(
         "difference-vertical",
@@ -195,5 +193,7 @@ ALGORITHMS = (
     Algorithm(
         "color", ("colorhash",), (whole("binbits", 3, 1),), lambda p: 14 * p["binbits"], _color
     ),
-    Algorithm("crop-resistant", ("crop-resistant-hash",), _SEGMENTS, lambda _: None, _crop_resistant),
+    Algorithm(
+        "crop-resistant", ("crop-resistant-hash",), _SEGMENTS, lambda _: None, _crop_resistant
+    ),
 )

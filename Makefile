@@ -1,0 +1,64 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLEAN := .venv-wheel
+PIP := install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs bench wheel clean
+
+help:  ## show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## find near-duplicates of real photos, from scratch (set-up included)
+	$(BIN)/python notebooks/demo.py
+
+test: $(VENV)/.test lint  ## lint, types, floors, tests, docs, notebooks, the wheel (set-up included)
+	$(BIN)/pytest
+	$(MAKE) --no-print-directory wheel
+
+lint: $(VENV)/.test  ## ruff, mypy, import-linter, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cog --check README.md docs/*.md
+
+format: $(VENV)/.test  ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.test  ## write the generated parts of README and docs anew
+	$(BIN)/cog -r README.md docs/*.md
+
+bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/startup.py
+
+wheel: $(VENV)/.test $(CLEAN)/.dependencies  ## build the wheel, run its command line in a clean venv
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	$(CLEAN)/bin/pip install --quiet --force-reinstall --no-deps dist/*.whl
+	$(CLEAN)/bin/python -I tests/wheel_smoke.py
+
+clean:  ## remove the virtual environments and what was built
+	rm -rf $(VENV) $(CLEAN) build dist demo
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip $(PIP) --upgrade pip
+
+$(VENV)/.demo: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "installing (a minute or two, once) …"
+	$(BIN)/python -m pip $(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "installing (a minute or two, once) …"
+	$(BIN)/python -m pip $(PIP) --editable . --group test --group lint
+	@touch $@
+
+$(CLEAN)/.dependencies: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear $(CLEAN)
+	$(CLEAN)/bin/python -m pip $(PIP) --upgrade pip
+	$(CLEAN)/bin/python -m pip $(PIP) .
+	@touch $@

@@ -1,0 +1,77 @@
+"""What an update finds against the rows that an index has, and what is committed together."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hashlens.model import Skipped
+from hashlens.rows import Row
+
+BATCH_ROWS = 256
+BATCH_SECONDS = 2.0
+
+
+class Changes:
+    """The files of an update, compared one by one with the rows that are known."""
+
+    def __init__(self, known: Mapping[str, Row], *, force: bool) -> None:
+        self.known = known
+        self.force = force
+        self.seen: set[str] = set()
+        self.hashed = 0
+        self.unchanged = 0
+        self.skipped: list[Skipped] = []
+
+    def is_unchanged(self, path: Path) -> bool:
+        """Tell whether a file has its row already; files that were skipped are tried again."""
+        name = str(path)
+        row = self.known.get(name)
+        if row is None or self.force or row["skipped"]:
+            return False
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        same = (row["bytes"], row["mtime"]) == (status.st_size, status.st_mtime)
+        if same:
+            self.seen.add(name)
+            self.unchanged += 1
+        return same
+
+    def note(self, row: Row) -> Row | None:
+        """Count a new row, and return it unless it says of a skipped file what is known."""
+        self.seen.add(row["id"])
+        if "skipped" not in row:
+            self.hashed += 1
+            return row
+        self.skipped.append(Skipped(row["path"], row["skipped"]))
+        before = self.known.get(row["id"], {})
+        same = all(before.get(key) == row.get(key) for key in ("skipped", "bytes", "mtime"))
+        return None if same and before else row
+
+    def vanished(self, paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
+        """Yield ids below the folders that were not seen, but for folders that were unreadable."""
+        roots = [os.path.join(os.path.abspath(path), "") for path in paths if os.path.isdir(path)]
+        unreadable = tuple(os.path.join(item.path, "") for item in self.skipped)
+        for uid in self.known:
+            gone = uid not in self.seen and uid.startswith(tuple(roots))
+            if gone and not uid.startswith(unreadable):
+                yield uid
+
+
+def batches(rows: Iterable[Row | None], *, at_once: bool) -> Iterator[list[Row]]:
+    """Cut rows into what is committed together: seconds of work, or all where saving is dear."""
+    batch: list[Row] = []
+    began = time.monotonic()
+    for row in rows:
+        if row is not None:
+            batch.append(row)
+        full = len(batch) >= BATCH_ROWS or time.monotonic() - began > BATCH_SECONDS
+        if batch and full and at_once:
+            yield batch
+            batch, began = [], time.monotonic()
+    if batch:
+        yield batch

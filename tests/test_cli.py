@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from drawing import draw
+from hashlens import ImageIndex
+
+RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
+
+
+def hashlens(*arguments: object, code: int = 0, **options) -> str:
+    """Run the command line in a process of its own; return its standard output."""
+    done = subprocess.run([*RUN, *map(str, arguments)], capture_output=True, text=True, **options)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert done.stdout == ""
+        assert done.stderr.startswith("hashlens: error: ")
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def made(index):
+    index.close()
+    return index.path
+
+
+def test_index_reports_in_words_json_and_csv(folder, tmp_path):
+    (folder / "bad.jpg").write_text("no image")
+    (folder / "notes.txt").write_text("no image")
+    where = ("--index", tmp_path / "i")
+    said = hashlens("index", folder, *where)
+    assert "indexed 11 of 12 images" in said
+    assert "11 hashed, 0 unchanged, 0 removed, 1 other files passed over" in said
+    assert f"{folder / 'bad.jpg'}: not an image" in said
+    report = json.loads(hashlens("index", folder, *where, "--format", "json"))
+    assert (report["images"], report["unchanged"], len(report["skipped"])) == (11, 11, 1)
+    rows = list(csv.DictReader(io.StringIO(hashlens("index", folder, *where, "--format", "csv"))))
+    assert [row["path"] for row in rows] == [str(folder / "bad.jpg")]
+
+
+def test_index_takes_an_algorithm_with_parameters(folder, tmp_path):
+    where = ("--index", tmp_path / "i")
+    hashlens("index", folder, *where, "--algorithm", "dhash", "--set", "hash_size=16",
+             "--metric", "levenshtein", "--no-thumbnails", "--content", "duckdb")  # fmt: skip
+    info = json.loads(hashlens("info", *where, "--format", "json"))
+    assert (info["algorithm"], info["hash_size"], info["bits"]) == ("difference", 16, 256)
+    assert (info["metric"], info["thumbnails"]) == ("levenshtein", False)
+    assert info["content"] == "hashlens.database.DuckDB"
+    error = hashlens("index", folder, *where, "--set", "hash_size=8", code=1)
+    assert "was made with hash_size = 16, not 8" in error
+
+
+def test_search_prints_matches_nearest_first(made, folder):
+    query = ("search", folder / "0.png", "--index", made)
+    rows = json.loads(hashlens(*query, "--limit", 4, "--format", "json"))
+    assert [row["distance"] for row in rows] == sorted(row["distance"] for row in rows)
+    assert rows[0]["similarity"] == 1
+    table = hashlens(*query, "--max-distance", 0).splitlines()
+    assert table[0].split() == ["distance", "similarity", "path", "width", "height", "bytes"]
+    assert str(folder / "0.png") in "".join(table)
+    assert len(json.loads(hashlens(*query, "--first", "--format", "json"))) == 1
+    by_hash = hashlens("search", rows[0]["text"], "--index", made, "--first", "--format", "csv")
+    assert next(csv.DictReader(io.StringIO(by_hash)))["distance"] == "0"
+
+
+def test_sql_binds_values_and_hashes_of_files(made, folder):
+    near = "select path, distance(text, :q) d from txtai where d <= :most order by d limit 4"
+    near = near.replace("where d", "where distance(text, :q)")
+    where = ("--index", made, "--format", "json")
+    rows = json.loads(
+        hashlens("sql", near, "--param", f"q=@{folder / '0.png'}", "--param", "most=9", *where)
+    )
+    matches = json.loads(hashlens("search", folder / "0.png", "--limit", 4, *where))
+    assert [row["path"] for row in rows] == [match["path"] for match in matches]
+    picture = json.loads(hashlens("sql", "select object from txtai limit 1", *where))
+    assert picture[0]["object"].startswith("data:image/jpeg;base64,/9j/")
+    assert len(json.loads(hashlens("sql", "select id from txtai", *where))) == 11
+    assert len(json.loads(hashlens("sql", "select id from txtai", "--limit", 2, *where))) == 2
+    assert hashlens("sql", "select id from txtai where id = 'x'", "--index", made) == "no rows\n"
+
+
+def test_a_hash_of_digits_stays_a_text(made):
+    rows = hashlens("sql", "select :a a, :b b, :c c from txtai limit 1", "--index", made,
+                    "--param", "a=0000000000000000", "--param", "b=12",
+                    "--param", "c=1234567812345678", "--format", "json")  # fmt: skip
+    assert json.loads(rows) == [{"a": "0" * 16, "b": 12, "c": "1234567812345678"}]
+
+
+def test_duplicates_are_grouped_by_equal_hash(folder, tmp_path):
+    draw(1).save(folder / "copies" / "one.bmp")
+    where = ("--index", tmp_path / "i")
+    hashlens("index", folder, *where)
+    groups = json.loads(hashlens("duplicates", *where, "--format", "json"))
+    paths = [str(folder / "1.png"), str(folder / "copies" / "one.bmp")]
+    assert paths in [group["paths"] for group in groups]
+    table = hashlens("duplicates", *where).splitlines()
+    assert table[0].split() == ["group", "hash", "path"]
+
+
+def test_run_runs_a_workflow(folder, tmp_path, pytestconfig):
+    config = pytestconfig.rootpath / "config.yml"
+    said = hashlens("run", config, folder, "--format", "json", cwd=tmp_path)
+    assert json.loads(said)["rows"] == 11
+    assert "11" in hashlens("info", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "x.jpg", "--index", "nowhere"], "there is no index at"),
+        (["search"], "Missing argument"),
+        (["serch", "x"], "No such command"),
+        (["index", "nowhere"], "no such file or directory"),
+        (["index", ".", "--bogus"], "No such option"),
+        (["index", ".", "--algorithm", "bogus"], "unknown algorithm 'bogus'"),
+        (["index", ".", "--set", "hash_size"], "--set takes NAME=VALUE, not 'hash_size'"),
+        (["index", ".", "--set", "hash_size=no"], "hash_size must be a whole number"),
+        (["index", ".", "--set", "bogus=1"], "no parameter 'bogus'"),
+        (["search", "x", "--format", "xml"], "Invalid value for '--format'"),
+        (["run", "nowhere.yml", "x"], "No such file"),
+    ],
+)
+def test_a_users_error_is_one_line_and_exit_1(arguments, message, tmp_path):
+    assert message in hashlens(*arguments, code=1, cwd=tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_errors_of_a_query_are_one_line_and_exit_1(made, folder):
+    where = ("--index", made)
+    for arguments in (
+        ("search", "ffff"),
+        ("search", "x.jpg"),
+        ("search", folder / "0.png", "--limit", 0),
+        ("sql", "select id from txtai where distance(text, 'ff') < 2"),
+        ("sql", "select id, from where txtai"),
+        ("sql", "select id from txtai", "--param", "x"),
+        ("sql", "select id from txtai where distance(text, :q) < 2", "--param", "q=@nowhere.jpg"),
+        ("sql", "select distance(text, 'ffffffffffffffff', 'bogus') from txtai"),
+    ):
+        hashlens(*arguments, *where, code=1)
+
+
+def test_help_of_each_command_says_what_it_does():
+    said = hashlens("--help")
+    for command in ("index", "search", "sql", "duplicates", "info", "run"):
+        assert command in said
+        assert "Usage: hashlens" in hashlens(command, "--help")
+    assert hashlens("--version").startswith("hashlens, version ")
+
+
+def test_a_closed_pipe_is_no_error(made):
+    query = f"{' '.join(RUN[:1])} -c '{RUN[2]}' sql 'select * from txtai' --index {made}"
+    done = subprocess.run(["sh", "-c", f"{query} | head -1"], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_searching_never_loads_torch(made, folder):
+    code = (
+        "import sys\nfrom hashlens.cli import app\n"
+        "app(sys.argv[1:], standalone_mode=False)\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "search", folder / "0.png", "--index", made]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_progress_never_reaches_standard_output(folder, tmp_path):
+    with ImageIndex.open(tmp_path / "i") as index:
+        steps = []
+        index.index([folder], progress=steps.append)
+    assert steps
+    json.loads(hashlens("index", folder, "--index", tmp_path / "i", "--format", "json"))

@@ -1,0 +1,164 @@
+"""The configured run: `config.yml` in stock txtai, in `hashlens run`, and behind txtai's API."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from drawing import draw
+from hashlens import ImageHash, ImageIndex, ParameterError, QueryError
+from hashlens.run import run
+
+CONFIG = Path(__file__).parent.parent / "config.yml"
+
+
+@pytest.fixture
+def home(folder, tmp_path, monkeypatch):
+    """A folder to work in, with the project's own config.yml."""
+    shutil.copy(CONFIG, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def stock(code: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+APPLICATION = """
+import sys
+from txtai.app import Application
+print(len(list(Application("config.yml").workflow("index", [sys.argv[1]]))))
+"""
+RELOAD = """
+import json
+from txtai.embeddings import Embeddings
+embeddings = Embeddings().load(".hashlens")
+query = "select path, distance(text, 'ffffffffffffffff') d from txtai order by d, path"
+print(json.dumps(embeddings.search(query, 20)))
+"""
+
+
+def test_stock_application_and_run_make_the_same_index(home, folder):
+    assert stock(APPLICATION, folder) == "11\n"
+    first = json.loads(stock(RELOAD))
+    shutil.rmtree(".hashlens")
+    assert run("config.yml", [str(folder)]) == {
+        "workflow": "index",
+        "elements": 1,
+        "results": 11,
+        "index": ".hashlens",
+        "rows": 11,
+    }
+    assert json.loads(stock(RELOAD)) == first
+    assert [row["d"] for row in first] == sorted(row["d"] for row in first)
+    with ImageIndex.open(".hashlens", create=False) as index:
+        assert index.search(folder / "1.png", limit=1)[0].path == str(folder / "1.png")
+
+
+def test_a_second_run_adds_to_the_index(home, folder):
+    run("config.yml", [str(folder)])
+    draw(60).save(folder / "60.png")
+    assert run("config.yml", [str(folder)])["rows"] == 12
+
+
+def test_elements_and_workflow_may_stand_in_the_file(home, folder):
+    settings = yaml.safe_load(CONFIG.read_text())
+    settings["hashlens"] = {"workflow": "index", "elements": [str(folder)]}
+    Path("own.yml").write_text(yaml.safe_dump(settings))
+    assert run("own.yml")["rows"] == 11
+
+
+def test_the_hash_workflow_gives_hashes(home, folder):
+    code = (
+        "import sys; from txtai.app import Application; "
+        "print(*Application('config.yml').workflow('hash', sys.argv[1:]))"
+    )
+    paths = [folder / "0.png", folder / "1.png"]
+    assert stock(code, *paths).split() == ImageHash("perceptual")(paths)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        (None, ["x"], "No such file"),
+        ("a: [", ["x"], "is not YAML"),
+        ("just words", ["x"], "not a txtai application file"),
+        ("writable: true", ["x"], "has 0 workflows"),
+        ("workflow: {a: {tasks: []}, b: {tasks: []}}", ["x"], "has 2 workflows (a, b); name one"),
+        ("hashlens: {workflow: a}", ["x"], "has no workflow 'a'"),
+        ("workflow: {a: {tasks: []}}", [], "names no elements"),
+        ("workflow: {a: {tasks: []}}", ["nowhere"], "no such file or directory: nowhere"),
+    ],
+)
+def test_a_file_that_cannot_be_run_is_an_error_that_says_why(home, text, arguments, message):
+    if text is not None:
+        Path("own.yml").write_text(text)
+    with pytest.raises(ParameterError) as caught:
+        run("own.yml", arguments)
+    assert message in str(caught.value)
+
+
+def test_a_workflow_that_fails_is_an_error_that_says_why(home, folder):
+    settings = yaml.safe_load(CONFIG.read_text())
+    settings["writable"] = False
+    Path("own.yml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(QueryError, match=r"workflow 'index' of own.yml failed: .*read-only"):
+        run("own.yml", [str(folder)])
+    settings["embeddings"]["hashlens"]["hash_size"] = 1
+    Path("own.yml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(ParameterError, match="hash_size must be"):
+        run("own.yml", [str(folder)])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_txtai_api_answers_a_distance_query(home, folder):
+    run("config.yml", [str(folder)])
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "txtai.api:app", "--port", str(port)],
+        env={**os.environ, "CONFIG": "config.yml"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    query = {
+        "query": "select path, distance(text, :q) d from txtai order by distance(text, :q) limit 4",
+        "parameters": json.dumps({"q": ImageHash("perceptual")(draw(0))}),
+    }
+    url = f"http://127.0.0.1:{port}/search?{urllib.parse.urlencode(query)}"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with urllib.request.urlopen(url) as answer:
+                    rows = json.load(answer)
+                break
+            except OSError:
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.3)
+    finally:
+        server.terminate()
+        server.wait()
+    assert rows[0]["d"] == 0
+    names = {"0.png", "small.png", "bright.png", "recoded.jpg"}
+    assert {Path(row["path"]).name for row in rows} == names

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from hashlens import IndexingError, ParameterError, PerceptualHash
+from hashlens.settings import Settings, require_same, settings_of
+
+
+def test_settings_survive_their_flat_form():
+    made = Settings(PerceptualHash("whash", image_scale=64), "levenshtein", thumbnails=False)
+    assert Settings.of(made.values()).values() == made.values()
+
+
+def test_a_configuration_names_classes_and_needs_no_model():
+    config = Settings().config("duckdb", batch=10)
+    assert config["content"] == "hashlens.database.DuckDB"
+    assert config["keyword"] is False
+    assert config["defaults"] is False
+    assert config["batch"] == 10
+    assert Settings.of(config["hashlens"]).values() == Settings().values()
+
+
+@pytest.mark.parametrize(
+    "values", [{"metric": "bogus"}, {"algorithm": "bogus"}, {"hash_size": 1}, {"bogus": 1}]
+)
+def test_settings_that_cannot_work_are_refused(values):
+    with pytest.raises(ParameterError):
+        Settings.of(values)
+
+
+def test_unknown_content_is_refused():
+    with pytest.raises(ParameterError, match="content must be one of sqlite, duckdb"):
+        Settings().config("postgres")
+
+
+def test_a_foreign_index_is_refused():
+    with pytest.raises(IndexingError, match="was not made by hashlens"):
+        settings_of({"content": True}, "somewhere")
+
+
+@pytest.mark.parametrize(
+    ("asked", "same"),
+    [
+        ({}, True),
+        ({"algorithm": "phash"}, True),
+        ({"hash_size": 8, "metric": "hamming"}, True),
+        ({"hash_size": 16}, False),
+        ({"algorithm": "dhash"}, False),
+        ({"metric": "levenshtein"}, False),
+        ({"thumbnails": False}, False),
+    ],
+)
+def test_other_settings_than_an_index_has_are_refused_by_name(asked, same):
+    if same:
+        require_same(Settings(), asked, "it")
+    else:
+        with pytest.raises(IndexingError, match=f"it was made with {next(iter(asked))} = "):
+            require_same(Settings(), asked, "it")
