@@ -18,8 +18,8 @@ from hashlens.metrics import total_distance
 MODEL_FREE = {"content": True, "keyword": False, "defaults": False, "objects": "image"}
 
 
-def article_distance(a, b):
-    """The rules of the article's function, in its metric."""
+def distance(a, b):
+    """The rules of the article's function, under its name and in its metric."""
     if not a or not b:
         return len(a or "") + len(b or "")
     return int(textdistance.levenshtein.distance(a, b))
@@ -47,12 +47,12 @@ def search(images):
 LEVENSHTEIN = {"name": "distance", "function": "hashlens.sql.levenshtein"}
 
 
-@pytest.mark.parametrize("function", [article_distance, LEVENSHTEIN], ids=["its own", "ours"])
+@pytest.mark.parametrize("function", [distance, LEVENSHTEIN], ids=["its own", "ours"])
 def test_the_article_runs_and_finds_the_full_image(images, search, function, tmp_path):
     ihash = ImageHash()
     hashes = ihash(images)
     shash = ihash(search)
-    nearest = min(range(len(hashes)), key=lambda n: article_distance(hashes[n], shash))
+    nearest = min(range(len(hashes)), key=lambda n: distance(hashes[n], shash))
     assert nearest == 3
 
     embeddings = Embeddings({**MODEL_FREE, "functions": [function]})
@@ -66,7 +66,7 @@ def test_the_article_runs_and_finds_the_full_image(images, search, function, tmp
         f"select id, distance(text, '{shash}') d from txtai order by distance(text, '{shash}'), id"
     )
     rows = embeddings.search(ordered, len(images))
-    expected = sorted((article_distance(text, shash), str(n)) for n, text in enumerate(hashes))
+    expected = sorted((distance(text, shash), str(n)) for n, text in enumerate(hashes))
     assert [(row["d"], row["id"]) for row in rows] == expected
 
     if function is LEVENSHTEIN:
@@ -82,4 +82,4 @@ def test_the_article_runs_and_finds_the_full_image(images, search, function, tmp
     ("a", "b"), [(None, None), ("ab", ""), ("", "abc"), ("ab", None), ("ab", "ad")]
 )
 def test_missing_hashes_are_where_the_article_puts_them(a, b):
-    assert total_distance(a, b, "levenshtein") == article_distance(a, b)
+    assert total_distance(a, b, "levenshtein") == distance(a, b)

@@ -48,5 +48,5 @@ def _picture(item: Any) -> Any:
         try:
             return upright(open_image(item)).convert("RGB")
         except ImageError:
-            return item  # the row of a skipped file: its name is all there is
+            return ""  # a skipped file; models take a path that exists for a picture, and fail
     return item

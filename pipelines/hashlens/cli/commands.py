@@ -50,7 +50,7 @@ def app() -> None:
 
 
 @app.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
 @_index_option
 @click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
 @click.option(
