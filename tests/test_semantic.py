@@ -85,7 +85,7 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path):
         wanted = {"q": str(folder / "3.png"), "h": index.fingerprint(folder / "3.png")}
         query = (
             "select path, score, distance(text, :h) d from txtai "
-            "where similar(:q, 'semantic') and distance(text, :h) <= 64 order by score desc"
+            "where similar(:q, 'semantic') and distance(text, :h) < 64 order by score desc"
         )
         first = index.sql(query, wanted, limit=5)[0]
         assert (first["path"], first["d"]) == (str(folder / "3.png"), 0)
