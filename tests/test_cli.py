@@ -89,11 +89,13 @@ def test_sql_binds_values_and_hashes_of_files(made, folder):
     assert hashlens("sql", "select id from txtai where id = 'x'", "--index", made) == "no rows\n"
 
 
-def test_a_hash_of_digits_stays_a_text(made):
-    rows = hashlens("sql", "select :a a, :b b, :c c from txtai limit 1", "--index", made,
-                    "--param", "a=0000000000000000", "--param", "b=12",
-                    "--param", "c=1234567812345678", "--format", "json")  # fmt: skip
-    assert json.loads(rows) == [{"a": "0" * 16, "b": 12, "c": "1234567812345678"}]
+def test_numbers_are_bound_as_numbers_and_hashes_as_texts(made):
+    query = "select :a a, :b b, :c c, :d d from txtai where distance(text, :hash) >= :least limit 1"
+    values = {"a": "0012", "b": "12", "c": "4.5", "d": "1000000000", "least": "0.5"}
+    values["hash"] = "1234567812345678"
+    params = [f"--param={name}={value}" for name, value in values.items()]
+    rows = json.loads(hashlens("sql", query, "--index", made, *params, "--format", "json"))
+    assert rows == [{"a": "0012", "b": 12, "c": 4.5, "d": 1_000_000_000}]
 
 
 def test_duplicates_are_grouped_by_equal_hash(folder, tmp_path):
@@ -125,7 +127,8 @@ def test_run_runs_a_workflow(folder, tmp_path, pytestconfig):
         (["index", ".", "--algorithm", "bogus"], "unknown algorithm 'bogus'"),
         (["index", ".", "--set", "hash_size"], "--set takes NAME=VALUE, not 'hash_size'"),
         (["index", ".", "--set", "hash_size=no"], "hash_size must be a whole number"),
-        (["index", ".", "--set", "bogus=1"], "no parameter 'bogus'"),
+        (["index", ".", "--set", "bogus=1"], "no hash has a parameter 'bogus'; known are binbits"),
+        (["index", ".", "--set", "content=x"], "no hash has a parameter 'content'"),
         (["search", "x", "--format", "xml"], "Invalid value for '--format'"),
         (["run", "nowhere.yml", "x"], "No such file"),
     ],

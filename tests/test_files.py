@@ -52,6 +52,7 @@ class TestWalk:
         found = list(walk([tmp_path]))
         assert real / "1.jpg" in found
         reasons = {Path(s.path).name: s.reason for s in found if isinstance(s, Skipped)}
+        assert list(walk([tmp_path, real])) == found  # a folder given twice is no news
         assert reasons == {
             "a": f"directory was visited already, as {real}",
             "loop": f"directory was visited already, as {tmp_path}",
@@ -116,6 +117,10 @@ class TestOpenImage:
         with pytest.raises(ImageError, match="too many pixels"):
             open_image(bomb)
 
+    def test_a_picture_without_pixels_is_refused(self):
+        with pytest.raises(ImageError, match="its size is 0 x 5"):
+            open_image(Image.new("RGB", (0, 5)))
+
     def test_a_picture_that_pillow_only_warns_of_is_opened(self):
         large = Image.new("1", (10_000, 10_000))
         assert MAX_PIXELS / 2 < 10_000 * 10_000 < MAX_PIXELS
@@ -142,6 +147,11 @@ class TestUpright:
         for wide in (ramp, ramp.astype(np.int32), (ramp / 65535).astype(np.float32)):
             found = np.asarray(upright(Image.fromarray(wide))).astype(int)
             assert np.abs(found - expected).max() <= 1
+
+    def test_scales_what_is_finite(self):
+        values = np.array([[0.0, 1.0, np.nan], [np.inf, -np.inf, 0.5]], dtype=np.float32)
+        found = np.asarray(upright(Image.fromarray(values)))
+        assert found.tolist() == [[0, 255, 0], [255, 0, 127]]
 
     def test_leaves_an_ordinary_image_alone(self):
         image = draw(1)

@@ -53,6 +53,41 @@ index.close()
 with ImageIndex.open(home / "index") as again:
     assert again.count() == 2
 """,
+    "threads that open indexes at once share one lean copy": """
+import threading
+failed, lean = [], []
+def other(n):
+    try:
+        for _ in range(5):
+            with ImageIndex.open(home / f"index{n}") as index:
+                lean.append(index._store._host.lean)
+    except Exception as error:
+        failed.append(error)
+threads = [threading.Thread(target=other, args=(n,)) for n in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failed, failed
+assert all(lean) and len(lean) == 20
+assert not loaded(*HEAVY)
+""",
+    "a search beside it leaves other imports alone": """
+import threading
+index = ImageIndex.open(home / "index")
+index.index([home])
+stop = threading.Event()
+def searching():
+    while not stop.is_set():
+        index.search(draw(1))
+thread = threading.Thread(target=searching)
+thread.start()
+import txtai, torch
+from txtai.util import Library
+stop.set()
+thread.join()
+assert Library().torch() is torch
+""",
     "txtai that is there already is used as it is": """
 import txtai
 with ImageIndex.open(home / "index") as index:

@@ -111,6 +111,20 @@ class TestUpdate:
         assert "Permission denied" in report.skipped[0].reason
         assert len(index.sql("select id from txtai where path like '%copies/%'")) == 3
 
+    def test_drops_what_vanished_where_folders_overlap_or_are_linked(self, index, folder, tmp_path):
+        (folder / "copies" / "small.png").unlink()
+        report = index.index([folder, folder / "copies"])
+        assert (report.removed, report.skipped) == (1, ())
+        link = tmp_path / "link"
+        link.symlink_to(folder)
+        assert len(index.index([folder, link]).skipped) == 1
+        (folder / "1.png").unlink()
+        assert index.index([folder, link]).removed == 1
+        link.unlink()
+        report = index.index([folder])
+        assert (report.removed, report.skipped) == (1, ())
+        assert index.count() == 9
+
     def test_passes_over_itself_and_files_that_are_no_images(self, folder):
         (folder / "notes.txt").write_text("no image")
         with ImageIndex.open(folder / "index") as inside:
@@ -285,7 +299,17 @@ class TestSearch:
         with pytest.raises(QueryError, match="16 hex digits"):
             index.search(query)
 
-    @pytest.mark.parametrize("bounds", [{"limit": 0}, {"limit": -1}, {"max_distance": -1}])
+    @pytest.mark.parametrize(
+        "bounds",
+        [
+            {"limit": 0},
+            {"limit": -1},
+            {"limit": 10**30},
+            {"limit": None},
+            {"max_distance": -1},
+            {"max_distance": float("nan")},
+        ],
+    )
     def test_refuses_bounds_that_cannot_be_meant(self, index, bounds):
         with pytest.raises(ParameterError):
             index.search(draw(0), **bounds)
@@ -302,6 +326,7 @@ class TestSearch:
             for match in opened.search(draw(4), limit=99):
                 assert match.distance == distance(match.row["text"], wanted, "levenshtein")
             assert opened.search("abc", limit=1)[0].distance >= 13
+            assert opened.search(wanted.upper(), limit=1)[0].distance == 0
 
 
 class TestSql:
@@ -310,6 +335,14 @@ class TestSql:
         assert len(index.sql("select id from txtai", limit=5)) == 5
         assert len(index.sql("select id from txtai limit 4", limit=9)) == 4
         assert len(index.sql("select id from txtai limit :n", {"n": 2})) == 2
+
+    def test_takes_odd_spacing_and_comments(self, index):
+        query = "select count(*) c -- how many\nfrom   txtai"
+        assert index.sql(query) == [{"c": 11}]
+
+    def test_refuses_a_limit_that_cannot_be_meant(self, index):
+        with pytest.raises(ParameterError):
+            index.sql("select id from txtai", limit=0)
 
     def test_binds_paths_and_images_as_fingerprints(self, index, folder):
         query = "select path from txtai where distance(text, :q) = 0"
@@ -342,6 +375,7 @@ class TestSql:
             "select id from txtai where",
             "select id from txtai where path = 'it''s'",
             "select no_such_function(id) from txtai",
+            "select count(*) c from txtai; drop table sections",
             "drop table sections",
             "a dog on a beach",
         ],

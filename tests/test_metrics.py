@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import isfinite
+
 import pytest
 import textdistance
 from hypothesis import given
@@ -112,6 +114,14 @@ class TestTotal:
     @pytest.mark.parametrize("bad", [None, "", "\0", "日本", "x" * 300])
     def test_never_fails_under_any_metric(self, name, bad):
         total_distance(bad, "ff00ff00ff00ff00", name)
+
+    @pytest.mark.parametrize("name", ALGORITHMS)
+    @given(a=HEX, b=HEX)
+    def test_gives_plain_finite_numbers_and_shares(self, name, a, b):
+        found = total_distance(a, b, name)
+        assert type(found) in (int, float)
+        assert isfinite(found)
+        assert 0 <= total_similarity(a, b, name) <= 1
 
     @given(HEX, HEX)
     def test_equals_the_strict_distance_where_that_exists(self, a, b):

@@ -78,7 +78,7 @@ def test_a_second_run_adds_to_the_index(home, folder):
 
 def test_elements_and_workflow_may_stand_in_the_file(home, folder):
     settings = yaml.safe_load(CONFIG.read_text())
-    settings["hashlens"] = {"workflow": "index", "elements": [str(folder)]}
+    settings["hashlens"] = {"workflow": "index", "elements": str(folder)}
     Path("own.yml").write_text(yaml.safe_dump(settings))
     assert run("own.yml")["rows"] == 11
 
@@ -98,6 +98,10 @@ def test_the_hash_workflow_gives_hashes(home, folder):
         (None, ["x"], "No such file"),
         ("a: [", ["x"], "is not YAML"),
         ("just words", ["x"], "not a txtai application file"),
+        ("1: x", ["x"], "not a txtai application file"),
+        ("workflow: [1, 2]", ["x"], "workflow must hold keys"),
+        ("hashlens: x", ["x"], "hashlens must hold keys"),
+        ("workflow: {a: {tasks: []}}\nembeddings: x", ["."], "embeddings must hold keys"),
         ("writable: true", ["x"], "has 0 workflows"),
         ("workflow: {a: {tasks: []}, b: {tasks: []}}", ["x"], "has 2 workflows (a, b); name one"),
         ("hashlens: {workflow: a}", ["x"], "has no workflow 'a'"),

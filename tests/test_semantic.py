@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -78,7 +77,7 @@ def configuration(model: str) -> dict:
 
 
 @pytest.mark.filterwarnings("ignore")  # torch, transformers and faiss have some of their own
-def test_similar_and_distance_in_one_query(model, folder, tmp_path):
+def test_similar_and_distance_in_one_query(model, folder, tmp_path, monkeypatch):
     (folder / "bad.jpg").write_text("no image")
     with ImageIndex.open(tmp_path / "index", config=configuration(model)) as index:
         assert index.index([folder]).hashed == 11
@@ -105,6 +104,19 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path):
         assert again.index([folder]).hashed == 11
         assert len(again.sql(query, {**wanted, "q": str(folder / "50.png")})) == 11
 
+        def killed(*_: object) -> None:
+            raise SystemExit
+
+        monkeypatch.setattr("hashlens.store._replace", killed)  # rows are committed, vectors not
+        draw(51).save(folder / "51.png")
+        with pytest.raises(SystemExit):
+            again.index([folder])
+        monkeypatch.undo()
+        vectors = "select id from txtai where similar('a dog', 'semantic')"
+        assert again.count() == len(again.sql(vectors)) + 1
+        assert again.index([folder]).hashed == 0
+        assert again.count() == len(again.sql(vectors)) == 13
+
     stock = (
         "import sys; from txtai import Embeddings; e = Embeddings().load(sys.argv[1]); "
         "print(e.search('select path from txtai where similar(:q, 1, \\'semantic\\')', 1, "
@@ -117,4 +129,3 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path):
         check=True,
     )
     assert Path(done.stdout.strip()) == folder / "50.png"
-    warnings.resetwarnings()

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hashlens.files import is_unreadable
 from hashlens.model import Skipped
 from hashlens.rows import Row
 
-BATCH_ROWS = 256
-BATCH_SECONDS = 2.0
+BATCH_ROWS = 128
+BATCH_SECONDS = 1.0
 
 
 class Changes:
@@ -54,11 +55,12 @@ class Changes:
 
     def vanished(self, paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
         """Yield ids below the folders that were not seen, but for folders that were unreadable."""
-        roots = [os.path.join(os.path.abspath(path), "") for path in paths if os.path.isdir(path)]
-        unreadable = tuple(os.path.join(item.path, "") for item in self.skipped)
-        for uid in self.known:
-            gone = uid not in self.seen and uid.startswith(tuple(roots))
-            if gone and not uid.startswith(unreadable):
+        roots = tuple(os.path.join(os.path.abspath(path), "") for path in paths)
+        unknown = tuple(os.path.join(item.path, "") for item in self.skipped if is_unreadable(item))
+        for uid, row in self.known.items():
+            below = os.path.join(uid, "")
+            inside = below.startswith(roots) or (row["skipped"] and not os.path.lexists(uid))
+            if uid not in self.seen and inside and not below.startswith(unknown):
                 yield uid
 
 

@@ -66,6 +66,7 @@ EXTENSIONS = frozenset(
 # Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 THUMBNAIL_SIDE = 160
+UNREADABLE = "directory cannot be read"
 WIDE_BIT_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -103,11 +104,12 @@ def _descend(
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield Skipped(str(folder), f"directory cannot be read: {_cause(error)}")
+        yield Skipped(str(folder), f"{UNREADABLE}: {_cause(error)}")
         return
     key = (status.st_dev, status.st_ino)
     if key in visited:
-        yield Skipped(str(folder), f"directory was visited already, as {visited[key]}")
+        if visited[key] != folder:
+            yield Skipped(str(folder), f"directory was visited already, as {visited[key]}")
         return
     visited[key] = folder
     for entry in entries:
@@ -138,8 +140,9 @@ def open_image(source: Source, *, name: str | None = None) -> Image.Image:
     else:
         name = name or f"{type(source).__name__} object"
         opened = _identify(source, name)
-    if opened.width * opened.height > MAX_PIXELS:
-        raise ImageError(name, _too_large(opened.width, opened.height))
+    if not 0 < opened.width * opened.height <= MAX_PIXELS:
+        size = f"{opened.width} x {opened.height}"
+        raise ImageError(name, f"its size is {size}: 1 to {MAX_PIXELS:,} pixels can be read")
     try:
         opened.load()
     except Exception as error:
@@ -147,6 +150,11 @@ def open_image(source: Source, *, name: str | None = None) -> Image.Image:
         # struct.error, zlib.error and more, and one bad file must never end a run.
         raise ImageError(name, f"cannot be decoded: {_cause(error)}") from error
     return opened
+
+
+def is_unreadable(skipped: Skipped) -> bool:
+    """Tell whether this is a directory of which nobody knows what it holds."""
+    return skipped.reason.startswith(UNREADABLE)
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -176,10 +184,6 @@ def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
         raise ImageError(name, f"too many pixels: {_cause(error)}") from error
     except Exception as error:
         raise ImageError(name, f"cannot be read as an image: {_cause(error)}") from error
-
-
-def _too_large(width: int, height: int) -> str:
-    return f"too many pixels: {width} x {height} is over {MAX_PIXELS:,}"
 
 
 def _cause(error: Exception) -> str:
@@ -215,13 +219,12 @@ def _turned(image: Image.Image) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     import numpy as np  # noqa: PLC0415  a tenth of a second that 8-bit images need not pay
 
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    if image.mode.startswith("I;16") or (image.mode == "I" and pixels.max(initial=0) > 255):
-        low, high = 0.0, 65535.0
-    elif image.mode == "I":
-        low, high = 0.0, 255.0
-    else:
-        low, high = float(pixels.min()), float(pixels.max())
+    pixels = np.asarray(image, dtype=np.float64)
+    finite = pixels[np.isfinite(pixels)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
+    if image.mode != "F":
+        low, high = 0.0, 65535.0 if image.mode != "I" or high > 255 else 255.0
     scaled = (pixels - low) * (255.0 / ((high - low) or 1.0))
     return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
 

@@ -58,7 +58,11 @@ class Host:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Make this copy the one that is imported: while an index is opened, built or loaded."""
+        """Make this copy the one that is imported, while an index is made or loaded.
+
+        That is a matter of milliseconds; another thread that imports txtai for the first time
+        just then would get this copy as well.
+        """
         if self._modules is None:
             yield
             return
@@ -89,9 +93,9 @@ def host(config: Mapping[str, Any] | None = None) -> Host:
     otherwise the lean copy.
     """
     global _lean
-    if "txtai" in sys.modules or needs_models(config or {}):
-        return Host()
-    with _lock:
+    with _lock:  # outside of it, the lean copy may be active for another thread
+        if "txtai" in sys.modules or needs_models(config or {}):
+            return Host()
         if _lean is None:
             _lean = Host({})
             with _lean.active(), _without(HEAVY):

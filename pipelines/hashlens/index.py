@@ -1,10 +1,11 @@
 """`ImageIndex`: pictures in, answers out. A normal txtai index directory, with verbs for images.
 
-with ImageIndex.open("photos.index") as index:
-index.index(["photos"])
-for match in index.search("copy.jpg", limit=5):
-print(match.distance, match.path)
-index.sql("select path from txtai where distance(text, :q) <= 4", {"q": Path("copy.jpg")})
+::
+
+    with ImageIndex.open("photos.index") as index:
+        index.index(["photos"])
+        for match in index.search("copy.jpg", limit=5):
+            print(match.distance, match.path)
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hashlens.model import (
 )
 from hashlens.rows import Row, RowMaker, find_images, skipped_row
 from hashlens.settings import CONTENTS, Settings, require_same, settings_of
-from hashlens.sql import check_fingerprint, check_query
+from hashlens.sql import check_fingerprint, check_query, normalize
 from hashlens.store import Store, commits_at_once
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 Paths = Iterable["str | os.PathLike[str]"]
 
 DEFAULT_PATH = ".hashlens"
+MOST_ROWS = 2**62  # databases count in 64 bits
 _MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, file_digest, pixel_digest"
 
 
@@ -136,10 +138,7 @@ class ImageIndex:
         `max_distance` is inclusive. Raises QueryError for a text that is neither a file nor a
         fingerprint of this index, and ImageError for an image that cannot be read.
         """
-        if limit < 1:
-            msg = f"limit must be at least 1, not {limit}"
-            raise ParameterError(msg)
-        if max_distance is not None and max_distance < 0:
+        if max_distance is not None and not max_distance >= 0:  # nor is it "not a number"
             msg = f"max_distance must be 0 or more, not {max_distance}"
             raise ParameterError(msg)
         wanted = self._wanted(query)
@@ -148,7 +147,7 @@ class ImageIndex:
             f"select {_MATCH_COLUMNS}, text, distance(text, :q) d from txtai "
             f"where text is not null {bound} order by d, indexid",
             {"q": wanted} if max_distance is None else {"q": wanted, "most": max_distance},
-            limit,
+            _at_least_one(limit),
         )
         return [self._match(row, wanted) for row in found]
 
@@ -164,8 +163,9 @@ class ImageIndex:
             name: self.fingerprint(value) if isinstance(value, (Path, Image.Image)) else value
             for name, value in (parameters or {}).items()
         }
-        check_query(query, bound, digits=self.settings.hash.digits, metric=self.settings.metric)
-        return self._store.query(query, bound, limit)
+        line = normalize(query)
+        check_query(line, bound, digits=self.settings.hash.digits, metric=self.settings.metric)
+        return self._store.query(line, bound, None if limit is None else _at_least_one(limit))
 
     def duplicates(self) -> list[Duplicates]:
         """Return the groups of images with one and the same fingerprint, sorted by path."""
@@ -276,6 +276,13 @@ class ImageIndex:
         if isinstance(item, Skipped):
             return changes.note(skipped_row(item))
         return None if changes.is_unchanged(item) else changes.note(self._make(item))
+
+
+def _at_least_one(limit: int) -> int:
+    if not isinstance(limit, int) or not 1 <= limit <= MOST_ROWS:
+        msg = f"limit must be a whole number 1 to {MOST_ROWS:,}, not {limit!r}"
+        raise ParameterError(msg)
+    return limit
 
 
 def _listed(items: Any) -> list[Any]:

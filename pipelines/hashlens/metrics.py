@@ -18,6 +18,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from math import isfinite
+from numbers import Integral
 from typing import Any
 
 from hashlens.model import FingerprintError, ParameterError
@@ -95,7 +97,7 @@ def distance(a: str, b: str, metric: str = "hamming") -> float:
 
 def similarity(a: str, b: str, metric: str = "hamming") -> float:
     """Return 1 - distance / the largest possible distance; raises as `distance` does."""
-    return 1 - distance(a, b, metric) / largest(a, b, metric)
+    return _share(distance(a, b, metric), largest(a, b, metric))
 
 
 def total_distance(a: object, b: object, metric: str = "hamming") -> float:
@@ -118,7 +120,7 @@ def total_distance(a: object, b: object, metric: str = "hamming") -> float:
 def total_similarity(a: object, b: object, metric: str = "hamming") -> float:
     """Return the similarity of any two values, 1.0 for two missing ones; as `total_distance`."""
     a, b = _text(a), _text(b)
-    return 1 - total_distance(a, b, metric) / (largest(a, b, metric) or 1)
+    return _share(total_distance(a, b, metric), largest(a, b, metric))
 
 
 def largest(a: str, b: str, metric: str = "hamming") -> float:
@@ -129,6 +131,11 @@ def largest(a: str, b: str, metric: str = "hamming") -> float:
         return max(len(a), len(b))
     longer = max(a, b, key=len)
     return float(_textdistance(metric).maximum(longer, longer))
+
+
+def _share(found: float, most: float) -> float:
+    """Return 1 - distance / largest within 0 and 1: some metrics are no true distances."""
+    return min(1.0, max(0.0, 1 - found / (most or 1)))
 
 
 def check_metric(metric: str) -> str:
@@ -145,8 +152,15 @@ def _metric(name: str) -> Metric:
     known = _METRICS.get(name)
     if known is not None:
         return known
-    algorithm: Metric = _textdistance(name).distance
-    return algorithm
+    algorithm = _textdistance(name)
+
+    def measure(a: str, b: str) -> float:
+        # Some give numpy numbers, which no database takes, and some infinity.
+        found = algorithm.distance(a, b)
+        exact = int(found) if isinstance(found, Integral) else float(found)
+        return exact if isfinite(exact) else largest(a, b, name)
+
+    return measure
 
 
 @lru_cache

@@ -56,10 +56,11 @@ class ImageHash:
         Raises ImageError, naming the image and the reason, for one that cannot be read.
         """
         if isinstance(images, (list, tuple)):
-            return [self._one(image) for image in images]
-        return self._one(images)
+            return [self.ihash(image) for image in images]
+        return self.ihash(images)  # type: ignore[arg-type]  # a str is a Sequence too
 
-    def _one(self, source: Any) -> str | Floats:
+    def ihash(self, source: Source) -> str | Floats:
+        """Hash one image."""
         image = open_image(source)
         if self.strings:
             return self.hash(image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -63,6 +64,9 @@ class RowMaker:
         try:
             status = os.stat(path)
             row |= {"bytes": status.st_size, "mtime": status.st_mtime}
+            if not stat.S_ISREG(status.st_mode):
+                row["skipped"] = "not a regular file"
+                return row
             data = read(path)
             image = open_image(BytesIO(data), name=name)
             seen = upright(image)

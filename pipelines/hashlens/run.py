@@ -25,10 +25,10 @@ def run(
     Raises ParameterError for a file that cannot be run so.
     """
     settings = _read(config)
-    own = settings.get("hashlens") or {}
+    own = _section(settings, "hashlens", config)
     name = workflow or own.get("workflow") or _only(settings, config)
-    chosen = list(elements or own.get("elements") or ())
-    if name not in (settings.get("workflow") or {}):
+    chosen = list(elements) or _elements(own.get("elements"))
+    if name not in _section(settings, "workflow", config):
         msg = f"{config} has no workflow {name!r}"
         raise ParameterError(msg)
     if not chosen:
@@ -38,7 +38,7 @@ def run(
         if not os.path.exists(element):
             msg = f"no such file or directory: {element}"
             raise ParameterError(msg)
-    copy = host(_models(settings))
+    copy = host(_models(settings, config))
     with copy.active():
         try:
             application = copy.module("txtai.app").Application(settings)
@@ -66,24 +66,37 @@ def _read(config: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         msg = f"{config}: {error.strerror or error}"
         raise ParameterError(msg) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         msg = f"{config} is not YAML: {error}"
         raise ParameterError(msg.replace("\n", " ")) from error
-    if not isinstance(settings, dict):
+    if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
         msg = f"{config} is not a txtai application file: expected keys such as workflow"
         raise ParameterError(msg)
     return settings
 
 
 def _only(settings: dict[str, Any], config: str | os.PathLike[str]) -> str:
-    names = list(settings.get("workflow") or {})
+    names = list(_section(settings, "workflow", config))
     if len(names) != 1:
         msg = f"{config} has {len(names)} workflows ({', '.join(names)}); name one"
         raise ParameterError(msg)
     return str(names[0])
 
 
-def _models(settings: dict[str, Any]) -> dict[str, Any]:
+def _section(settings: dict[str, Any], name: str, config: str | os.PathLike[str]) -> dict[str, Any]:
+    section = settings.get(name) or {}
+    if not isinstance(section, dict):
+        msg = f"{config}: {name} must hold keys, not {section!r}"
+        raise ParameterError(msg)
+    return section
+
+
+def _elements(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _models(settings: dict[str, Any], config: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what decides whether torch is needed: the index, and pipelines that are txtai's."""
     theirs = [key for key in settings if key not in PLAIN_KEYS and not key.startswith("hashlens.")]
-    return {**(settings.get("embeddings") or {}), **({"path": True} if theirs else {})}
+    embeddings = _section(settings, "embeddings", config)
+    return {**embeddings, **({"path": True} if theirs else {})}

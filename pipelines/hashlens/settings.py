@@ -32,13 +32,16 @@ class Settings:
     thumbnails: bool = True
 
     def __post_init__(self) -> None:
-        """Check the metric; raises ParameterError."""
+        """Check the metric and the flag; raises ParameterError."""
         check_metric(self.metric)
+        if not isinstance(self.thumbnails, bool):
+            msg = f"thumbnails must be True or False, not {self.thumbnails!r}"
+            raise ParameterError(msg)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """Read settings from their flat form; raises ParameterError for what cannot be."""
-        rest = {key: value for key, value in values.items() if key != "versions"}
+        rest = dict(values)
         own = {name: rest.pop(name) for name in ("metric", "thumbnails") if name in rest}
         return cls(PerceptualHash(**rest), **own)
 
@@ -74,7 +77,7 @@ def settings_of(config: Mapping[str, Any], name: str) -> Settings:
             f"its hashes: it was not made by hashlens"
         )
         raise IndexingError(msg)
-    return Settings.of(values)
+    return Settings.of({key: value for key, value in values.items() if key != "versions"})
 
 
 def require_same(stored: Settings, asked: Mapping[str, Any], name: str) -> None:

@@ -56,32 +56,53 @@ def _with_default(function: Callable[..., float], metric: str, a: Any, b: Any, *
     return function(a, b, *(rest or (metric,)))
 
 
+def normalize(query: str) -> str:
+    """Return a query on one line with single spaces, without comments and a last semicolon.
+
+    txtai takes a query for words to search by meaning where it finds other than one space before
+    `from txtai`. Raises QueryError for what is no query on the index.
+    """
+    if not isinstance(query, str):
+        msg = f"a query is a text, not {query!r}"
+        raise QueryError(msg)
+    line = "".join(" " if part.isspace() else part for part in _cut(query)).strip().rstrip("; ")
+    words = [token.lower() for token in tokenize(line)]
+    if words[:1] != ["select"] or ("from", "txtai") not in pairwise(words) or ";" in words:
+        msg = f"not a query on the index: {query!r}; expected one select … from txtai …"
+        raise QueryError(msg)
+    return line
+
+
 def check_query(
     query: str, parameters: Mapping[str, Any] | None, *, digits: int | None, metric: str
 ) -> None:
-    """Raise QueryError for what is no txtai query, or holds a hash that does not fit the index.
+    """Raise QueryError where a query lacks a parameter, or holds a hash that does not fit.
 
-    A hash is a literal or a bind parameter that `distance` or `similarity` compares with `text`.
-    Under Hamming it must be `digits` hex digits long; None stands for any length.
+    A hash is a constant that `distance` or `similarity` compares with `text`: a literal, or a bind
+    parameter. Under Hamming it must be `digits` hex digits long; None stands for any length.
+    Raises ParameterError for an unknown metric.
     """
-    tokens = list(tokenize(query))
-    words = [token.lower() for token in tokens]
-    if words[:1] != ["select"] or ("from", "txtai") not in pairwise(words):
-        msg = f"not a query on the index: {query!r}; expected select … from txtai …"
-        raise QueryError(msg)
     given = parameters or {}
+    tokens = list(tokenize(query))
     for token in tokens:
-        if token.startswith(":") and token[1:] not in given:
-            msg = f"the query has {token}, but no parameter {token[1:]!r} was given: {query!r}"
+        bound = token[0] == ":" and token != "::"
+        if token in ("?", "@") or (bound and token[1:] not in given):
+            msg = f"the query has {token}, but no such parameter was given: {query!r}"
             raise QueryError(msg)
     for call in _calls(tokens):
-        if check_metric(call.metric or metric) == "hamming":
-            value = given[call.value[1:]] if call.value.startswith(":") else _unquote(call.value)
-            check_fingerprint(value, digits)
+        named = _value(call.metric, given) if call.metric else metric
+        if check_metric(named) == "hamming" and call.constant:
+            check_fingerprint(_value(call.constant, given), digits)
+
+
+def hash_parameters(query: str) -> set[str]:
+    """Return the names of the bind parameters that a query compares with `text`."""
+    constants = [call.constant for call in _calls(list(tokenize(query)))]
+    return {constant[1:] for constant in constants if constant and constant[0] == ":"}
 
 
 def check_fingerprint(value: object, digits: int | None) -> str:
-    """Return a fingerprint, or raise QueryError where it is not hex or of another length."""
+    """Return a fingerprint in lower case, or raise QueryError where it is none of that length."""
     expected = "hex digits" if digits is None else f"{digits} hex digits ({4 * digits} bits)"
     if not isinstance(value, str) or not is_hex(value):
         msg = f"not a fingerprint: {value!r}; the index holds {expected}"
@@ -89,48 +110,70 @@ def check_fingerprint(value: object, digits: int | None) -> str:
     if digits is not None and len(value) != digits:
         msg = f"the fingerprint {value!r} has {len(value)} hex digits; the index holds {expected}"
         raise QueryError(msg)
-    return value
-
-
-def limited(query: str) -> bool:
-    """Tell whether a query states its own limit."""
-    return "limit" in (token.lower() for token in tokenize(query))
+    return value.lower()
 
 
 def tokenize(query: str) -> Iterator[str]:
-    """Cut a query into words, numbers, bind parameters, quoted strings and single characters."""
+    """Cut a query into words, numbers, bind parameters, quoted texts and signs."""
+    return (part for part in _cut(query) if not part.isspace())
+
+
+def _cut(query: str) -> Iterator[str]:
+    """Cut a query into parts that make it up again, comments and runs of space as one space."""
     position = 0
     while position < len(query):
-        start, character = position, query[position]
+        start, character, two = position, query[position], query[position : position + 2]
         position += 1
+        if character.isspace() or two in ("--", "/*"):
+            position = _end_of_space(query, start)
+            yield " "
+            continue
         if character in "'\"":
             end = query.find(character, position)
             position = len(query) if end < 0 else end + 1
-        elif character.isalnum() or character in "_:":
-            while position < len(query) and (query[position].isalnum() or query[position] == "_"):
+        elif two == "::":
+            position += 1
+        elif character.isalnum() or character == "_" or character == ":":
+            while position < len(query) and (query[position].isalnum() or query[position] in "_."):
                 position += 1
-        if not character.isspace():
-            yield query[start:position]
+        yield query[start:position]
+
+
+def _end_of_space(query: str, position: int) -> int:
+    while position < len(query):
+        two = query[position : position + 2]
+        if query[position].isspace():
+            position += 1
+        elif two in ("--", "/*"):
+            closing = "\n" if two == "--" else "*/"
+            end = query.find(closing, position + 2)
+            position = len(query) if end < 0 else end + len(closing)
+        else:
+            break
+    return position
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A comparison of `text` with a constant."""
+    """A call of distance or similarity: the constant that `text` is compared with, the metric."""
 
-    value: str
+    constant: str | None
     metric: str | None
 
 
 def _calls(tokens: Sequence[str]) -> Iterator[_Call]:
     for index in range(len(tokens) - 1):
         if tokens[index].lower() in ("distance", "similarity") and tokens[index + 1] == "(":
-            arguments = _arguments(tokens, index + 2)
-            if all(len(argument) == 1 for argument in arguments) and len(arguments) in (2, 3):
-                a, b, *rest = (argument[0] for argument in arguments)
-                constants = [item for item in (a, b) if item[0] in "':"]
-                literal = all(item.startswith("'") for item in rest)
-                if len(constants) == 1 and "text" in (a.lower(), b.lower()) and literal:
-                    yield _Call(constants[0], _unquote(rest[0]) if rest else None)
+            arguments = [_bare(argument) for argument in _arguments(tokens, index + 2)]
+            if len(arguments) in (2, 3):
+                a, b, *rest = arguments
+                with_text = "text" in (_unquote(a).lower(), _unquote(b).lower())
+                constants = [item for item in (a, b) if _is_constant(item)]
+                metrics = [item for item in rest if _is_constant(item)]
+                yield _Call(
+                    constants[0] if with_text and constants else None,
+                    metrics[0] if metrics else None,
+                )
 
 
 def _arguments(tokens: Sequence[str], start: int) -> list[list[str]]:
@@ -147,5 +190,22 @@ def _arguments(tokens: Sequence[str], start: int) -> list[list[str]]:
     return arguments
 
 
+def _bare(argument: list[str]) -> str:
+    """Return the one token of an argument, out of its brackets; "" where it is an expression."""
+    while len(argument) > 2 and (argument[0], argument[-1]) in (("(", ")"), ("[", "]")):
+        argument = argument[1:-1]
+    return argument[0] if len(argument) == 1 else ""
+
+
+def _is_constant(token: str) -> bool:
+    return token[:1] in ("'", ":") or token[:1].isdigit() or token.lower() == "null"
+
+
+def _value(token: str, given: Mapping[str, Any]) -> Any:
+    if token[0] == ":":
+        return given[token[1:]]
+    return None if token.lower() == "null" else _unquote(token)
+
+
 def _unquote(token: str) -> str:
-    return token.strip("'\"")
+    return token[1:-1] if token[:1] in ("'", '"') else token

@@ -1,8 +1,10 @@
 """A txtai index directory that a crash cannot break.
 
-txtai saves an index in several steps. Here each write is one: the configuration first, with row
-numbers that are never used again, then the sub-indexes, then the commit of the content database.
-A process that is killed in between leaves the rows of the last commit, and an index that opens.
+txtai saves an index in several steps. Here each write is one: first the configuration, with row
+numbers that are never used again, then the commit of the content database. A process that is
+killed in between leaves the rows of the last commit, and an index that opens. Where there are
+sub-indexes, the configuration says that a commit is under way until they are in place as well; the
+next writer then makes them anew from the rows.
 """
 
 from __future__ import annotations
@@ -10,28 +12,36 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hashlens.host import Host, host, needs_models
-from hashlens.model import IndexingError, QueryError
+from hashlens.model import HashlensError, IndexingError, QueryError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 Document = tuple[str, dict[str, Any], None]
 
 BUILDING = ".building"  # a whole index, until its parts are in place
-STAGED = ".indexes"  # new sub-indexes, complete once `indexes` is moved away
+STAGED = ".indexes"  # new sub-indexes
 LOCK = ".lock"
+COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
+INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
 
 class Store:
-    """The one holder of a txtai `Embeddings`, open on a directory."""
+    """The one holder of a txtai `Embeddings`, open on a directory; one thread at a time."""
 
-    def __init__(self, path: Path, host: Host, embeddings: Any) -> None:
+    def __init__(self, path: Path, host: Host) -> None:
         self.path = path
         self._host = host
-        self._embeddings = embeddings
+        self._mutex = threading.RLock()
+        self._embeddings = _load(path, host)
+        self._stamp = _stamp(path)
 
     @staticmethod
     def exists(path: Path) -> bool:
@@ -59,7 +69,10 @@ class Store:
             raise IndexingError(msg)
         copy = host(config)
         try:
-            _build(path, copy, config)
+            path.mkdir(parents=True, exist_ok=True)
+            with _locked(path):
+                if not cls.exists(path):
+                    _build(path, copy, config)
         except OSError as error:
             msg = f"no index can be made at {path}: {error.strerror or error}"
             raise IndexingError(msg) from error
@@ -68,8 +81,7 @@ class Store:
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open an index; raises IndexingError where there is none that can be opened."""
-        copy = host(cls.config_of(path))
-        return cls(path, copy, _load(path, copy))
+        return cls(path, host(cls.config_of(path)))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -79,7 +91,8 @@ class Store:
 
     def count(self) -> int:
         """Count the rows, skipped files included."""
-        return int(self._embeddings.database.count())
+        with self._mutex:
+            return int(self._database().count())
 
     def query(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
@@ -88,16 +101,19 @@ class Store:
 
         txtai's own default is 3 rows.
         """
-        limit = max(self.count(), 1) if limit is None else limit
-        try:
-            with self._host.active():
+        with self._mutex:
+            limit = max(self.count(), 1) if limit is None else limit
+            try:
                 rows: list[dict[str, Any]] = self._embeddings.search(
                     query, limit, parameters=dict(parameters or {}) or None
                 )
-        except Exception as error:
-            msg = f"the query failed: {error}; it was {query!r}"
-            raise QueryError(msg) from error
-        return rows
+            except Exception as error:
+                if INTERRUPTED in str(error):
+                    raise KeyboardInterrupt from error
+                cause = " ".join(str(error).split())
+                msg = f"the query failed: {cause}; it was {query!r}"
+                raise QueryError(msg) from error
+            return rows
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -105,43 +121,51 @@ class Store:
 
         Raises IndexingError where another process is writing.
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
-
-        lock = FileLock(self.path / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            msg = f"another process is writing to {self.path}; try again when it is done"
-            raise IndexingError(msg) from error
-        try:
-            if self.config_of(self.path)["offset"] != self.config["offset"]:
+        with self._mutex, _locked(self.path):
+            self._database()
+            if _stamp(self.path) != self._stamp:
                 self._reload()
+            if self.config.get(COMMITTING):
+                self._rebuild_indexes()
             yield
-        finally:
-            lock.release()
 
     def write(self, documents: Iterable[Document], deletes: Iterable[str] = ()) -> None:
-        """Insert or replace rows and delete others, all of it or nothing, within `writing`."""
+        """Insert or replace rows and delete others, all of it or nothing, within `writing`.
+
+        Raises IndexingError where the disk or the database refuses.
+        """
         documents, deletes = list(documents), list(deletes)
         try:
-            with self._host.active():
-                if documents:
-                    self._upsert(documents)
-                if deletes:
-                    self._embeddings.delete(deletes)
-                self._commit()
-        except BaseException:
+            if documents:
+                self._upsert(documents)
+            if deletes:
+                self._embeddings.delete(deletes)
+            self._commit()
+        except BaseException as error:
             self._reload()
+            if INTERRUPTED in str(error):
+                raise KeyboardInterrupt from error
+            if isinstance(error, Exception) and not isinstance(error, HashlensError):
+                msg = f"nothing was written to {self.path}: {error}"
+                raise IndexingError(msg) from error
             raise
 
     def copy(self, path: Path) -> None:
         """Save a copy of the index to another directory."""
-        with self._host.active():
+        with self._mutex:
+            self._database()
             self._embeddings.save(str(path))
 
     def close(self) -> None:
         """Close the index; what was written is committed already."""
-        self._embeddings.close()
+        with self._mutex:
+            self._embeddings.close()
+
+    def _database(self) -> Any:
+        if self._embeddings.database is None:
+            msg = f"the index at {self.path} is closed"
+            raise IndexingError(msg)
+        return self._embeddings.database
 
     def _upsert(self, documents: list[Document]) -> None:
         # txtai begins a new database, elsewhere, for an index that has no rows; ours has its
@@ -153,18 +177,39 @@ class Store:
             del self._embeddings.count
 
     def _commit(self) -> None:
-        _write_config(self.path, self.config)
-        if self._embeddings.indexes:
+        indexes = self._embeddings.indexes
+        if indexes:
+            _write_config(self.path, {**self.config, COMMITTING: True})
             staged = self.path / STAGED
             shutil.rmtree(staged, ignore_errors=True)
-            self._embeddings.indexes.save(str(staged))
+            indexes.save(str(staged))
+            self._database().save(str(self.path / "documents"))
             _replace(staged, self.path / "indexes")
-        self._embeddings.database.save(str(self.path / "documents"))
+            _write_config(self.path, self.config)
+        else:
+            _write_config(self.path, self.config)
+            self._database().save(str(self.path / "documents"))
+        self._stamp = _stamp(self.path)
+
+    def _rebuild_indexes(self) -> None:
+        shutil.rmtree(self.path / "indexes", ignore_errors=True)
+        self._reload()
+        self.config.pop(COMMITTING)  # on disk it stays until this is done
+        cursor = self._database().cursor
+        rows = cursor.execute(
+            "SELECT d.id, d.data, o.object FROM documents d LEFT JOIN objects o ON d.id = o.id"
+        ).fetchall()
+        documents = ((uid, json.loads(data), picture) for uid, data, picture in rows)
+        self.write(
+            (uid, {**row, "object": picture} if picture else row, None)
+            for uid, row, picture in documents
+        )
 
     def _reload(self) -> None:
         # Close rolls back what was not committed.
         self._embeddings.close()
         self._embeddings = _load(self.path, self._host)
+        self._stamp = _stamp(self.path)
 
 
 def commits_at_once(config: Mapping[str, Any]) -> bool:
@@ -172,10 +217,30 @@ def commits_at_once(config: Mapping[str, Any]) -> bool:
     return not needs_models(config)
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[BaseFileLock]:
+    """Hold the lock of all writers; raises IndexingError where another process has it."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
+
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        msg = f"another process is writing to {path}; try again when it is done"
+        raise IndexingError(msg) from error
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes with each commit: the configuration is a new file each time."""
+    status = os.stat(path / "config.json")
+    return status.st_ino, status.st_mtime_ns
+
+
 def _load(path: Path, copy: Host) -> Any:
-    staged, indexes = path / STAGED, path / "indexes"
-    if staged.is_dir() and not indexes.exists():
-        os.replace(staged, indexes)  # killed between the two renames of `_replace`
     embeddings = copy.embeddings()
     try:
         with copy.active():

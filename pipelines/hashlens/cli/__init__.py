@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -16,6 +16,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line: exit 0, 1 with one line for a user's error, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what it cannot show
     try:
         code = app(prog_name="hashlens", standalone_mode=False)
         sys.stdout.flush()
@@ -31,8 +34,4 @@ def main() -> None:
     except HashlensError as error:
         click.echo(f"hashlens: error: {error}", err=True)
         code = USER_ERROR
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; nothing more may be flushed to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -85,7 +85,7 @@ def index(
 
     settings = {"algorithm": algorithm, "metric": metric, "thumbnails": thumbnails}
     given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    given |= {name: _literal(value) for name, value in _pairs(params, "--set")}
+    given |= _hash_params(params)
     with ImageIndex.open(directory, content=content, **given) as opened:
         with _progress_bar() as advance:
             report = opened.index(paths, progress=advance)
@@ -135,10 +135,7 @@ def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, 
     metric), similarity(a, b).
     """
     with _open(directory) as opened:
-        bound = {
-            name: Path(value[1:]) if value.startswith("@") else _literal(value, words=())
-            for name, value in _pairs(params, "--param")
-        }
+        bound = _bound(query, params)
         show(opened.sql(query, bound, limit=limit), style)
 
 
@@ -196,17 +193,44 @@ def _pairs(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def _literal(text: str, words: Sequence[str] = ("true", "false", "none")) -> Any:
-    """Read a number, or a word that stands for a value; anything else is text.
+def _hash_params(items: Sequence[str]) -> dict[str, Any]:
+    """Read `--set`: parameters of a perceptual hash, with their values."""
+    from hashlens.hashing import ALGORITHMS
 
-    A hash of digits only is text: no number that a person types has leading zeros or 16 digits.
-    """
-    if text.lower() in words:
-        return {"true": True, "false": False, "none": None}[text.lower()]
-    digits = text.lstrip("-")
-    if digits.isdecimal() and digits.isascii() and len(digits) < 10 and str(int(text)) == text:
-        return int(text)
-    return text
+    known = sorted({parameter.name for item in ALGORITHMS for parameter in item.parameters})
+    words = {"true": True, "false": False, "none": None}
+    params = {}
+    for name, value in _pairs(items, "--set"):
+        if name not in known:
+            msg = f"no hash has a parameter {name!r}; known are {', '.join(known)}"
+            raise click.UsageError(msg)
+        params[name] = words.get(value.lower(), _number(value))
+    return params
+
+
+def _bound(query: str, items: Sequence[str]) -> dict[str, Any]:
+    """Read `--param`: @FILE is a picture, a number is one, unless it is compared as a hash."""
+    from hashlens.sql import hash_parameters
+
+    hashes = hash_parameters(query)
+    bound: dict[str, Any] = {}
+    for name, value in _pairs(items, "--param"):
+        if value.startswith("@"):
+            bound[name] = Path(value[1:])
+        else:
+            bound[name] = value if name in hashes else _number(value)
+    return bound
+
+
+def _number(text: str) -> int | float | str:
+    """Read a number as JSON writes it; anything else, such as 0012, stays a text."""
+    from json import loads
+
+    try:
+        value = loads(text)
+    except ValueError:
+        return text
+    return value if type(value) in (int, float) and text[0] in "-0123456789" else text
 
 
 @contextmanager

@@ -64,10 +64,18 @@ class PerceptualHash:
         """Return what rebuilds this hash: `PerceptualHash(**settings)`."""
         return {"algorithm": self.algorithm, **self.params}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as what rebuilds this hash, for worker processes."""
+        return _rebuilt, (self.settings(),)
+
     def __repr__(self) -> str:
         """Show the call that makes this hash."""
         params = "".join(f", {key}={value!r}" for key, value in self.params.items())
         return f"PerceptualHash({self.algorithm!r}{params})"
+
+
+def _rebuilt(settings: dict[str, Any]) -> PerceptualHash:
+    return PerceptualHash(**settings)
 
 
 def find(name: str) -> Algorithm:

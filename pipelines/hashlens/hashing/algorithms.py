@@ -161,11 +161,12 @@ def _wavelet_bits(params: Params) -> int | None:
     return int(side**2)
 
 
-_HASH_SIZE = whole("hash_size", 8, 2)
-_FREQUENCY = (_HASH_SIZE, whole("highfreq_factor", 4, 1))
+# 1,024 x 1,024 bits are more than any picture has to say, and fit into memory.
+_HASH_SIZE = whole("hash_size", 8, 2, 1024)
+_FREQUENCY = (_HASH_SIZE, whole("highfreq_factor", 4, 1, 64))
 _WAVELET = (
-    power_of_two("hash_size", 8),
-    optional(power_of_two("image_scale", 8)),
+    power_of_two("hash_size", 8, 1024),
+    optional(power_of_two("image_scale", 8, 8192)),
     choice("mode", "haar", "db4"),
     flag("remove_max_haar_ll", default=True),
 )
@@ -174,7 +175,7 @@ _SEGMENTS = (
     optional(whole("limit_segments", 1, 1)),
     whole("segment_threshold", 128, 0, 255),
     whole("min_segment_size", 500, 0),
-    whole("segmentation_image_size", 300, 2),
+    whole("segmentation_image_size", 300, 2, 4096),
 )
 
 ALGORITHMS = (
@@ -191,7 +192,7 @@ ALGORITHMS = (
     ),
     Algorithm("wavelet", ("whash",), _WAVELET, _wavelet_bits, _wavelet),
     Algorithm(
-        "color", ("colorhash",), (whole("binbits", 3, 1),), lambda p: 14 * p["binbits"], _color
+        "color", ("colorhash",), (whole("binbits", 3, 1, 32),), lambda p: 14 * p["binbits"], _color
     ),
     Algorithm(
         "crop-resistant", ("crop-resistant-hash",), _SEGMENTS, lambda _: None, _crop_resistant

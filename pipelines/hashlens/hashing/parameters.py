@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from hashlens.model import ParameterError
@@ -21,7 +22,7 @@ class Parameter:
     def check(self, value: Any, algorithm: str) -> Any:
         """Return the value, or raise ParameterError with the parameter and its constraint."""
         if self.holds(value):
-            return value
+            return int(value) if is_whole(value) else value  # numpy's numbers are no JSON
         msg = f"{self.name} must be {self.constraint} for the {algorithm} hash, not {value!r}"
         raise ParameterError(msg)
 
@@ -47,13 +48,13 @@ def optional(parameter: Parameter) -> Parameter:
     )
 
 
-def power_of_two(name: str, default: int) -> Parameter:
-    """Describe a power of two of at least 2."""
+def power_of_two(name: str, default: int, high: int) -> Parameter:
+    """Describe a power of two of at least 2 and at most `high`."""
     return Parameter(
         name,
         default,
-        "a power of two >= 2",
-        lambda value: is_whole(value) and value >= 2 and not value & (value - 1),
+        f"a power of two 2 to {high}",
+        lambda value: is_whole(value) and 2 <= value <= high and not value & (value - 1),
     )
 
 
@@ -69,5 +70,5 @@ def flag(name: str, *, default: bool) -> Parameter:
 
 
 def is_whole(value: Any) -> bool:
-    """Tell whether a value is an int and no bool."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Tell whether a value is a whole number, of Python or numpy, and no bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
