@@ -31,8 +31,9 @@ format: $(VENV)/.test  ## mend what ruff can mend
 docs: $(VENV)/.test  ## write the generated parts of README and docs anew
 	$(BIN)/cog -r README.md docs/*.md
 
-bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md
-	$(BIN)/python benchmarks/startup.py
+bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md (PHOTOS=FOLDER for your own)
+	$(BIN)/python benchmarks/startup.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/copies.py $(PHOTOS)
 
 wheel: $(VENV)/.test $(CLEAN)/.dependencies  ## build the wheel, run its command line in a clean venv
 	rm -rf dist

@@ -467,7 +467,7 @@ class TestCrashes:
             draw(seed, (64, 48)).save(photos / f"{seed}.png")
         command = [sys.executable, "-c", self.COMMAND, "index", photos, "--index", home]
         random = np.random.default_rng(1)
-        for _ in range(6):
+        for _ in range(15):
             process = subprocess.Popen(command, stdout=-3, stderr=-3)
             time.sleep(random.uniform(0.3, 1.6))
             process.send_signal(sort)
