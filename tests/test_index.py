@@ -30,6 +30,10 @@ from hashlens import (
 )
 from hashlens.files import file_digest, open_image, pixel_digest
 
+# Run by root, permissions would be no obstacle: without these capabilities they are.
+LOST = "-dac_override,-dac_read_search"
+WEAK = ["setpriv", f"--bounding-set={LOST}", f"--inh-caps={LOST}"] * (os.geteuid() == 0)
+
 
 def names(rows):
     return [Path(getattr(row, "path", None) or row["path"]).name for row in rows]
@@ -253,9 +257,7 @@ class TestSkippedFiles:
     @pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv to be a mere user")
     def test_a_file_without_permission_is_one(self, folder, tmp_path):
         (folder / "1.png").chmod(0)
-        lost = "-dac_override,-dac_read_search"
-        weak = ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}"] * (os.geteuid() == 0)
-        command = [*weak, sys.executable, "-c", "from hashlens.cli import main; main()"]
+        command = [*WEAK, sys.executable, "-c", "from hashlens.cli import main; main()"]
         done = subprocess.run(
             [*command, "index", folder, "--index", tmp_path / "index", "--format", "json"],
             capture_output=True,
@@ -438,6 +440,25 @@ class TestOpen:
         (tmp_path / "config.json").write_text("{broken")
         with pytest.raises(IndexingError, match="no index can be opened"):
             ImageIndex.open(tmp_path)
+
+    @pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv to be a mere user")
+    def test_a_directory_that_cannot_be_written_to_can_be_searched(self, index, folder):
+        index.close()
+        index.path.chmod(0o555)
+        for path in index.path.iterdir():
+            path.chmod(0o444)
+        command = [*WEAK, sys.executable, "-c", "from hashlens.cli import main; main()"]
+        where = ["--index", index.path, "--format", "json"]
+        query = [*command, "search", folder / "0.png", *where]
+        done = subprocess.run(query, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout)[0]["distance"] == 0
+        refused = subprocess.run(
+            [*command, "index", folder, *where], capture_output=True, text=True
+        )
+        assert refused.returncode == 1
+        assert "nothing can be written to" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        index.path.chmod(0o755)
 
     def test_a_saved_copy_is_an_index_of_its_own(self, index, folder, tmp_path):
         index.save(tmp_path / "copy")

@@ -36,6 +36,30 @@ class TestImageHashIsADropIn:
         assert np.array_equal(ours, TxtaiImageHash("perceptual", 4, False)(draw(1)))
 
 
+def odd_files(folder):
+    """Write files whose pixels are not what a person sees, or not all that there is."""
+    frames = [draw(n).convert("P") for n in range(3)]
+    frames[0].save(folder / "animated.gif", save_all=True, append_images=frames[1:])
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
+    draw(1).save(folder / "rotated.jpg", exif=rotated)
+    draw(2, mode="CMYK").save(folder / "cmyk.jpg")
+    draw(3, mode="L").save(folder / "grey.jpg")
+    draw(4).convert("RGBA").rotate(20).save(folder / "transparent.png")
+    wide = np.asarray(draw(5, mode="L")).astype(np.uint16) * 257
+    Image.fromarray(wide).save(folder / "16-bit.png")
+    Image.new("RGB", (1, 1), "red").save(folder / "one-pixel.png")
+    Image.new("RGB", (40, 30), "blue").save(folder / "flat.webp")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # txtai's open files
+@pytest.mark.parametrize("algorithm", TXTAI_ALGORITHMS)
+def test_image_hash_is_a_drop_in_on_odd_files(algorithm, tmp_path):
+    paths = [str(path) for path in odd_files(tmp_path)]
+    assert ImageHash(algorithm)(paths) == TxtaiImageHash(algorithm)(paths)
+
+
 class TestImageHash:
     def test_takes_paths_bytes_file_objects_arrays_and_images(self, tmp_path):
         path = tmp_path / "picture.png"

@@ -107,7 +107,7 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path, monkeypatch)
         def killed(*_: object) -> None:
             raise SystemExit
 
-        monkeypatch.setattr("hashlens.store._replace", killed)  # rows are committed, vectors not
+        monkeypatch.setattr("hashlens.store.replace", killed)  # rows are committed, vectors not
         draw(51).save(folder / "51.png")
         with pytest.raises(SystemExit):
             again.index([folder])

@@ -17,7 +17,7 @@ def test_a_configuration_names_classes_and_needs_no_model():
     assert config["keyword"] is False
     assert config["defaults"] is False
     assert config["batch"] == 10
-    assert Settings.of(config["hashlens"]).values() == Settings().values()
+    assert settings_of(config, "it").values() == Settings().values()
 
 
 @pytest.mark.parametrize(

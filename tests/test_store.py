@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from hashlens import IndexingError
+from hashlens.directory import config_of, exists
 from hashlens.settings import Settings
 from hashlens.store import Store
 
@@ -47,7 +48,7 @@ def test_a_write_that_fails_leaves_no_trace(store):
     assert ids(store) == ["a", "d"]
 
 
-@pytest.mark.parametrize("moment", ["_write_config", "save"])
+@pytest.mark.parametrize("moment", ["write_config", "save"])
 def test_row_numbers_are_never_used_twice_whenever_a_write_ends(store, moment, monkeypatch):
     class Killed(BaseException):
         pass
@@ -61,7 +62,7 @@ def test_row_numbers_are_never_used_twice_whenever_a_write_ends(store, moment, m
             if moment == "save":
                 patch.setattr(store._embeddings.database, "save", killed)
             else:
-                patch.setattr("hashlens.store._write_config", killed)
+                patch.setattr("hashlens.store.write_config", killed)
             with pytest.raises(Killed):
                 store.write([document("c")])
         assert ids(store) == ["a", "b"]
@@ -74,7 +75,7 @@ def test_a_lost_offset_is_found_again(store):
     with store.writing():
         store.write([document("a"), document("b")])
     store.close()
-    config = store.config_of(store.path)
+    config = config_of(store.path)
     (store.path / "config.json").write_text(json.dumps({**config, "offset": 0}))
     again = Store.open(store.path)
     with again.writing():
@@ -89,7 +90,7 @@ def test_a_half_built_index_is_none(tmp_path, content):
     made.close()
     (home / "config.json").unlink()
     (home / ".building").mkdir()
-    assert not Store.exists(home)
+    assert not exists(home)
     again = Store.create(home, Settings().config(content))
     assert again.count() == 0
     again.close()

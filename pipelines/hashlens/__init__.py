@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hashlens.files import file_digest as file_digest
+    from hashlens.files import pixel_digest as pixel_digest
     from hashlens.hashing import PerceptualHash as PerceptualHash
     from hashlens.index import ImageIndex as ImageIndex
     from hashlens.metrics import distance as distance
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from hashlens.sql import SQL_FUNCTIONS as SQL_FUNCTIONS
 
 _HOMES = {
+    "files": ("file_digest", "pixel_digest"),
     "hashing": ("PerceptualHash",),
     "index": ("ImageIndex",),
     "metrics": ("distance", "similarity"),

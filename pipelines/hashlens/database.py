@@ -10,9 +10,7 @@ configuration: so nothing but a name is written into a saved index, and it opens
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -90,7 +88,7 @@ class HashContent:
 
 
 class SQLite(HashContent, TxtaiSQLite):  # type: ignore[misc]
-    """txtai's SQLite with our functions, in which readers do not block a writer."""
+    """txtai's SQLite with our functions, in which an idle reader does not block a writer."""
 
     def addfunctions(self) -> None:
         """Register the functions of the configuration, then ours."""
@@ -98,16 +96,10 @@ class SQLite(HashContent, TxtaiSQLite):  # type: ignore[misc]
         for name, function in self.ours.items():
             self.connection.create_function(name, -1, function, deterministic=True)
 
-    def load(self, path: str) -> None:
-        """Open a database with a write-ahead log, where its directory can be written to."""
-        super().load(path)
-        with suppress(sqlite3.OperationalError):
-            self.connection.execute("PRAGMA journal_mode=WAL")
-
     def query(self, *args: Any) -> Any:
         """Run a query, and end the transaction that txtai leaves it in.
 
-        A reader in it would see no later rows, and could not write.
+        A reader would hold its lock for as long as it is open, and no writer could commit.
         """
         try:
             return super().query(*args)

@@ -229,18 +229,22 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
 
 
-def file_digest(data: bytes) -> str:
-    """Return the SHA-256 of a file's bytes, in hex: equal for exact copies."""
-    return hashlib.sha256(data).hexdigest()
+def file_digest(source: str | os.PathLike[str] | bytes) -> str:
+    """Return the SHA-256 of a file, or of its bytes, in hex: equal for exact copies.
+
+    Raises ImageError for a file that cannot be read or is empty.
+    """
+    return hashlib.sha256(source if isinstance(source, bytes) else read(source)).hexdigest()
 
 
-def pixel_digest(image: Image.Image) -> str:
+def pixel_digest(source: Source) -> str:
     """Return the SHA-256 of the decoded pixels, in hex: equal where only metadata differs.
 
     Pixels are turned as EXIF says; grey, palette and other 8-bit modes count as RGB, a channel
-    of transparency only where something shows through. The size is part of the digest.
+    of transparency only where something shows through. The size is part of the digest. Raises
+    ImageError for what is no image.
     """
-    image = _turned(image)
+    image = _turned(open_image(source))
     if image.mode not in (*WIDE_BIT_MODES, "RGB"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):

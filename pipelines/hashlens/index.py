@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from hashlens.changes import Changes, batches
+from hashlens.directory import config_of, exists
 from hashlens.files import open_image, upright
 from hashlens.metrics import largest
 from hashlens.model import (
@@ -76,14 +77,14 @@ class ImageIndex:
         index has other ones, or where there is none and `create` is False.
         """
         place = Path(os.path.abspath(os.path.expanduser(path)))
-        if not Store.exists(place):
+        if not exists(place):
             if not create:
                 msg = f"there is no index at {place}; make one with: hashlens index PATH…"
                 raise IndexingError(msg)
             made = Settings.of(settings)
             RowMaker(made.hash)
             return cls(Store.create(place, made.config(content or "sqlite", **(config or {}))))
-        stored = Store.config_of(place)
+        stored = config_of(place)
         require_same(settings_of(stored, str(place)), settings, str(place))
         if content and stored["content"] != CONTENTS.get(content, content):
             msg = f"{place} was made with content {stored['content']!r}, not {content!r}"

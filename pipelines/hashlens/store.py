@@ -16,19 +16,27 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hashlens.directory import (
+    BUILDING,
+    CONFIG,
+    DOCUMENTS,
+    INDEXES,
+    STAGED,
+    config_of,
+    exists,
+    locked,
+    replace,
+    stamp,
+    sync,
+    write_config,
+)
 from hashlens.host import Host, host, needs_models
 from hashlens.model import HashlensError, IndexingError, QueryError
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
 Document = tuple[str, dict[str, Any], None]
 
-BUILDING = ".building"  # a whole index, until its parts are in place
-STAGED = ".indexes"  # new sub-indexes
-LOCK = ".lock"
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
@@ -41,25 +49,7 @@ class Store:
         self._host = host
         self._mutex = threading.RLock()
         self._embeddings = _load(path, host)
-        self._stamp = _stamp(path)
-
-    @staticmethod
-    def exists(path: Path) -> bool:
-        """Tell whether a directory holds a txtai index."""
-        return (path / "config.json").is_file()
-
-    @staticmethod
-    def config_of(path: Path) -> dict[str, Any]:
-        """Read the configuration of an index; raises IndexingError where there is none."""
-        try:
-            config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            msg = f"no index can be opened at {path}: {error}"
-            raise IndexingError(msg) from error
-        if not isinstance(config, dict) or "offset" not in config:
-            msg = f"no index can be opened at {path}: its config.json is not that of a txtai index"
-            raise IndexingError(msg)
-        return config
+        self._stamp = stamp(path)
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> Store:
@@ -70,8 +60,8 @@ class Store:
         copy = host(config)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            with _locked(path):
-                if not cls.exists(path):
+            with locked(path):
+                if not exists(path):
                     _build(path, copy, config)
         except OSError as error:
             msg = f"no index can be made at {path}: {error.strerror or error}"
@@ -81,7 +71,7 @@ class Store:
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open an index; raises IndexingError where there is none that can be opened."""
-        return cls(path, host(cls.config_of(path)))
+        return cls(path, host(config_of(path)))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -121,9 +111,9 @@ class Store:
 
         Raises IndexingError where another process is writing.
         """
-        with self._mutex, _locked(self.path):
+        with self._mutex, locked(self.path):
             self._database()
-            if _stamp(self.path) != self._stamp:
+            if stamp(self.path) != self._stamp:
                 self._reload()
             if self.config.get(COMMITTING):
                 self._rebuild_indexes()
@@ -179,20 +169,20 @@ class Store:
     def _commit(self) -> None:
         indexes = self._embeddings.indexes
         if indexes:
-            _write_config(self.path, {**self.config, COMMITTING: True})
+            write_config(self.path, {**self.config, COMMITTING: True})
             staged = self.path / STAGED
             shutil.rmtree(staged, ignore_errors=True)
             indexes.save(str(staged))
-            self._database().save(str(self.path / "documents"))
-            _replace(staged, self.path / "indexes")
-            _write_config(self.path, self.config)
+            self._database().save(str(self.path / DOCUMENTS))
+            replace(staged, self.path / INDEXES)
+            write_config(self.path, self.config)
         else:
-            _write_config(self.path, self.config)
-            self._database().save(str(self.path / "documents"))
-        self._stamp = _stamp(self.path)
+            write_config(self.path, self.config)
+            self._database().save(str(self.path / DOCUMENTS))
+        self._stamp = stamp(self.path)
 
     def _rebuild_indexes(self) -> None:
-        shutil.rmtree(self.path / "indexes", ignore_errors=True)
+        shutil.rmtree(self.path / INDEXES, ignore_errors=True)
         self._reload()
         self.config.pop(COMMITTING)  # on disk it stays until this is done
         cursor = self._database().cursor
@@ -209,35 +199,12 @@ class Store:
         # Close rolls back what was not committed.
         self._embeddings.close()
         self._embeddings = _load(self.path, self._host)
-        self._stamp = _stamp(self.path)
+        self._stamp = stamp(self.path)
 
 
 def commits_at_once(config: Mapping[str, Any]) -> bool:
     """Tell whether a commit is cheap: the index has content only, no vectors to save with it."""
     return not needs_models(config)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[BaseFileLock]:
-    """Hold the lock of all writers; raises IndexingError where another process has it."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
-
-    lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another process is writing to {path}; try again when it is done"
-        raise IndexingError(msg) from error
-    try:
-        yield lock
-    finally:
-        lock.release()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return what changes with each commit: the configuration is a new file each time."""
-    status = os.stat(path / "config.json")
-    return status.st_ino, status.st_mtime_ns
 
 
 def _load(path: Path, copy: Host) -> Any:
@@ -260,42 +227,14 @@ def _build(path: Path, copy: Host, config: Mapping[str, Any]) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     # txtai cannot build sub-indexes of nothing; it makes them when the first rows come.
-    empty = {key: value for key, value in config.items() if key != "indexes"}
+    empty = {key: value for key, value in config.items() if key != INDEXES}
     embeddings = copy.embeddings(empty)
     with copy.active():
         embeddings.index([])
         embeddings.save(str(staging))
-    _write_config(staging, {**config, "offset": 0})
+    write_config(staging, {**config, "offset": 0})
     embeddings.close()
-    os.replace(staging / "documents", path / "documents")
-    os.replace(staging / "config.json", path / "config.json")
+    os.replace(staging / DOCUMENTS, path / DOCUMENTS)
+    os.replace(staging / CONFIG, path / CONFIG)
     shutil.rmtree(staging)
-    _sync(path)
-
-
-def _write_config(path: Path, config: Mapping[str, Any]) -> None:
-    temporary = path / "config.json.new"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(config, file, default=str, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path / "config.json")
-    _sync(path)
-
-
-def _replace(new: Path, old: Path) -> None:
-    """Put a directory in the place of another: move that away, then delete it."""
-    aside = old.with_name(f".old-{old.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
-        os.replace(old, aside)
-    os.replace(new, old)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)

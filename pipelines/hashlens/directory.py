@@ -1,0 +1,94 @@
+"""The directory of an index: its files, replaced whole, and the lock of its writers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hashlens.model import IndexingError
+
+CONFIG = "config.json"
+DOCUMENTS = "documents"  # the content database
+INDEXES = "indexes"  # the sub-indexes, a directory
+BUILDING = ".building"  # a whole index, until its parts are in place
+STAGED = ".indexes"  # new sub-indexes, until they are complete
+LOCK = ".lock"
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a directory holds a txtai index."""
+    return (path / CONFIG).is_file()
+
+
+def config_of(path: Path) -> dict[str, Any]:
+    """Read the configuration of an index; raises IndexingError where there is none."""
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"no index can be opened at {path}: {error}"
+        raise IndexingError(msg) from error
+    if not isinstance(config, dict) or "offset" not in config:
+        msg = f"no index can be opened at {path}: its config.json is not that of a txtai index"
+        raise IndexingError(msg)
+    return config
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of all writers; raises IndexingError where that cannot be had."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
+
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        msg = f"another process is writing to {path}; try again when it is done"
+        raise IndexingError(msg) from error
+    except OSError as error:
+        msg = f"nothing can be written to {path}: {error.strerror or error}"
+        raise IndexingError(msg) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return what changes with each commit: the configuration is a new file each time."""
+    status = os.stat(path / CONFIG)
+    return status.st_ino, status.st_mtime_ns
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration in one step: it is the old one or the new one, never a part."""
+    temporary = path / "config.json.new"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(config, file, default=str, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path / CONFIG)
+    sync(path)
+
+
+def replace(new: Path, old: Path) -> None:
+    """Put a directory in the place of another: move that away, then delete it."""
+    aside = old.with_name(f".old-{old.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        os.replace(old, aside)
+    os.replace(new, old)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync(folder: Path) -> None:
+    """Make renames in a directory last, whatever happens to the machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
