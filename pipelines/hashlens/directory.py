@@ -47,7 +47,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        msg = f"another process is writing to {path}; try again when it is done"
+        msg = f"another process or thread is writing to {path}; try again when it is done"
         raise IndexingError(msg) from error
     except OSError as error:
         msg = f"nothing can be written to {path}: {error.strerror or error}"
@@ -87,6 +87,8 @@ def replace(new: Path, old: Path) -> None:
 
 def sync(folder: Path) -> None:
     """Make renames in a directory last, whatever happens to the machine."""
+    if os.name == "nt":
+        return  # directories cannot be opened there, and need not be
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -107,16 +107,17 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one writer, of all processes, and see what earlier ones wrote.
+        """Be the one writer, of all threads and processes, and see what earlier ones wrote.
 
-        Raises IndexingError where another process is writing.
+        Queries of other threads come in between. Raises IndexingError where another writes.
         """
-        with self._mutex, locked(self.path):
-            self._database()
-            if stamp(self.path) != self._stamp:
-                self._reload()
-            if self.config.get(COMMITTING):
-                self._rebuild_indexes()
+        with locked(self.path):
+            with self._mutex:
+                self._database()
+                if stamp(self.path) != self._stamp:
+                    self._reload()
+                if self.config.get(COMMITTING):
+                    self._rebuild_indexes()
             yield
 
     def write(self, documents: Iterable[Document], deletes: Iterable[str] = ()) -> None:
@@ -124,21 +125,17 @@ class Store:
 
         Raises IndexingError where the disk or the database refuses.
         """
-        documents, deletes = list(documents), list(deletes)
-        try:
-            if documents:
-                self._upsert(documents)
-            if deletes:
-                self._embeddings.delete(deletes)
-            self._commit()
-        except BaseException as error:
-            self._reload()
-            if INTERRUPTED in str(error):
-                raise KeyboardInterrupt from error
-            if isinstance(error, Exception) and not isinstance(error, HashlensError):
-                msg = f"nothing was written to {self.path}: {error}"
-                raise IndexingError(msg) from error
-            raise
+        with self._mutex:
+            try:
+                self._write(list(documents), list(deletes))
+            except BaseException as error:
+                self._reload()
+                if INTERRUPTED in str(error):
+                    raise KeyboardInterrupt from error
+                if isinstance(error, Exception) and not isinstance(error, HashlensError):
+                    msg = f"nothing was written to {self.path}: {error}"
+                    raise IndexingError(msg) from error
+                raise
 
     def copy(self, path: Path) -> None:
         """Save a copy of the index to another directory."""
@@ -156,6 +153,13 @@ class Store:
             msg = f"the index at {self.path} is closed"
             raise IndexingError(msg)
         return self._embeddings.database
+
+    def _write(self, documents: list[Document], deletes: list[str]) -> None:
+        if documents:
+            self._upsert(documents)
+        if deletes:
+            self._embeddings.delete(deletes)
+        self._commit()
 
     def _upsert(self, documents: list[Document]) -> None:
         # txtai begins a new database, elsewhere, for an index that has no rows; ours has its
@@ -217,7 +221,8 @@ def _load(path: Path, copy: Host) -> Any:
     except Exception as error:
         msg = f"the index at {path} cannot be opened: {error}"
         raise IndexingError(msg) from error
-    embeddings.config["offset"] = max(embeddings.config["offset"], (highest or 0) + 1)
+    following = 0 if highest is None else highest + 1
+    embeddings.config["offset"] = max(embeddings.config["offset"], following)
     return embeddings
 
 
