@@ -57,6 +57,14 @@ class TestWalk:
             "loop": f"directory was visited already, as {tmp_path}",
         }
 
+    def test_no_depth_is_too_deep(self, tmp_path):
+        deep = tmp_path
+        for _ in range(300):
+            deep = deep / "d"
+            deep.mkdir()
+        (deep / "a.jpg").touch()
+        assert list(walk([tmp_path])) == [deep / "a.jpg"]
+
     def test_links_to_files_are_found_dead_ones_too_and_pipes_are_not(self, tmp_path):
         (tmp_path / "real.jpg").touch()
         (tmp_path / "link.jpg").symlink_to("real.jpg")

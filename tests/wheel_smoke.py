@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
@@ -35,6 +36,11 @@ def main() -> None:
         found = json.loads(run("search", f"{folder}/radial.png", *index))
         assert [Path(row["path"]).name for row in found] == ["radial.png", "linear.png"]
         query = "select id from txtai where distance(text, :q) = 0"
+        if find_spec("duckdb") is None:
+            asked = [COMMAND, "index", folder, "--index", f"{folder}/duck", "--content", "duckdb"]
+            refused = subprocess.run(asked, capture_output=True, text=True)
+            assert refused.returncode == 1
+            assert "pip install 'hashlens[duckdb]'" in refused.stderr
         rows = json.loads(run("sql", query, "--param", f"q=@{folder}/linear.png", *index))
         assert len(rows) == 1
     print(f"the wheel works: {run('--version').strip()}")  # noqa: T201  for whoever runs make

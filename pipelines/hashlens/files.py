@@ -98,28 +98,32 @@ def _walk(roots: list[Path]) -> Iterator[Path | Skipped]:
 
 
 def _descend(
-    folder: Path, visited: dict[tuple[int, int], Path], links: list[Path]
+    root: Path, visited: dict[tuple[int, int], Path], links: list[Path]
 ) -> Iterator[Path | Skipped]:
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Skipped(str(folder), f"{UNREADABLE}: {_cause(error)}")
-        return
-    key = (status.st_dev, status.st_ino)
-    if key in visited:
-        if visited[key] != folder:
-            yield Skipped(str(folder), f"directory was visited already, as {visited[key]}")
-        return
-    visited[key] = folder
-    for entry in entries:
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _descend(path, visited, links)
-        elif entry.is_dir():
-            links.append(path)
-        elif entry.is_file() or not path.exists():  # a dead link is reported, a pipe is not read
-            yield path
+    """Find the files of a folder, then those of the folders in it; note links to folders."""
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        try:
+            status = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            yield Skipped(str(folder), f"{UNREADABLE}: {_cause(error)}")
+            continue
+        first = visited.setdefault((status.st_dev, status.st_ino), folder)
+        if first != folder:
+            yield Skipped(str(folder), f"directory was visited already, as {first}")
+            continue
+        below = []
+        for entry in entries:
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                below.append(path)
+            elif entry.is_dir():
+                links.append(path)
+            elif entry.is_file() or not path.exists():  # a dead link is told of, a pipe not read
+                yield path
+        pending += reversed(below)
 
 
 def is_image_name(path: str | os.PathLike[str]) -> bool:

@@ -97,9 +97,10 @@ def host(config: Mapping[str, Any] | None = None) -> Host:
         if "txtai" in sys.modules or needs_models(config or {}):
             return Host()
         if _lean is None:
-            _lean = Host({})
-            with _lean.active(), _without(HEAVY):
+            made = Host({})
+            with made.active(), _without(HEAVY):
                 importlib.import_module("txtai")
+            _lean = made
         return _lean
 
 

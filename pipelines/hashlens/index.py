@@ -22,7 +22,7 @@ from PIL import Image
 from hashlens.changes import Changes, batches
 from hashlens.directory import config_of, exists
 from hashlens.files import open_image, upright
-from hashlens.metrics import largest
+from hashlens.metrics import total_similarity
 from hashlens.model import (
     Duplicates,
     IndexingError,
@@ -34,7 +34,7 @@ from hashlens.model import (
     Skipped,
 )
 from hashlens.rows import Row, RowMaker, find_images, skipped_row
-from hashlens.settings import CONTENTS, Settings, require_same, settings_of
+from hashlens.settings import CONTENTS, Settings, require_engine, require_same, settings_of
 from hashlens.sql import check_fingerprint, check_query, normalize
 from hashlens.store import Store, commits_at_once
 
@@ -89,6 +89,7 @@ class ImageIndex:
         if content and stored["content"] != CONTENTS.get(content, content):
             msg = f"{place} was made with content {stored['content']!r}, not {content!r}"
             raise IndexingError(msg)
+        require_engine(stored["content"])
         return cls(Store.open(place))
 
     def __enter__(self) -> ImageIndex:
@@ -229,9 +230,9 @@ class ImageIndex:
         return self.fingerprint(query)
 
     def _match(self, row: dict[str, Any], wanted: str) -> Match:
-        most = largest(wanted, row["text"], self.settings.metric)
+        alike = total_similarity(wanted, row["text"], self.settings.metric)
         rest = {key: row[key] for key in row if key not in ("id", "path", "d")}
-        return Match(row["id"], row["path"], row["d"], 1 - row["d"] / most, rest)
+        return Match(row["id"], row["path"], row["d"], alike, rest)
 
     def _update(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 from hashlens.hashing import PerceptualHash
@@ -57,6 +58,7 @@ class Settings:
         if content not in CONTENTS:
             msg = f"content must be one of {', '.join(CONTENTS)}, not {content!r}"
             raise ParameterError(msg)
+        require_engine(CONTENTS[content])
         versions = {name: version(name) for name in ("hashlens", "pillow", "imagehash")}
         return {
             "content": CONTENTS[content],
@@ -66,6 +68,13 @@ class Settings:
             KEY: {**self.values(), "versions": versions},
             **more,
         }
+
+
+def require_engine(content: str) -> None:
+    """Raise IndexingError where the package of a content database is missing, naming the extra."""
+    if content == CONTENTS["duckdb"] and find_spec("duckdb") is None:
+        msg = "content duckdb needs the duckdb package: pip install 'hashlens[duckdb]'"
+        raise IndexingError(msg)
 
 
 def settings_of(config: Mapping[str, Any], name: str) -> Settings:
