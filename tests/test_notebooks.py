@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -27,3 +30,13 @@ def test_is_committed_without_outputs(path):
 
 def test_there_are_some():
     assert len(NOTEBOOKS) >= 2
+
+
+def test_the_demo_finds_the_copies_and_draws_them(tmp_path):
+    demo = [sys.executable, FOLDER / "demo.py"]
+    said = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "indexed 42 of 42 images" in said
+    for copy in ("reencoded.jpg", "half.png", "brighter.webp", "blurred.jpg", "crop90.jpg"):
+        assert said.count(f"chelsea-{copy}") >= 2
+    with Image.open(tmp_path / "demo" / "contact-sheet.jpg") as sheet:
+        assert sheet.size == (800, 440)
