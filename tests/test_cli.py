@@ -161,6 +161,15 @@ def test_help_of_each_command_says_what_it_does():
     assert hashlens("--version").startswith("hashlens, version ")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
+def test_an_output_that_cannot_be_written_is_one_line_at_most(made, redirect):
+    command = f"{RUN[0]} -c '{RUN[2]}' info --index {made} {redirect}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.stderr.count("\n") <= 1
+    assert "Traceback" not in done.stderr
+
+
 def test_a_closed_pipe_is_no_error(made):
     query = f"{' '.join(RUN[:1])} -c '{RUN[2]}' sql 'select * from txtai' --index {made}"
     done = subprocess.run(["sh", "-c", f"{query} | head -1"], capture_output=True, text=True)

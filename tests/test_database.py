@@ -75,6 +75,23 @@ class TestContentClasses:
         assert rows == [{"width": n, "mtime": n / 2} for n in (19, 18, 17)]
         embeddings.close()
 
+    def test_sort_nulls_first_divide_whole_numbers_and_give_plain_types(self, content):
+        embeddings = Embeddings(content=CLASSES[content], **PLAIN)
+        embeddings.index(
+            [(n, {"text": "ff", **({"width": n} if n else {})}, None) for n in range(4)]
+        )
+        rows = embeddings.search(
+            "select width, width / 2 half, width + 0.5 more, entry from txtai order by width", 9
+        )
+        assert [(row["width"], row["half"], row["more"]) for row in rows] == [
+            (None, None, None),
+            (1, 0, 1.5),
+            (2, 1, 2.5),
+            (3, 1, 3.5),
+        ]
+        assert {type(row["entry"]) for row in rows} == {str}
+        embeddings.close()
+
     def test_read_the_metric_of_two_arguments_from_the_configuration(self, content):
         settings = {"hashlens": {"metric": "levenshtein"}}
         embeddings = Embeddings(content=CLASSES[content], **PLAIN, **settings)

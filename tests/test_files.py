@@ -115,9 +115,19 @@ class TestOpenImage:
             assert reason in caught.value.reason
 
     def test_a_missing_file_a_folder_and_a_strange_object_are_errors(self, tmp_path):
-        for source in (tmp_path / "nowhere.jpg", tmp_path, np.zeros((2, 2, 9)), BytesIO(b"x")):
+        for source in (tmp_path / "nowhere.jpg", tmp_path, BytesIO(b"x"), b"", "", None, 5):
             with pytest.raises(ImageError):
                 open_image(source)
+
+    def test_arrays_are_of_bytes_and_other_ones_are_refused(self):
+        pixels = np.asarray(draw(1))
+        grey = np.asarray(draw(1, mode="L"))
+        for array in (pixels, grey, grey[:, :, None], np.asarray(draw(1).convert("RGBA"))):
+            assert open_image(array).size == (96, 64)
+        wrong = (grey / 255, grey.astype(np.uint16), pixels.astype(int), np.zeros((2, 2, 9), "u1"))
+        for array in wrong:
+            with pytest.raises(ImageError, match=r"expected an array of uint8, .* not "):
+                open_image(array)
 
     def test_a_decompression_bomb_is_refused_unread(self):
         bomb = saved(Image.new("1", (20_000, 20_000)), "PNG")

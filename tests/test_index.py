@@ -163,6 +163,12 @@ class TestUpdate:
         assert [step.done for step in steps] == list(range(11))
         assert steps[0] == Progress(0, 11, str(folder / "0.png"))
 
+    @pytest.mark.parametrize("paths", ["", [""], [None], None, 5])
+    def test_what_is_no_path_is_an_error(self, index, paths):
+        for method in (index.index, index.upsert, index.delete):
+            with pytest.raises(ParameterError):
+                method(paths)
+
     def test_a_missing_path_is_an_error_and_changes_nothing(self, index, folder):
         with pytest.raises(ParameterError, match="no such file or directory"):
             index.index([folder / "1.png", "nowhere"])
@@ -310,6 +316,7 @@ class TestSearch:
             {"limit": None},
             {"max_distance": -1},
             {"max_distance": float("nan")},
+            {"max_distance": "3"},
         ],
     )
     def test_refuses_bounds_that_cannot_be_meant(self, index, bounds):
@@ -377,6 +384,9 @@ class TestSql:
             "select id from txtai where",
             "select id from txtai where path = 'it''s'",
             "select no_such_function(id) from txtai",
+            "select distance(text) from txtai",
+            "select*from txtai",
+            "select count(*) c from (select path from txtai) x",
             "select count(*) c from txtai; drop table sections",
             "drop table sections",
             "a dog on a beach",
@@ -466,6 +476,38 @@ class TestOpen:
             copy.delete([str(folder / "1.png")])
             assert copy.count() == 10
         assert index.count() == 11
+
+    def test_saves_and_makes_nothing_over_files_of_others(self, index, folder, tmp_path):
+        index.save(index.path)  # itself: nothing to do
+        mine = tmp_path / "mine"
+        mine.mkdir()
+        (mine / "documents").write_text("my precious notes")
+        for attempt in (lambda: index.save(mine), lambda: ImageIndex.open(mine)):
+            with pytest.raises(IndexingError):
+                attempt()
+        with pytest.raises(IndexingError, match="is a file"):
+            index.save(folder / "1.png")
+        assert (mine / "documents").read_text() == "my precious notes"
+
+    def test_a_closed_one_says_so(self, index):
+        index.close()
+        for call in (lambda: index.search(draw(0)), lambda: index.sql("select id from txtai")):
+            with pytest.raises(IndexingError, match="is closed"):
+                call()
+
+    @pytest.mark.parametrize("path", ["", None, 3])
+    def test_refuses_what_is_no_path(self, path):
+        with pytest.raises(ParameterError):
+            ImageIndex.open(path)
+
+    def test_a_second_one_sees_what_the_first_writes(self, folder, tmp_path, content):
+        writer = ImageIndex.open(tmp_path / "two", content=content)
+        with ImageIndex.open(tmp_path / "two") as reader:
+            assert reader.search(draw(0)) == []
+            writer.index([folder])
+            assert len(reader.search(draw(0), limit=99)) == reader.count() == 11
+            writer.close()
+            assert len(reader.search(draw(0), limit=99)) == 11
 
     def test_info_says_what_it_is(self, index):
         info = index.info()

@@ -64,13 +64,21 @@ class TestStrict:
         with pytest.raises(FingerprintError, match="missing"):
             distance(a, b, metric)
 
+    @pytest.mark.parametrize(("a", "b"), [(1, 2), ("ff", 5), (b"ff", b"ff"), (["a"], ["b"])])
+    @pytest.mark.parametrize("metric", ["hamming", "levenshtein"])
+    def test_refuses_what_is_no_text_and_names_both(self, a, b, metric):
+        with pytest.raises(FingerprintError) as caught:
+            distance(a, b, metric)
+        assert repr(a) in str(caught.value)
+        assert repr(b) in str(caught.value)
+
     @pytest.mark.parametrize("name", ALGORITHMS)
     def test_knows_every_textdistance_algorithm(self, name):
         ours = {"hamming": 3, "levenshtein": 2}
         theirs = getattr(textdistance, name).distance("ff00", "fe0c")
         assert distance("ff00", "fe0c", name) == ours.get(name, theirs)
 
-    @pytest.mark.parametrize("name", ["bogus", "Hamming", "", "os", "__doc__"])
+    @pytest.mark.parametrize("name", ["bogus", "Hamming", "", "os", "__doc__", None, ["a"]])
     def test_refuses_an_unknown_metric_and_names_the_known(self, name):
         with pytest.raises(ParameterError, match=r"unknown metric .*hamming.*levenshtein"):
             distance("ff", "ff", name)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from drawing import draw
-from hashlens import ImageHash, ImageIndex, ParameterError, QueryError
+from hashlens import ImageHash, ImageIndex, IndexingError, ParameterError, QueryError
 from hashlens.run import run
 
 CONFIG = Path(__file__).parent.parent / "config.yml"
@@ -60,9 +60,9 @@ def test_stock_application_and_run_make_the_same_index(home, folder):
     assert run("config.yml", [str(folder)]) == {
         "workflow": "index",
         "elements": 1,
-        "results": 11,
         "index": ".hashlens",
         "rows": 11,
+        "results": 11,
     }
     assert json.loads(stock(RELOAD)) == first
     assert [row["d"] for row in first] == sorted(row["d"] for row in first)
@@ -83,6 +83,24 @@ def test_elements_and_workflow_may_stand_in_the_file(home, folder):
     assert run("own.yml")["rows"] == 11
 
 
+def test_a_search_workflow_takes_queries_and_gives_rows(home, folder):
+    run("config.yml", [str(folder)])
+    settings = yaml.safe_load(CONFIG.read_text())
+    settings["workflow"]["ask"] = {"tasks": [{"action": "search"}]}
+    Path("own.yml").write_text(yaml.safe_dump(settings))
+    done = run("own.yml", ["select id from txtai order by id limit 2"], workflow="ask")
+    assert [row["id"] for row in done["results"]] == sorted(map(str, folder.rglob("*.*")))[:2]
+
+
+def test_a_run_waits_for_no_other_writer(home, folder):
+    with (
+        ImageIndex.open(".hashlens") as index,
+        index._store.writing(),
+        pytest.raises(IndexingError, match="is writing"),
+    ):
+        run("config.yml", [str(folder)])
+
+
 def test_the_hash_workflow_gives_hashes(home, folder):
     code = (
         "import sys; from txtai.app import Application; "
@@ -90,6 +108,8 @@ def test_the_hash_workflow_gives_hashes(home, folder):
     )
     paths = [folder / "0.png", folder / "1.png"]
     assert stock(code, *paths).split() == ImageHash("perceptual")(paths)
+    done = run("config.yml", [str(path) for path in paths], workflow="hash")
+    assert done["results"] == ImageHash("perceptual")(paths)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +126,7 @@ def test_the_hash_workflow_gives_hashes(home, folder):
         ("workflow: {a: {tasks: []}, b: {tasks: []}}", ["x"], "has 2 workflows (a, b); name one"),
         ("hashlens: {workflow: a}", ["x"], "has no workflow 'a'"),
         ("workflow: {a: {tasks: []}}", [], "names no elements"),
-        ("workflow: {a: {tasks: []}}", ["nowhere"], "no such file or directory: nowhere"),
+        ("workflow: {a: {tasks: [hashlens.ImageRows]}}", ["nowhere"], "no such file or directory"),
     ],
 )
 def test_a_file_that_cannot_be_run_is_an_error_that_says_why(home, text, arguments, message):

@@ -81,7 +81,16 @@ class TestNormalize:
 
     @pytest.mark.parametrize(
         "query",
-        ["delete from txtai", "a dog", "select 1", "", "select id from txtai; drop table x", None],
+        [
+            "delete from txtai",
+            "a dog",
+            "select 1",
+            "",
+            "select id from txtai; drop table x",
+            "select*from txtai",
+            "select id from (select id from txtai) x",
+            None,
+        ],
     )
     def test_refuses_what_is_no_query_on_the_index(self, query):
         with pytest.raises(QueryError):
@@ -124,6 +133,7 @@ class TestCheckQuery:
             ("select distance(text, :short, :hamming) from txtai", "16 hex digits (64 bits)"),
             ("select distance(text, :missing) from txtai", "the query has :missing"),
             ("select distance(text, ?) from txtai", "the query has ?"),
+            ("select distance(text) from txtai", "takes two or three arguments, not 1"),
             ("select distance(text, @q) from txtai", "the query has @"),
         ],
     )

@@ -11,7 +11,10 @@ configuration: so nothing but a name is written into a saved index, and it opens
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
+from decimal import Decimal
 from io import BytesIO
+from itertools import count
 from typing import Any
 
 from PIL import Image
@@ -22,6 +25,10 @@ from txtai.database.sqlite import SQLite as TxtaiSQLite
 from hashlens import sql
 from hashlens.rows import NUMBERS
 from hashlens.settings import KEY
+
+# A scan of a large index by another process may take longer than SQLite's own five seconds.
+BUSY_MILLISECONDS = 60_000
+_numbers = count()
 
 
 class Thumbnails(Encoder):  # type: ignore[misc]  # txtai is untyped
@@ -91,8 +98,9 @@ class SQLite(HashContent, TxtaiSQLite):  # type: ignore[misc]
     """txtai's SQLite with our functions, in which an idle reader does not block a writer."""
 
     def addfunctions(self) -> None:
-        """Register the functions of the configuration, then ours."""
+        """Register the functions of the configuration, then ours; wait for slow readers."""
         super().addfunctions()
+        self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         for name, function in self.ours.items():
             self.connection.create_function(name, -1, function, deterministic=True)
 
@@ -123,14 +131,16 @@ class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
         """
         super().loadfunctions(connection)
         whole = int if self.metric in ("hamming", "levenshtein") else float
+        # Macros belong to a connection; a function is seen by all connections to its database,
+        # but dies with the one that made it. So each has functions of its own.
+        number = next(_numbers)
         for name, function in self.ours.items():
-            two, three = f"hashlens_{name}", f"hashlens_{name}_by"
-            if _knows(connection, two):
-                continue  # txtai loads them into a copy, then again into a session on it
+            two, three = f"hashlens_{name}_{number}", f"hashlens_{name}_by_{number}"
             _create(connection, two, function, whole if name == "distance" else float)
             _create(connection, three, function, float)
             connection.execute(
-                f"CREATE TEMP MACRO {name}(a, b) AS {two}(a, b), (a, b, m) AS {three}(a, b, m)"
+                f"CREATE OR REPLACE TEMP MACRO {name}(a, b) AS {two}(a, b), "
+                f"(a, b, m) AS {three}(a, b, m)"
             )
 
     def jsoncolumn(self, name: str) -> str:
@@ -139,8 +149,13 @@ class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
         return column + (f"::{NUMBERS[name]}" if name in NUMBERS else "")
 
     def session(self, path: str | None = None, connection: Any = None) -> None:
-        """Open a session whose temporary tables and functions outlive a rollback."""
+        """Open a session whose temporary tables and functions outlive a rollback.
+
+        As in SQLite, NULL sorts before everything, and whole numbers divide to whole ones.
+        """
         super().session(path, connection)
+        self.connection.execute("SET default_null_order = 'nulls_first_on_asc_last_on_desc'")
+        self.connection.execute("SET integer_division = true")
         self._begin_anew()
 
     def save(self, path: str) -> None:
@@ -149,12 +164,15 @@ class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
         self._begin_anew()
 
     def query(self, *args: Any) -> Any:
-        """Run a query; where it fails, the transaction that it aborted is begun anew."""
-        if not self.path:
-            self._begin_anew()  # nobody else sees a temporary database: rows may as well be kept
+        """Run a query, on what is committed by now, and give the types that SQLite gives.
+
+        Where it fails, the transaction that it aborted is begun anew.
+        """
+        if not (self.pending and self.path):
+            self._begin_anew()  # rows of a temporary database may as well be kept: no one sees it
             self.pending = False
         try:
-            return super().query(*args)
+            return _plain(super().query(*args))
         except Exception:
             if not self.pending:
                 self.connection.rollback()
@@ -166,9 +184,17 @@ class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
         self.connection.begin()
 
 
-def _knows(connection: Any, name: str) -> bool:
-    query = "SELECT 1 FROM duckdb_functions() WHERE function_name = ?"
-    return connection.execute(query, [name]).fetchone() is not None
+def _plain(rows: Any) -> Any:
+    """Return rows with floats for decimals and text for times; pairs of a search as they are."""
+    if not (rows and isinstance(rows[0], dict)):
+        return rows
+    return [{name: _plain_value(value) for name, value in row.items()} for row in rows]
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value) if isinstance(value, date) else value
 
 
 def _create(connection: Any, name: str, function: Callable[..., float], result: type) -> None:

@@ -38,6 +38,28 @@ def config_of(path: Path) -> dict[str, Any]:
     return config
 
 
+def require_empty(path: Path, *, leftovers: bool = False) -> None:
+    """Raise IndexingError where there are files that an index would overwrite.
+
+    `leftovers` allows a content database without a configuration: what a making of an index left
+    that was killed. Its first bytes tell it from other people's files.
+    """
+    if not path.exists():
+        return
+    if not path.is_dir():
+        msg = f"an index is a directory, and {path} is a file"
+        raise IndexingError(msg)
+    if not leftovers and set(os.listdir(path)) - {LOCK}:
+        msg = f"{path} is not empty: an index is saved to a new or empty directory"
+        raise IndexingError(msg)
+    documents = path / DOCUMENTS
+    if documents.is_file():
+        head = documents.read_bytes()[:16]
+        if head and not head.startswith(b"SQLite format 3") and head[8:12] != b"DUCK":
+            msg = f"{documents} is no part of an index; choose another directory"
+            raise IndexingError(msg)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of all writers; raises IndexingError where that cannot be had."""

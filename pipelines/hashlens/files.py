@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
@@ -78,7 +78,11 @@ def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path | Skipped]:
     ones, and a directory that was visited already is skipped. Raises ParameterError for a path
     that does not exist, before anything is found.
     """
-    roots = [Path(os.path.abspath(path)) for path in paths]
+    given = list(paths)
+    if "" in given:
+        msg = "an empty path names no file or directory"
+        raise ParameterError(msg)
+    roots = [Path(os.path.abspath(path)) for path in given]
     for root in roots:
         if not os.path.lexists(root):
             msg = f"no such file or directory: {root}"
@@ -126,6 +130,20 @@ def _descend(
         pending += reversed(below)
 
 
+def _from_array(source: Any) -> Image.Image:
+    shape, kind = getattr(source, "shape", None), str(getattr(source, "dtype", ""))
+    if shape is None:
+        msg = "expected a path, bytes, a file object, an array or a PIL image"
+        raise ValueError(msg)
+    if len(shape) == 3 and shape[2] == 1:
+        source = source[:, :, 0]
+    if kind not in ("uint8", "bool") or not (len(source.shape) == 2 or shape[2] in (3, 4)):
+        # Pillow would clip the values of other kinds, and the hash would mean nothing.
+        msg = f"expected an array of uint8, (h, w), (h, w, 3) or (h, w, 4), not {kind} {shape}"
+        raise ValueError(msg)
+    return Image.fromarray(source)
+
+
 def is_image_name(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file's extension is one that images have."""
     return os.path.splitext(path)[1].lower() in EXTENSIONS
@@ -163,6 +181,8 @@ def is_unreadable(skipped: Skipped) -> bool:
 
 def read(path: str | os.PathLike[str]) -> bytes:
     """Read a file whole; raises ImageError where that fails or it is empty."""
+    if not os.fspath(path):
+        raise ImageError(repr(path), "an empty path names no file")
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -178,12 +198,16 @@ def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
             # Between one and two times Pillow's limit it warns; our bound is the upper one.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             if isinstance(source, (bytes, bytearray, memoryview)):
+                if not len(source):
+                    raise ImageError(name, "empty")
                 return Image.open(BytesIO(source))
             if hasattr(source, "read"):
                 return Image.open(cast("IO[bytes]", source))
-            return Image.fromarray(source)
+            return _from_array(source)
     except UnidentifiedImageError as error:
         raise ImageError(name, "not an image in a format that Pillow can read") from error
+    except ImageError:
+        raise
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"too many pixels: {_cause(error)}") from error
     except Exception as error:

@@ -76,7 +76,7 @@ class ImageIndex:
         Raises ParameterError for settings that cannot work, and IndexingError where an existing
         index has other ones, or where there is none and `create` is False.
         """
-        place = Path(os.path.abspath(os.path.expanduser(path)))
+        place = _place(path)
         if not exists(place):
             if not create:
                 msg = f"there is no index at {place}; make one with: hashlens index PATH…"
@@ -140,8 +140,9 @@ class ImageIndex:
         `max_distance` is inclusive. Raises QueryError for a text that is neither a file nor a
         fingerprint of this index, and ImageError for an image that cannot be read.
         """
-        if max_distance is not None and not max_distance >= 0:  # nor is it "not a number"
-            msg = f"max_distance must be 0 or more, not {max_distance}"
+        is_number = isinstance(max_distance, (int, float)) and max_distance >= 0  # nor NaN
+        if max_distance is not None and not is_number:
+            msg = f"max_distance must be a number >= 0, not {max_distance!r}"
             raise ParameterError(msg)
         wanted = self._wanted(query)
         bound = "" if max_distance is None else "and distance(text, :q) <= :most"
@@ -161,6 +162,9 @@ class ImageIndex:
         A bind parameter that is a Path or a PIL image is replaced by its fingerprint. Raises
         QueryError for a query that cannot run, or a hash in it that does not fit the index.
         """
+        if not isinstance(parameters, Mapping | None):
+            msg = f"parameters are given by name, in a dict, not as {parameters!r}"
+            raise QueryError(msg)
         bound = {
             name: self.fingerprint(value) if isinstance(value, (Path, Image.Image)) else value
             for name, value in (parameters or {}).items()
@@ -211,9 +215,9 @@ class ImageIndex:
         return self._store.count()
 
     def save(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Save a copy to another directory. The index itself is saved with each write."""
-        if path is not None:
-            self._store.copy(Path(path))
+        """Save a copy to a new or empty directory. The index itself is saved with each write."""
+        if path is not None and _place(path) != self.path:
+            self._store.copy(_place(path))
 
     def close(self) -> None:
         """Close the index."""
@@ -287,5 +291,18 @@ def _at_least_one(limit: int) -> int:
     return limit
 
 
+def _place(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        msg = f"an index is in a directory, and {path!r} is no path"
+        raise ParameterError(msg)
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
 def _listed(items: Any) -> list[Any]:
-    return [items] if isinstance(items, (str, os.PathLike)) else list(items)
+    single = isinstance(items, (str, os.PathLike)) or not isinstance(items, Iterable)
+    listed = [items] if single else list(items)
+    for item in listed:
+        if not isinstance(item, (str, os.PathLike)) or not os.fspath(item):
+            msg = f"expected paths or ids, not {item!r}"
+            raise ParameterError(msg)
+    return listed

@@ -89,6 +89,9 @@ def distance(a: str, b: str, metric: str = "hamming") -> float:
     where they are not hex of equal length; raises ParameterError for an unknown metric.
     """
     measure = _metric(metric)
+    if not (isinstance(a, str | None) and isinstance(b, str | None)):
+        msg = f"cannot compare {a!r} with {b!r}: fingerprints are texts"
+        raise FingerprintError(msg)
     if not a or not b:
         msg = f"cannot compare {a!r} with {b!r}: a fingerprint is missing"
         raise FingerprintError(msg)
@@ -149,10 +152,10 @@ def _text(value: object) -> str:
 
 
 def _metric(name: str) -> Metric:
-    known = _METRICS.get(name)
+    known = _METRICS.get(name) if isinstance(name, str) else None
     if known is not None:
         return known
-    algorithm = _textdistance(name)
+    algorithm = _textdistance(str(name))
 
     def measure(a: str, b: str) -> float:
         # Some give numpy numbers, which no database takes, and some infinity.
@@ -173,7 +176,7 @@ def _textdistance(name: str) -> Any:
         for key, value in vars(textdistance).items()
         if isinstance(value, textdistance.algorithms.base.Base)
     }
-    if not isinstance(name, str) or name not in known:
+    if name not in known:
         names = ", ".join(sorted({*_METRICS, *known}))
         msg = f"unknown metric {name!r}; known are {names}"
         raise ParameterError(msg)

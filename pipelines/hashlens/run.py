@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
+from hashlens.directory import locked
 from hashlens.host import host
 from hashlens.model import HashlensError, ParameterError, QueryError
 
@@ -22,7 +25,9 @@ def run(
 
     The workflow is the one named, the one that the file names under `hashlens: {workflow: …}`,
     or the only one; the elements, such as folders, are those given or `hashlens: {elements: […]}`.
-    Raises ParameterError for a file that cannot be run so.
+    What a workflow gives is in `results`, unless it ends by writing to the index. Raises
+    ParameterError for a file that cannot be run so, IndexingError where another process is writing
+    to the index, and QueryError where the workflow fails.
     """
     settings = _read(config)
     own = _section(settings, "hashlens", config)
@@ -34,27 +39,49 @@ def run(
     if not chosen:
         msg = f"{config} names no elements to run {name!r} on; give some, such as a folder"
         raise ParameterError(msg)
-    for element in chosen:
-        if not os.path.exists(element):
-            msg = f"no such file or directory: {element}"
-            raise ParameterError(msg)
+    actions = _actions(settings["workflow"][name])
+    if actions and str(actions[0]).startswith("hashlens.Image"):
+        for element in chosen:
+            if not os.path.exists(element):
+                msg = f"no such file or directory: {element}"
+                raise ParameterError(msg)
+    with _sole_writer(settings):
+        results, rows = _results(settings, config, name, chosen)
+    summary = {"workflow": name, "elements": len(chosen), "index": settings.get("path")}
+    writes = bool(actions) and actions[-1] in ("index", "upsert")
+    return {**summary, "rows": rows, "results": len(results) if writes else results}
+
+
+def _results(
+    settings: dict[str, Any], config: str | os.PathLike[str], name: str, elements: list[Any]
+) -> tuple[list[Any], int | None]:
+    """Return what a workflow gives, and how many rows the index has then."""
     copy = host(_models(settings, config))
     with copy.active():
         try:
             application = copy.module("txtai.app").Application(settings)
-            results = list(application.workflow(name, chosen))
+            results = list(application.workflow(name, elements))
+            return results, application.count() if application.embeddings else None
         except HashlensError:
             raise
         except Exception as error:
             msg = f"the workflow {name!r} of {config} failed: {error}"
             raise QueryError(msg) from error
-        return {
-            "workflow": name,
-            "elements": len(chosen),
-            "results": len(results),
-            "index": settings.get("path"),
-            "rows": application.count() if application.embeddings else None,
-        }
+
+
+def _sole_writer(settings: dict[str, Any]) -> AbstractContextManager[None]:
+    """Hold the lock of the index that is written to, if there is one."""
+    if not (settings.get("path") and settings.get("writable")):
+        return nullcontext()
+    path = Path(settings["path"])
+    path.mkdir(parents=True, exist_ok=True)
+    return locked(path)
+
+
+def _actions(workflow: Any) -> list[Any]:
+    """Return the actions of a workflow, in their order."""
+    tasks = workflow.get("tasks") or [] if isinstance(workflow, dict) else []
+    return [task.get("action") if isinstance(task, dict) else task for task in tasks]
 
 
 def _read(config: str | os.PathLike[str]) -> dict[str, Any]:

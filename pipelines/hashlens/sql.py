@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 from hashlens.metrics import check_metric, is_hex, total_distance, total_similarity
@@ -66,8 +65,8 @@ def normalize(query: str) -> str:
         msg = f"a query is a text, not {query!r}"
         raise QueryError(msg)
     line = "".join(" " if part.isspace() else part for part in _cut(query)).strip().rstrip("; ")
-    words = [token.lower() for token in tokenize(line)]
-    if words[:1] != ["select"] or ("from", "txtai") not in pairwise(words) or ";" in words:
+    padded = f"{line.lower()} "
+    if not padded.startswith("select ") or " from txtai " not in padded or ";" in tokenize(line):
         msg = f"not a query on the index: {query!r}; expected one select … from txtai …"
         raise QueryError(msg)
     return line
@@ -163,17 +162,19 @@ class _Call:
 
 def _calls(tokens: Sequence[str]) -> Iterator[_Call]:
     for index in range(len(tokens) - 1):
-        if tokens[index].lower() in ("distance", "similarity") and tokens[index + 1] == "(":
-            arguments = [_bare(argument) for argument in _arguments(tokens, index + 2)]
-            if len(arguments) in (2, 3):
-                a, b, *rest = arguments
-                with_text = "text" in (_unquote(a).lower(), _unquote(b).lower())
-                constants = [item for item in (a, b) if _is_constant(item)]
-                metrics = [item for item in rest if _is_constant(item)]
-                yield _Call(
-                    constants[0] if with_text and constants else None,
-                    metrics[0] if metrics else None,
-                )
+        if tokens[index].lower() not in ("distance", "similarity") or tokens[index + 1] != "(":
+            continue
+        arguments = [_bare(argument) for argument in _arguments(tokens, index + 2)]
+        if len(arguments) not in (2, 3):
+            msg = f"{tokens[index]} takes two or three arguments, not {len(arguments)}"
+            raise QueryError(msg)
+        a, b, *rest = arguments
+        with_text = "text" in (_unquote(a).lower(), _unquote(b).lower())
+        constants = [item for item in (a, b) if _is_constant(item)]
+        metrics = [item for item in rest if _is_constant(item)]
+        yield _Call(
+            constants[0] if with_text and constants else None, metrics[0] if metrics else None
+        )
 
 
 def _arguments(tokens: Sequence[str], start: int) -> list[list[str]]:

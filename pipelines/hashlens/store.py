@@ -28,6 +28,7 @@ from hashlens.directory import (
     exists,
     locked,
     replace,
+    require_empty,
     stamp,
     sync,
     write_config,
@@ -62,6 +63,7 @@ class Store:
             path.mkdir(parents=True, exist_ok=True)
             with locked(path):
                 if not exists(path):
+                    require_empty(path, leftovers=True)
                     _build(path, copy, config)
         except OSError as error:
             msg = f"no index can be made at {path}: {error.strerror or error}"
@@ -92,7 +94,8 @@ class Store:
         txtai's own default is 3 rows.
         """
         with self._mutex:
-            limit = max(self.count(), 1) if limit is None else limit
+            rows_in_all = self._database().count()
+            limit = max(rows_in_all, 1) if limit is None else limit
             try:
                 rows: list[dict[str, Any]] = self._embeddings.search(
                     query, limit, parameters=dict(parameters or {}) or None
@@ -138,10 +141,15 @@ class Store:
                 raise
 
     def copy(self, path: Path) -> None:
-        """Save a copy of the index to another directory."""
+        """Save a copy of the index to a new or empty directory; raises IndexingError otherwise."""
         with self._mutex:
             self._database()
-            self._embeddings.save(str(path))
+            require_empty(path)
+            try:
+                self._embeddings.save(str(path))
+            except OSError as error:
+                msg = f"nothing can be saved to {path}: {error.strerror or error}"
+                raise IndexingError(msg) from error
 
     def close(self) -> None:
         """Close the index; what was written is committed already."""
@@ -155,6 +163,7 @@ class Store:
         return self._embeddings.database
 
     def _write(self, documents: list[Document], deletes: list[str]) -> None:
+        self._database()
         if documents:
             self._upsert(documents)
         if deletes:

@@ -21,7 +21,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # names may hold what it cannot show
     try:
         code = app(prog_name="hashlens", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         click.echo("hashlens: interrupted; what was committed is kept", err=True)
         code = INTERRUPTED
@@ -33,5 +34,9 @@ def main() -> None:
         code = USER_ERROR
     except HashlensError as error:
         click.echo(f"hashlens: error: {error}", err=True)
+        code = USER_ERROR
+    except OSError as error:
+        click.echo(f"hashlens: error: the result cannot be written: {error}", err=True)
+        sys.stdout = None  # or the interpreter would try once more, and complain
         code = USER_ERROR
     sys.exit(code if isinstance(code, int) else 0)

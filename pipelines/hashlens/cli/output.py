@@ -19,7 +19,7 @@ def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     if style == "json":
         picked = [{name: _json(row.get(name)) for name in names} for row in rows]
-        print(json.dumps(picked, indent=2))
+        print(json.dumps(picked, indent=2, default=str))
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
@@ -35,7 +35,8 @@ def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str
 def show_one(record: Mapping[str, Any], style: str) -> None:
     """Print one record: as a list of its fields, as a JSON object, or as CSV."""
     if style == "json":
-        print(json.dumps({name: _json(value) for name, value in record.items()}, indent=2))
+        picked = {name: _json(value) for name, value in record.items()}
+        print(json.dumps(picked, indent=2, default=str))
     elif style == "csv":
         show([record], style)
     else:
