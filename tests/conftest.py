@@ -10,6 +10,10 @@ from PIL import ImageEnhance
 from drawing import draw
 from hashlens import ImageIndex
 
+# No test asserts on time, this way neither.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -52,7 +52,6 @@ def documents(texts: list[str | None]):
 class TestContentClasses:
     @settings(
         max_examples=10,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(texts=st.lists(st.none() | TEXTS, min_size=1, max_size=30))

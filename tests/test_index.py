@@ -176,7 +176,6 @@ class TestUpdate:
 
     @settings(
         max_examples=15,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(steps=st.lists(st.dictionaries(st.integers(0, 6), st.integers(0, 3)), max_size=4))
