@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import ImageEnhance
 
 from drawing import draw
 from hashlens import ImageIndex
 
-# No test asserts on time, this way neither.
+# No test asserts on time: not in this way either.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
