@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from hashlens.changes import Changes, batches
 from hashlens.directory import config_of, exists
 from hashlens.files import open_image, upright
 from hashlens.metrics import total_similarity
@@ -33,10 +32,11 @@ from hashlens.model import (
     Report,
     Skipped,
 )
-from hashlens.rows import Row, RowMaker, find_images, skipped_row
+from hashlens.rows import RowMaker
 from hashlens.settings import CONTENTS, Settings, require_engine, require_same, settings_of
 from hashlens.sql import check_fingerprint, check_query, normalize
-from hashlens.store import Store, commits_at_once
+from hashlens.store import Store
+from hashlens.update import update
 
 if TYPE_CHECKING:
     from hashlens.files import Source
@@ -112,11 +112,11 @@ class ImageIndex:
         that have vanished from the folders, and leaves all other rows alone. Rows are committed
         every few seconds. Raises ParameterError for a path that does not exist.
         """
-        return self._update(_listed(paths), progress, keep=False)
+        return update(self._store, self._make, _listed(paths), progress=progress)
 
     def upsert(self, paths: Paths, *, progress: Callable[[Progress], None] | None = None) -> Report:
         """Read some files and folders, changed or not, and insert or replace their rows."""
-        return self._update(_listed(paths), progress, keep=True)
+        return update(self._store, self._make, _listed(paths), progress=progress, force=True)
 
     def delete(self, ids: str | Iterable[str]) -> list[str]:
         """Delete rows by id; returns the ids that were there. No file is touched."""
@@ -237,51 +237,6 @@ class ImageIndex:
         alike = total_similarity(wanted, row["text"], self.settings.metric)
         rest = {key: row[key] for key in row if key not in ("id", "path", "d")}
         return Match(row["id"], row["path"], row["d"], alike, rest)
-
-    def _update(
-        self,
-        paths: list[str | os.PathLike[str]],
-        progress: Callable[[Progress], None] | None,
-        *,
-        keep: bool,
-    ) -> Report:
-        found = list(find_images(paths, apart_from=self.path))
-        with self._store.writing():
-            known = {
-                row["id"]: row
-                for row in self._store.query("select id, bytes, mtime, skipped from txtai")
-            }
-            changes = Changes(known, force=keep)
-            images = [item for item in found if item is not None]
-            rows = (
-                self._row(item, changes, Progress(done, len(images), str(item)), progress)
-                for done, item in enumerate(images)
-            )
-            for batch in batches(rows, at_once=commits_at_once(self._store.config)):
-                self._store.write([(row["id"], row, None) for row in batch])
-            vanished = [] if keep else list(changes.vanished(paths))
-            if vanished:
-                self._store.write([], vanished)
-        return Report(
-            changes.hashed,
-            changes.unchanged,
-            len(vanished),
-            found.count(None),
-            tuple(changes.skipped),
-        )
-
-    def _row(
-        self,
-        item: Path | Skipped,
-        changes: Changes,
-        step: Progress,
-        progress: Callable[[Progress], None] | None,
-    ) -> Row | None:
-        if progress:
-            progress(step)
-        if isinstance(item, Skipped):
-            return changes.note(skipped_row(item))
-        return None if changes.is_unchanged(item) else changes.note(self._make(item))
 
 
 def _at_least_one(limit: int) -> int:

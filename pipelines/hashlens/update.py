@@ -1,18 +1,51 @@
-"""What an update finds against the rows that an index has, and what is committed together."""
+"""Bring the rows of an index up to date with files: what is new, what changed, what vanished."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hashlens.files import is_unreadable
-from hashlens.model import Skipped
-from hashlens.rows import Row
+from hashlens.model import Progress, Report, Skipped
+from hashlens.rows import Row, RowMaker, find_images, skipped_row
+from hashlens.store import Store, commits_at_once
 
 BATCH_ROWS = 128
 BATCH_SECONDS = 1.0
+
+
+def update(
+    store: Store,
+    make: RowMaker,
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    force: bool = False,
+) -> Report:
+    """Make the rows of the files below some paths, and drop those of vanished ones.
+
+    With `force`, every file is read again and no row is dropped.
+    """
+    found = list(find_images(paths, apart_from=store.path))
+    images = [item for item in found if item is not None]
+    with store.writing():
+        known = store.query("select id, bytes, mtime, skipped from txtai")
+        changes = Changes({row["id"]: row for row in known}, force=force)
+        rows = changes.rows(images, make, progress)
+        for batch in batches(rows, at_once=commits_at_once(store.config)):
+            store.write([(row["id"], row, None) for row in batch])
+        vanished = [] if force else list(changes.vanished(paths))
+        if vanished:
+            store.write([], vanished)
+    return Report(
+        changes.hashed,
+        changes.unchanged,
+        len(vanished),
+        found.count(None),
+        tuple(changes.skipped),
+    )
 
 
 class Changes:
@@ -25,6 +58,21 @@ class Changes:
         self.hashed = 0
         self.unchanged = 0
         self.skipped: list[Skipped] = []
+
+    def rows(
+        self,
+        images: Sequence[Path | Skipped],
+        make: RowMaker,
+        progress: Callable[[Progress], None] | None,
+    ) -> Iterator[Row | None]:
+        """Yield the row to write for each image, or None where there is nothing to write."""
+        for done, item in enumerate(images):
+            if progress:
+                progress(Progress(done, len(images), str(item)))
+            if isinstance(item, Skipped):
+                yield self.note(skipped_row(item))
+            else:
+                yield None if self.is_unchanged(item) else self.note(make(item))
 
     def is_unchanged(self, path: Path) -> bool:
         """Tell whether a file has its row already; files that were skipped are tried again."""
