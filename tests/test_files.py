@@ -14,13 +14,12 @@ from hashlens import ImageError, ParameterError, Skipped
 from hashlens.files import (
     MAX_PIXELS,
     file_digest,
-    is_image_name,
     open_image,
     pixel_digest,
     thumbnail,
     upright,
-    walk,
 )
+from hashlens.walk import is_image_name, walk
 
 
 def saved(image: Image.Image, style: str, **options: object) -> bytes:

@@ -53,6 +53,15 @@ index.close()
 with ImageIndex.open(home / "index") as again:
     assert again.count() == 2
 """,
+    "what is imported further in is kept": """
+from hashlens.host import host
+lean = host()
+with lean.active():
+    inner = lean.module("txtai.app")
+    assert sys.modules["txtai.app"] is inner
+assert "txtai.app" not in sys.modules
+assert lean.module("txtai.app") is inner
+""",
     "threads that open indexes at once share one lean copy": """
 import threading
 failed, lean = [], []

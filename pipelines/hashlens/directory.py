@@ -54,7 +54,8 @@ def require_empty(path: Path, *, leftovers: bool = False) -> None:
         raise IndexingError(msg)
     documents = path / DOCUMENTS
     if documents.is_file():
-        head = documents.read_bytes()[:16]
+        with open(documents, "rb") as file:
+            head = file.read(16)
         if head and not head.startswith(b"SQLite format 3") and head[8:12] != b"DUCK":
             msg = f"{documents} is no part of an index; choose another directory"
             raise IndexingError(msg)

@@ -1,11 +1,10 @@
-"""From paths to pixels: find files, open them, digest them. A bad file is a value, not a crash."""
+"""From files to pixels: open images, digest them, turn them as a person sees them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
@@ -13,140 +12,17 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
 
-from hashlens.model import ImageError, ParameterError, Skipped
+from hashlens.model import ImageError
 
 if TYPE_CHECKING:
     import numpy as np
 
     Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
 
-# What cameras, phones, scanners and the web write. Files with these names are opened; one that
-# this installation of Pillow cannot read is skipped with that reason, never passed over.
-EXTENSIONS = frozenset(
-    [
-        ".apng",
-        ".avif",
-        ".avifs",
-        ".bmp",
-        ".dds",
-        ".dib",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".ico",
-        ".j2c",
-        ".j2k",
-        ".jfif",
-        ".jp2",
-        ".jpc",
-        ".jpe",
-        ".jpeg",
-        ".jpf",
-        ".jpg",
-        ".jpx",
-        ".jxl",
-        ".mpo",
-        ".pbm",
-        ".pcx",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".psd",
-        ".qoi",
-        ".ras",
-        ".rgb",
-        ".sgi",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
 # Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 THUMBNAIL_SIDE = 160
-UNREADABLE = "directory cannot be read"
 WIDE_BIT_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-
-
-def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path | Skipped]:
-    """Find the files below some paths, sorted, each once; directories that cannot be read skip.
-
-    A file given by name is found whatever its extension; in a directory every file is, so that
-    the caller can count what it leaves out. Links to directories are followed, after the real
-    ones, and a directory that was visited already is skipped. Raises ParameterError for a path
-    that does not exist, before anything is found.
-    """
-    given = list(paths)
-    if "" in given:
-        msg = "an empty path names no file or directory"
-        raise ParameterError(msg)
-    roots = [Path(os.path.abspath(path)) for path in given]
-    for root in roots:
-        if not os.path.lexists(root):
-            msg = f"no such file or directory: {root}"
-            raise ParameterError(msg)
-    return _walk(roots)
-
-
-def _walk(roots: list[Path]) -> Iterator[Path | Skipped]:
-    found: set[Path | Skipped] = set()
-    visited: dict[tuple[int, int], Path] = {}
-    pending = list(roots)
-    for root in pending:  # grows by the links to directories that are met
-        for entry in _descend(root, visited, pending) if root.is_dir() else [root]:
-            if entry not in found:
-                found.add(entry)
-                yield entry
-
-
-def _descend(
-    root: Path, visited: dict[tuple[int, int], Path], links: list[Path]
-) -> Iterator[Path | Skipped]:
-    """Find the files of a folder, then those of the folders in it; note links to folders."""
-    pending = [root]
-    while pending:
-        folder = pending.pop()
-        try:
-            status = folder.stat()
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            yield Skipped(str(folder), f"{UNREADABLE}: {_cause(error)}")
-            continue
-        first = visited.setdefault((status.st_dev, status.st_ino), folder)
-        if first != folder:
-            yield Skipped(str(folder), f"directory was visited already, as {first}")
-            continue
-        below = []
-        for entry in entries:
-            path = folder / entry.name
-            if entry.is_dir(follow_symlinks=False):
-                below.append(path)
-            elif entry.is_dir():
-                links.append(path)
-            elif entry.is_file() or not path.exists():  # a dead link is told of, a pipe not read
-                yield path
-        pending += reversed(below)
-
-
-def _from_array(source: Any) -> Image.Image:
-    shape, kind = getattr(source, "shape", None), str(getattr(source, "dtype", ""))
-    if shape is None:
-        msg = "expected a path, bytes, a file object, an array or a PIL image"
-        raise ValueError(msg)
-    if len(shape) == 3 and shape[2] == 1:
-        source = source[:, :, 0]
-    if kind not in ("uint8", "bool") or not (len(source.shape) == 2 or shape[2] in (3, 4)):
-        # Pillow would clip the values of other kinds, and the hash would mean nothing.
-        msg = f"expected an array of uint8, (h, w), (h, w, 3) or (h, w, 4), not {kind} {shape}"
-        raise ValueError(msg)
-    return Image.fromarray(source)
-
-
-def is_image_name(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file's extension is one that images have."""
-    return os.path.splitext(path)[1].lower() in EXTENSIONS
 
 
 def open_image(source: Source, *, name: str | None = None) -> Image.Image:
@@ -172,11 +48,6 @@ def open_image(source: Source, *, name: str | None = None) -> Image.Image:
         # struct.error, zlib.error and more, and one bad file must never end a run.
         raise ImageError(name, f"cannot be decoded: {_cause(error)}") from error
     return opened
-
-
-def is_unreadable(skipped: Skipped) -> bool:
-    """Tell whether this is a directory of which nobody knows what it holds."""
-    return skipped.reason.startswith(UNREADABLE)
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -212,6 +83,20 @@ def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
         raise ImageError(name, f"too many pixels: {_cause(error)}") from error
     except Exception as error:
         raise ImageError(name, f"cannot be read as an image: {_cause(error)}") from error
+
+
+def _from_array(source: Any) -> Image.Image:
+    shape, kind = getattr(source, "shape", None), str(getattr(source, "dtype", ""))
+    if shape is None:
+        msg = "expected a path, bytes, a file object, an array or a PIL image"
+        raise ValueError(msg)
+    if len(shape) == 3 and shape[2] == 1:
+        source = source[:, :, 0]
+    if kind not in ("uint8", "bool") or not (len(source.shape) == 2 or shape[2] in (3, 4)):
+        # Pillow would clip the values of other kinds, and the hash would mean nothing.
+        msg = f"expected an array of uint8, (h, w), (h, w, 3) or (h, w, 4), not {kind} {shape}"
+        raise ValueError(msg)
+    return Image.fromarray(source)
 
 
 def _cause(error: Exception) -> str:

@@ -50,6 +50,7 @@ class Host:
 
     def __init__(self, modules: dict[str, ModuleType] | None = None) -> None:
         self._modules = modules
+        self._is_active = False
 
     @property
     def lean(self) -> bool:
@@ -67,11 +68,16 @@ class Host:
             yield
             return
         with _lock:
+            if self._is_active:  # by this thread, further out
+                yield
+                return
             outside = _take()
             _put(self._modules)
+            self._is_active = True
             try:
                 yield
             finally:
+                self._is_active = False
                 self._modules = _take()
                 _put(outside)
 
@@ -83,7 +89,7 @@ class Host:
     def embeddings(self, config: Mapping[str, Any] | None = None) -> Any:
         """Create an `Embeddings` of this copy."""
         with self.active():
-            return importlib.import_module("txtai.embeddings").Embeddings(config)
+            return self.module("txtai.embeddings").Embeddings(config)
 
 
 def host(config: Mapping[str, Any] | None = None) -> Host:

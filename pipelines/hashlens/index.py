@@ -110,7 +110,8 @@ class ImageIndex:
 
         Reads what is new or changed (by size and modification time), drops the rows of files
         that have vanished from the folders, and leaves all other rows alone. Rows are committed
-        every few seconds. Raises ParameterError for a path that does not exist.
+        every second or so, where there are no sub-indexes. Raises ParameterError for a path that
+        does not exist.
         """
         return update(self._store, self._make, _listed(paths), progress=progress)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hashlens.files import open_image
 from hashlens.hashing import PerceptualHash
 from hashlens.model import ParameterError
-from hashlens.rows import Row, RowMaker
+from hashlens.rows import Document, RowMaker
 from hashlens.settings import Settings, settings_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Floats: TypeAlias = npt.NDArray[np.float32]
 
 Folder: TypeAlias = "str | os.PathLike[str]"
-Document: TypeAlias = tuple[str, Row, None]
 
 
 class ImageHash:

@@ -12,18 +12,18 @@ from typing import Any, TypeAlias
 
 from hashlens.files import (
     file_digest,
-    is_image_name,
     open_image,
     pixel_digest,
     read,
     thumbnail,
     upright,
-    walk,
 )
 from hashlens.hashing import PerceptualHash
 from hashlens.model import ImageError, ParameterError, Skipped
+from hashlens.walk import find_images
 
 Row: TypeAlias = dict[str, Any]
+Document: TypeAlias = tuple[str, Row, None]  # as txtai takes it: id, data, tags
 
 # The columns of a row that are numbers, by their SQL type. The others are text: id, path, text (the
 # fingerprint), format, file_digest, pixel_digest, skipped; and object is the thumbnail.
@@ -95,23 +95,6 @@ class RowMaker:
                 yield skipped_row(found)
             elif isinstance(found, Path):
                 yield self(found)
-
-
-def find_images(
-    paths: Iterable[str | os.PathLike[str]], *, apart_from: Path | None = None
-) -> Iterator[Path | Skipped | None]:
-    """Find the images below some paths; None stands for a file whose name is no image's.
-
-    A file that is named itself is taken whatever its extension. What lies in the directory
-    `apart_from`, the index's own, is passed over.
-    """
-    roots = [os.path.abspath(path) for path in paths]
-    named = {Path(root) for root in roots if not os.path.isdir(root)}
-    for found in walk(roots):
-        if apart_from and isinstance(found, Path) and apart_from in found.parents:
-            continue
-        known = isinstance(found, Skipped) or found in named or is_image_name(found)
-        yield found if known else None
 
 
 def skipped_row(skipped: Skipped) -> Row:

@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image
 from txtai.vectors import STVectors
 
-from hashlens.files import is_image_name, open_image, upright
+from hashlens.files import open_image, upright
 from hashlens.model import ImageError
+from hashlens.walk import is_image_name
 
 
 class ImageVectors(STVectors):  # type: ignore[misc]  # txtai is untyped

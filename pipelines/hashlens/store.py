@@ -35,8 +35,7 @@ from hashlens.directory import (
 )
 from hashlens.host import Host, host, needs_models
 from hashlens.model import HashlensError, IndexingError, QueryError
-
-Document = tuple[str, dict[str, Any], None]
+from hashlens.rows import Document
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
@@ -55,15 +54,12 @@ class Store:
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> Store:
         """Make an empty index in a directory, which appears when it is complete."""
-        if path.exists() and not path.is_dir():
-            msg = f"an index is a directory, and {path} is a file"
-            raise IndexingError(msg)
+        require_empty(path, leftovers=True)
         copy = host(config)
         try:
             path.mkdir(parents=True, exist_ok=True)
             with locked(path):
                 if not exists(path):
-                    require_empty(path, leftovers=True)
                     _build(path, copy, config)
         except OSError as error:
             msg = f"no index can be made at {path}: {error.strerror or error}"
@@ -94,8 +90,8 @@ class Store:
         txtai's own default is 3 rows.
         """
         with self._mutex:
-            rows_in_all = self._database().count()
-            limit = max(rows_in_all, 1) if limit is None else limit
+            database = self._database()
+            limit = max(int(database.count()), 1) if limit is None else limit
             try:
                 rows: list[dict[str, Any]] = self._embeddings.search(
                     query, limit, parameters=dict(parameters or {}) or None

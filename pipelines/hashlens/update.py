@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hashlens.files import is_unreadable
 from hashlens.model import Progress, Report, Skipped
-from hashlens.rows import Row, RowMaker, find_images, skipped_row
+from hashlens.rows import Row, RowMaker, skipped_row
 from hashlens.store import Store, commits_at_once
+from hashlens.walk import find_images, is_unreadable
 
 BATCH_ROWS = 128
 BATCH_SECONDS = 1.0

@@ -36,7 +36,7 @@ def main() -> None:
         click.echo(f"hashlens: error: {error}", err=True)
         code = USER_ERROR
     except OSError as error:
-        click.echo(f"hashlens: error: the result cannot be written: {error}", err=True)
+        click.echo(f"hashlens: error: {error}", err=True)  # such as a full disk behind the output
         sys.stdout = None  # or the interpreter would try once more, and complain
         code = USER_ERROR
     sys.exit(code if isinstance(code, int) else 0)
