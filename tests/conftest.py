@@ -38,7 +38,7 @@ def content(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def index(folder: Path, tmp_path: Path) -> ImageIndex:
-    """An index of the folder."""
-    with ImageIndex.open(tmp_path / "index") as opened:
+    """An index of the folder, with all that rows can hold."""
+    with ImageIndex.open(tmp_path / "index", thumbnails=True, pixel_digests=True) as opened:
         opened.index([folder])
         yield opened

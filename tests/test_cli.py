@@ -4,13 +4,15 @@ import csv
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from drawing import draw
-from hashlens import ImageIndex
+from hashlens import ImageIndex, PerceptualHash, hash_files
 
 RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
 
@@ -40,8 +42,9 @@ def test_index_reports_in_words_json_and_csv(folder, tmp_path):
     where = ("--index", tmp_path / "i")
     said = hashlens("index", folder, *where)
     assert "indexed 11 of 12 images" in said
-    assert "11 hashed, 0 unchanged, 0 removed, 1 other files passed over" in said
-    assert f"{folder / 'bad.jpg'}: not an image" in said
+    assert "11 hashed, 0 unchanged, 0 moved, 0 removed, 1 other files passed over" in said
+    assert "skipped 1: not an image" in said
+    assert f"  {folder / 'bad.jpg'}\n" in said
     report = json.loads(hashlens("index", folder, *where, "--format", "json"))
     assert (report["images"], report["unchanged"], len(report["skipped"])) == (11, 11, 1)
     rows = list(csv.DictReader(io.StringIO(hashlens("index", folder, *where, "--format", "csv"))))
@@ -178,7 +181,7 @@ def test_a_closed_pipe_is_no_error(made):
 
 def test_searching_never_loads_torch(made, folder):
     code = (
-        "import sys\nfrom hashlens.cli import app\n"
+        "import sys\nfrom hashlens.cli.commands import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )
@@ -192,3 +195,113 @@ def test_progress_never_reaches_standard_output(folder, tmp_path):
         index.index([folder], progress=steps.append)
     assert steps
     json.loads(hashlens("index", folder, "--index", tmp_path / "i", "--format", "json"))
+
+
+class TestHash:
+    def test_prints_a_line_for_each_image(self, folder):
+        lines = [line.split("  ", 1) for line in hashlens("hash", folder).splitlines()]
+        assert [path for _, path in lines] == [row["path"] for row in hash_files([folder])]
+        assert [text for text, _ in lines] == [row["perceptual"] for row in hash_files([folder])]
+        assert len(lines) == 11
+
+    def test_takes_several_algorithms_in_csv_and_json(self, folder):
+        asked = ("--algorithm", "ahash", "--algorithm", "color", "--algorithm", "crop-resistant")
+        rows = json.loads(hashlens("hash", folder, *asked, "--format", "json"))
+        assert set(rows[0]) == {"path", "average", "color", "crop_resistant"}
+        assert len(rows[0]["average"]) == 16
+        read = csv.DictReader(io.StringIO(hashlens("hash", folder, *asked, "--format", "csv")))
+        assert [{**row, "skipped": ""} for row in rows] == list(read)
+        assert hashlens("hash", folder / "copies", "--ext", "gif", "--format", "json") == "[]\n"
+
+    def test_is_exact_where_asked(self, folder):
+        path = folder / "copies" / "recoded.jpg"
+        exact = hashlens("hash", path, "--grade", "exact", "--set", "hash_size=16").split()[0]
+        assert exact == PerceptualHash(hash_size=16)(Image.open(path))
+
+    def test_tells_of_skipped_files_and_fails_for_named_ones(self, folder):
+        bad = folder / "bad.jpg"
+        bad.write_text("no image")
+        done = subprocess.run([*RUN, "hash", folder], capture_output=True, text=True)
+        assert (done.returncode, done.stdout.count("\n")) == (0, 11)
+        assert done.stderr == f"skipped {bad}: not an image in a format that Pillow can read\n"
+        done = subprocess.run([*RUN, "hash", folder, bad], capture_output=True, text=True)
+        assert (done.returncode, done.stdout.count("\n")) == (1, 11)
+        rows = json.loads(hashlens("hash", folder, "--format", "json"))
+        assert [row["path"] for row in rows if "skipped" in row] == [str(bad)]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--algorithm", "bogus"], "unknown algorithm 'bogus'"),
+            (["--algorithm", "dhash", "--algorithm", "difference"], "can be asked for once"),
+            (["--set", "binbits=3"], "no parameter 'binbits'"),
+            (["--workers", "0"], "workers must be a whole number"),
+            (["--ext", "."], "expected file extensions such as .jpg"),
+        ],
+    )
+    def test_refuses_what_cannot_be(self, folder, options, message):
+        assert message in hashlens("hash", folder, *options, code=1)
+
+    def test_gives_the_same_with_any_number_of_workers(self, folder):
+        expected = hashlens("hash", folder)
+        for workers in (1, 2, 7):
+            assert hashlens("hash", folder, "--workers", workers) == expected
+
+    def test_ends_quietly_when_no_one_reads_on(self, folder):
+        command = shlex.join([*RUN, "hash", str(folder)]) + " | true"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True)  # noqa: S602
+        assert done.stderr == ""
+
+
+# Started by every interpreter that finds it: a decoder that dies of some files.
+CRASHING = """
+import os, signal
+from PIL import Image
+def accept(start):
+    if start.startswith(b"CRASH"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return False
+Image.register_open("CRASHING", None, accept)
+"""
+
+
+def test_a_file_that_crashes_the_decoder_is_skipped_and_no_other(folder, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(CRASHING)
+    for n in (1, 2):
+        (folder / f"crash{n}.png").write_bytes(b"CRASH")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    where = ("--index", tmp_path / "i")
+    said = hashlens("index", folder, *where, env=env)
+    assert "indexed 11 of 13 images" in said
+    assert "skipped 2: a decoder crashed on it" in said
+    rows = json.loads(hashlens("hash", folder, "--format", "json", env=env))
+    assert sum("perceptual" in row for row in rows) == 11
+
+
+def test_index_takes_extensions_and_further_hashes(folder, tmp_path):
+    where = ("--index", tmp_path / "i")
+    (folder / "odd.ppm").write_bytes(b"no image")
+    said = hashlens("index", folder, *where, "--only-popular-extensions", "--also", "color")
+    assert "indexed 11 of 11 images" in said
+    assert "1 other files passed over" in said
+    said = hashlens("index", folder, *where, "--ext", "PNG", "--workers", "2")
+    assert "0 hashed, 10 unchanged, 0 moved, 0 removed, 2 other" in said
+    near = "select path, distance(color, :q) d from txtai order by d, path limit 1"
+    param = ("--param", f"q=@{folder / '3.png'}", "--format", "json")
+    found = json.loads(hashlens("sql", near, *where, *param))
+    assert found == [{"path": str(folder / "3.png"), "d": 0}]
+    error = hashlens("sql", near, *where, "--param", "q=00ff00ff00ff00ff", code=1)
+    assert "the index holds 11 hex digits" in error
+
+
+def test_formats_are_listed(folder):
+    rows = {row["format"]: row for row in json.loads(hashlens("formats", "--format", "json"))}
+    assert rows["JPEG"] == {
+        "format": "JPEG",
+        "extensions": ".jpg .jpeg .jpe .jfif",
+        "popular": True,
+        "readable": True,
+        "reader": "Pillow",
+    }
+    assert rows["HEIF"]["reader"] == "pillow-heif"
+    assert "WEBP" in hashlens("formats")

@@ -19,7 +19,7 @@ from hashlens.files import (
     thumbnail,
     upright,
 )
-from hashlens.walk import is_image_name, walk
+from hashlens.walk import has_extension, walk
 
 
 def saved(image: Image.Image, style: str, **options: object) -> bytes:
@@ -34,7 +34,7 @@ class TestWalk:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
         found = list(walk([tmp_path / "c.txt", tmp_path, tmp_path / "b", tmp_path / "a.png"]))
-        names = [str(path.relative_to(tmp_path)) for path in found if isinstance(path, Path)]
+        names = [os.path.relpath(path, tmp_path) for path in found]
         assert names == ["c.txt", "a.png", "b/10.jpg", "b/2.jpg"]
 
     def test_a_path_that_does_not_exist_is_refused_before_any_is_found(self, tmp_path):
@@ -48,7 +48,7 @@ class TestWalk:
         (tmp_path / "a").symlink_to(real)
         (real / "loop").symlink_to(tmp_path)
         found = list(walk([tmp_path]))
-        assert real / "1.jpg" in found
+        assert str(real / "1.jpg") in found
         reasons = {Path(s.path).name: s.reason for s in found if isinstance(s, Skipped)}
         assert list(walk([tmp_path, real])) == found  # a folder given twice is no news
         assert reasons == {
@@ -62,7 +62,7 @@ class TestWalk:
             deep = deep / "d"
             deep.mkdir()
         (deep / "a.jpg").touch()
-        assert list(walk([tmp_path])) == [deep / "a.jpg"]
+        assert list(walk([tmp_path])) == [str(deep / "a.jpg")]
 
     def test_links_to_files_are_found_dead_ones_too_and_pipes_are_not(self, tmp_path):
         (tmp_path / "real.jpg").touch()
@@ -70,14 +70,15 @@ class TestWalk:
         (tmp_path / "dead.jpg").symlink_to("nowhere")
         os.mkfifo(tmp_path / "pipe.jpg")
         (tmp_path / "to-pipe.jpg").symlink_to("pipe.jpg")
-        assert [path.name for path in walk([tmp_path])] == ["dead.jpg", "link.jpg", "real.jpg"]
+        names = [os.path.basename(path) for path in walk([tmp_path])]
+        assert names == ["dead.jpg", "link.jpg", "real.jpg"]
 
     @pytest.mark.parametrize(
         ("name", "known"),
         [("a.JPG", True), ("a.jpeg", True), ("a.heic", True), ("a.txt", False), ("jpg", False)],
     )
     def test_image_names(self, name, known):
-        assert is_image_name(name) is known
+        assert has_extension(name) is known
 
 
 class TestOpenImage:

@@ -69,6 +69,7 @@ def other(n):
     try:
         for _ in range(5):
             with ImageIndex.open(home / f"index{n}") as index:
+                index.count()
                 lean.append(index._store._host.lean)
     except Exception as error:
         failed.append(error)

@@ -23,7 +23,6 @@ from hashlens import (
     ImageIndex,
     IndexingError,
     ParameterError,
-    PerceptualHash,
     Progress,
     QueryError,
     distance,
@@ -35,6 +34,13 @@ LOST = "-dac_override,-dac_read_search"
 WEAK = ["setpriv", f"--bounding-set={LOST}", f"--inh-caps={LOST}"] * (os.geteuid() == 0)
 
 
+def information(image):
+    """Say what the information score means, in plain numpy."""
+    grey = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    pixels = np.asarray(grey).astype(float)
+    return sum(np.abs(np.diff(pixels, axis=axis)).mean() for axis in (0, 1)) / 2
+
+
 def names(rows):
     return [Path(getattr(row, "path", None) or row["path"]).name for row in rows]
 
@@ -43,8 +49,8 @@ class TestRows:
     def test_hold_what_is_known_of_a_file(self, index, folder):
         path = folder / "copies" / "recoded.jpg"
         row = index.sql(
-            "select id, path, text, width, height, bytes, mtime, format, file_digest, "
-            "pixel_digest, skipped, object from txtai where path = :p",
+            "select id, path, text, width, height, bytes, mtime, mtime_ns, format, information, "
+            "policy, file_digest, pixel_digest, skipped, object from txtai where path = :p",
             {"p": str(path)},
         )[0]
         picture = row.pop("object")
@@ -53,12 +59,15 @@ class TestRows:
         assert row == {
             "id": str(path),
             "path": str(path),
-            "text": PerceptualHash("perceptual")(image),
+            "text": index.settings.hasher(path)[0],
             "width": 96,
             "height": 64,
             "bytes": path.stat().st_size,
             "mtime": path.stat().st_mtime,
+            "mtime_ns": path.stat().st_mtime_ns,
             "format": "JPEG",
+            "information": pytest.approx(information(image), abs=0.2),
+            "policy": index.settings.hasher.policy,
             "file_digest": file_digest(path.read_bytes()),
             "pixel_digest": pixel_digest(image),
             "skipped": None,
@@ -157,11 +166,72 @@ class TestUpdate:
         assert index.index([folder]).hashed == 11
         assert len(index.search(draw(1), limit=99)) == 11
 
+    def test_knows_moved_files_again_where_asked(self, index, folder):
+        before = {row["path"]: row for row in index.sql("select path, text, object from txtai")}
+        (folder / "moved").mkdir()
+        for name in ("1.png", "2.png"):
+            (folder / name).rename(folder / "moved" / f"new-{name}")
+        draw(40).save(folder / "3.png")  # changed: is no file of another row
+        shutil.copy(folder / "4.png", folder / "copy.png")  # copied: its row is not gone
+        report = index.index([folder], moved=True)
+        assert (report.moved, report.hashed, report.removed) == (2, 2, 0)
+        assert report.images == index.count() == 12
+        found = index.sql("select path, text, object, mtime_ns, id from txtai")
+        rows = {row["path"]: row for row in found}
+        for name in ("1.png", "2.png"):
+            path = folder / "moved" / f"new-{name}"
+            row, old = rows[str(path)], before[str(folder / name)]
+            assert (row["id"], row["text"]) == (str(path), old["text"])
+            assert row["mtime_ns"] == path.stat().st_mtime_ns
+            assert row["object"].tobytes() == old["object"].tobytes()
+            assert str(folder / name) not in rows
+        assert index.index([folder]).unchanged == 12
+
+    def test_a_move_out_of_the_folders_is_one_too(self, index, folder, tmp_path):
+        (tmp_path / "other").mkdir()
+        (folder / "1.png").rename(tmp_path / "other" / "1.png")
+        assert index.index([tmp_path / "other"], moved=True).moved == 1
+        assert index.count() == 11
+
+    def test_reads_again_what_other_decoders_or_another_time_made(self, index, folder, monkeypatch):
+        from hashlens.hashing import hasher
+
+        path = folder / "1.png"
+        status = path.stat()
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        assert index.index([folder]).hashed == 1
+        monkeypatch.setattr(hasher, "_decoders", lambda: "pillow 99")
+        report = index.index([folder])
+        assert (report.hashed, report.unchanged) == (11, 0)
+        assert index.index([folder]).unchanged == 11
+
+    def test_rows_of_excluded_files_stay_while_there_are_files(self, index, folder):
+        (folder / "1.png").unlink()
+        report = index.index([folder], extensions=[".jpg"])
+        assert (report.unchanged, report.removed, report.ignored) == (1, 1, 9)
+        assert index.count() == 10
+
+    @pytest.mark.parametrize("content", ["sqlite", "duckdb"])
+    def test_gives_the_same_rows_with_any_number_of_workers(self, folder, tmp_path, content):
+        (folder / "bad.jpg").write_text("no image")
+        found = []
+        for workers in (1, 2, 5, None):
+            with ImageIndex.open(tmp_path / f"{workers}", content=content, also=["color"]) as index:
+                index.index([folder], workers=workers)
+                rows = index.sql("select *, indexid from txtai order by indexid")
+            found.append([{**row, "entry": "when it was written"} for row in rows])
+        assert all(rows == found[0] for rows in found)
+        assert len(found[0]) == 12
+
     def test_tells_its_progress(self, index, folder):
         steps = []
         index.upsert([folder], progress=steps.append)
-        assert [step.done for step in steps] == list(range(11))
-        assert steps[0] == Progress(0, 11, str(folder / "0.png"))
+        assert [step.done for step in steps] == list(range(1, 12))
+        assert steps[0] == Progress(1, 11, str(folder / "0.png"))
+        steps.clear()
+        draw(20).save(folder / "new.png")
+        index.index([folder], progress=steps.append)
+        assert steps == [Progress(12, 12, str(folder / "new.png"))]
 
     @pytest.mark.parametrize("paths", ["", [""], [None], None, 5])
     def test_what_is_no_path_is_an_error(self, index, paths):
@@ -516,6 +586,47 @@ class TestOpen:
         assert info["bytes"] > 1000
 
 
+class TestFurtherHashes:
+    def test_are_columns_that_sql_can_compare(self, folder, tmp_path):
+        also = ["color", {"algorithm": "difference-vertical", "hash_size": 16}]
+        with ImageIndex.open(tmp_path / "index", also=also) as index:
+            index.index([folder])
+            path = folder / "2.png"
+            rows = index.sql(
+                "select path, distance(difference_vertical, :q) d from txtai order by d",
+                {"q": path},
+            )
+            assert (rows[0]["path"], rows[0]["d"]) == (str(path), 0)
+            assert len(index.fingerprint(path, "difference_vertical")) == 64
+            assert len(index.fingerprint(path, "color")) == 11
+            with pytest.raises(ParameterError, match="in text, color, difference_vertical, not in"):
+                index.fingerprint(path, "bogus")
+            with pytest.raises(QueryError, match="the index holds 64 hex digits"):
+                index.sql("select distance(difference_vertical, 'ff') from txtai")
+
+
+class TestFlatPictures:
+    """Flat pictures all hash alike: nothing is said by that."""
+
+    def test_are_marked_and_grouped_only_where_files_are_equal(self, tmp_path):
+        photos = tmp_path / "photos"
+        photos.mkdir()
+        for color in ("red", "green", "blue"):
+            Image.new("RGB", (64, 48), color).save(photos / f"{color}.png")
+        shutil.copy(photos / "red.png", photos / "red too.png")
+        Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(photos / "clear.png")
+        for n in (1, 2):
+            draw(1).save(photos / f"drawn{n}.png", compress_level=n)
+        with ImageIndex.open(tmp_path / "index") as index:
+            index.index([photos])
+            flat = index.sql("select path from txtai where information < 1")
+            assert sorted(names(flat)) == [
+                "blue.png", "clear.png", "green.png", "red too.png", "red.png",
+            ]  # fmt: skip
+            groups = [[Path(path).name for path in group.paths] for group in index.duplicates()]
+        assert groups == [["drawn1.png", "drawn2.png"], ["red too.png", "red.png"]]
+
+
 class TestCrashes:
     """An index that is killed at any moment opens with all committed rows, and can go on."""
 
@@ -527,11 +638,12 @@ class TestCrashes:
         photos.mkdir()
         for seed in range(300):
             draw(seed, (64, 48)).save(photos / f"{seed}.png")
-        command = [sys.executable, "-c", self.COMMAND, "index", photos, "--index", home]
+        rich = ("--thumbnails", "--pixel-digests")
+        command = [sys.executable, "-c", self.COMMAND, "index", photos, "--index", home, *rich]
         random = np.random.default_rng(1)
         for _ in range(15):
             process = subprocess.Popen(command, stdout=-3, stderr=-3)
-            time.sleep(random.uniform(0.3, 1.6))
+            time.sleep(random.uniform(0.1, 0.9))
             process.send_signal(sort)
             process.wait()
             if (home / "config.json").exists():

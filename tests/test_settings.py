@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hashlens import IndexingError, ParameterError, PerceptualHash
+from hashlens.hashing.hasher import Hasher
 from hashlens.settings import Settings, require_same, settings_of
 
 
 def test_settings_survive_their_flat_form():
-    made = Settings(PerceptualHash("whash", image_scale=64), "levenshtein", thumbnails=False)
-    assert Settings.of(made.values()).values() == made.values()
+    hashes = (PerceptualHash("whash", image_scale=64), PerceptualHash("color"))
+    made = Settings(Hasher(hashes, "exact", upright=False), "levenshtein", pixel_digests=True)
+    assert Settings.of(made.values()) == made
+    assert Settings.of(json.loads(json.dumps(made.values()))) == made
+    assert made.digits == {"text": 16, "color": 11}
 
 
 def test_a_configuration_names_classes_and_needs_no_model():
@@ -21,7 +27,20 @@ def test_a_configuration_names_classes_and_needs_no_model():
 
 
 @pytest.mark.parametrize(
-    "values", [{"metric": "bogus"}, {"algorithm": "bogus"}, {"hash_size": 1}, {"bogus": 1}]
+    "values",
+    [
+        {"metric": "bogus"},
+        {"algorithm": "bogus"},
+        {"hash_size": 1},
+        {"bogus": 1},
+        {"grade": "bogus"},
+        {"upright": "no"},
+        {"thumbnails": 1},
+        {"pixel_digests": None},
+        {"also": "color"},
+        {"also": ["bogus"]},
+        {"also": [{"algorithm": "color", "bogus": 1}]},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(values):
     with pytest.raises(ParameterError):
@@ -47,7 +66,11 @@ def test_a_foreign_index_is_refused():
         ({"hash_size": 16}, False),
         ({"algorithm": "dhash"}, False),
         ({"metric": "levenshtein"}, False),
-        ({"thumbnails": False}, False),
+        ({"thumbnails": True}, False),
+        ({"grade": "exact"}, False),
+        ({"upright": False}, False),
+        ({"also": ["color"]}, False),
+        ({"also": [], "grade": "fast"}, True),
     ],
 )
 def test_other_settings_than_an_index_has_are_refused_by_name(asked, same):
@@ -56,3 +79,11 @@ def test_other_settings_than_an_index_has_are_refused_by_name(asked, same):
     else:
         with pytest.raises(IndexingError, match=f"it was made with {next(iter(asked))} = "):
             require_same(Settings(), asked, "it")
+
+
+def test_a_column_holds_one_hash_of_one_length():
+    with pytest.raises(ParameterError, match="a column of its own"):
+        Settings.of({"also": ["color", "colorhash"]}).maker()
+    with pytest.raises(ParameterError, match="no fixed number of bits"):
+        Settings.of({"also": ["crop-resistant"]}).maker()
+    Settings.of({"also": [{"algorithm": "perceptual", "hash_size": 16}]}).maker()

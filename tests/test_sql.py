@@ -116,7 +116,7 @@ class TestCheckQuery:
     )
     def test_lets_queries_through(self, query):
         parameters = {"q": HASH, "short": "ff", "metric": "jaro"}
-        check_query(query, parameters, digits=16, metric="hamming")
+        check_query(query, parameters, digits={"text": 16}, metric="hamming")
 
     @pytest.mark.parametrize(
         ("query", "message"),
@@ -140,27 +140,36 @@ class TestCheckQuery:
     def test_refuses_what_cannot_be_meant(self, query, message):
         parameters = {"q": HASH, "short": "ff", "word": "a word", "none": None}
         with pytest.raises(QueryError) as caught:
-            check_query(query, {**parameters, "hamming": "hamming"}, digits=16, metric="hamming")
+            check_query(
+                query, {**parameters, "hamming": "hamming"}, digits={"text": 16}, metric="hamming"
+            )
         assert message in str(caught.value)
 
     @pytest.mark.parametrize("constant", [f"'{HASH}'", "path"])
     def test_refuses_an_unknown_metric(self, constant):
         query = f"select distance(text, {constant}, 'bogus') from txtai"
         with pytest.raises(ParameterError, match="unknown metric 'bogus'"):
-            check_query(query, None, digits=16, metric="hamming")
+            check_query(query, None, digits={"text": 16}, metric="hamming")
 
     def test_takes_any_text_where_the_metric_is_not_hamming(self):
         check_query(
-            "select distance(text, 'abc') from txtai", None, digits=16, metric="levenshtein"
+            "select distance(text, 'abc') from txtai",
+            None,
+            digits={"text": 16},
+            metric="levenshtein",
         )
 
     @given(st.text())
     def test_never_fails_otherwise(self, text):
         for query in (text, f"select {text} from txtai", f"select distance({text}) from txtai"):
             with suppress(QueryError, ParameterError):
-                check_query(normalize(query), None, digits=16, metric="hamming")
+                check_query(normalize(query), None, digits={"text": 16}, metric="hamming")
 
 
 def test_hash_parameters_are_those_compared_with_text():
     query = "select distance(text, :a) from txtai where similarity((:b), text) > :c and path = :d"
-    assert hash_parameters(query) == {"a", "b"}
+    assert hash_parameters(query, ("text",)) == {"a": "text", "b": "text"}
+    assert hash_parameters(query, ("path",)) == {}
+    assert hash_parameters("select distance(color, :c) d from txtai", ("text", "color")) == {
+        "c": "color"
+    }

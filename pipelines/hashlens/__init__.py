@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hashlens.files import file_digest as file_digest
     from hashlens.files import pixel_digest as pixel_digest
+    from hashlens.formats import FORMATS as FORMATS
     from hashlens.hashing import PerceptualHash as PerceptualHash
     from hashlens.index import ImageIndex as ImageIndex
     from hashlens.metrics import distance as distance
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from hashlens.model import Skipped as Skipped
     from hashlens.pipeline import ImageHash as ImageHash
     from hashlens.pipeline import ImageRows as ImageRows
+    from hashlens.rows import hash_files as hash_files
     from hashlens.sql import SQL_FUNCTIONS as SQL_FUNCTIONS
 
 _HOMES = {
     "files": ("file_digest", "pixel_digest"),
+    "formats": ("FORMATS",),
     "hashing": ("PerceptualHash",),
     "index": ("ImageIndex",),
     "metrics": ("distance", "similarity"),
@@ -50,6 +53,7 @@ _HOMES = {
         "Skipped",
     ),
     "pipeline": ("ImageHash", "ImageRows"),
+    "rows": ("hash_files",),
     "sql": ("SQL_FUNCTIONS",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

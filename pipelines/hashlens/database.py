@@ -10,7 +10,7 @@ configuration: so nothing but a name is written into a saved index, and it opens
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from io import BytesIO
@@ -66,6 +66,15 @@ class HashContent:
             for name, function in sql.functions(self.metric).items()
             if name not in taken
         }
+
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every row, sorted by id, as they are committed."""
+        picked = ", ".join(self.jsoncolumn(name) for name in names)  # type: ignore[attr-defined]
+        cursor = self.connection.cursor()
+        cursor.execute(f"SELECT id, {picked} FROM documents ORDER BY id")
+        while rows := cursor.fetchmany(1000):
+            yield from rows
+        cursor.close()
 
     def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
         """Insert rows; the text of a skipped file is NULL, where txtai puts the row's id."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from io import BytesIO
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
+from PIL.JpegImagePlugin import jpeg_factory
 
+from hashlens.formats import add_reader
 from hashlens.model import ImageError
 
 if TYPE_CHECKING:
@@ -19,35 +19,66 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
 
+Box: TypeAlias = "tuple[float, float, float, float]"
+Draft: TypeAlias = "tuple[str, int]"  # a mode, and the shortest that the shorter side may become
+
 # Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 THUMBNAIL_SIDE = 160
+JPEG_START = b"\xff\xd8\xff"
 WIDE_BIT_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def open_image(source: Source, *, name: str | None = None) -> Image.Image:
-    """Open a path, bytes, file object, numpy array or PIL image, and load all its pixels.
+class Pixels(NamedTuple):
+    """A decoded image: the part `box` of `image` shows a picture of `size`.
 
-    The first frame of an animation is taken. Raises ImageError, with the name and the reason,
-    for what is missing, empty, truncated, too large or no image.
+    The box is the whole, None, unless a JPEG was decoded at a reduced size: that is rounded up to
+    whole pixels, and the last ones reach beyond the picture.
     """
-    if isinstance(source, Image.Image):
-        name, opened = name or f"{source.mode} image", source
-    elif isinstance(source, (str, os.PathLike)):
-        return open_image(read(source), name=name or os.fspath(source))
-    else:
-        name = name or f"{type(source).__name__} object"
-        opened = _identify(source, name)
-    if not 0 < opened.width * opened.height <= MAX_PIXELS:
-        size = f"{opened.width} x {opened.height}"
-        raise ImageError(name, f"its size is {size}: 1 to {MAX_PIXELS:,} pixels can be read")
-    try:
-        opened.load()
-    except Exception as error:
-        # Decoders meet hostile bytes: besides OSError they raise SyntaxError, ValueError,
-        # struct.error, zlib.error and more, and one bad file must never end a run.
-        raise ImageError(name, f"cannot be decoded: {_cause(error)}") from error
-    return opened
+
+    image: Image.Image
+    box: Box | None
+    size: tuple[int, int]
+    format: str | None
+
+
+def decode(
+    source: Source, *, name: str | None = None, draft: Draft | None = None, seen: bool = True
+) -> Pixels:
+    """Decode a path, bytes, file object, numpy array or PIL image.
+
+    With a draft, a JPEG is decoded in the mode and at an eighth, a quarter or half of its size,
+    the smallest that the draft allows: Huffman decoding is then nearly all of the work. With
+    `seen`, the pixels are those that a person sees (see `upright`). Raises ImageError, with the
+    name and the reason, for what is missing, empty, truncated, too large or no image.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        name = name or os.fspath(source)
+        source = read(source)
+    if draft and _simplejpeg and isinstance(source, bytes):
+        pixels = _quick(source, draft)
+        if pixels:
+            return pixels
+    image, name = _opened(source, name)
+    size, kind = image.size, image.format
+    # A draft would change the caller's image; other formats than JPEG know of none.
+    reduced = image.draft(draft[0], (draft[1], draft[1])) if draft and image is not source else None
+    box: Box | None = reduced[1] if reduced else None
+    image = _loaded(image, name)
+    turn = _orientation(image) if seen else 1
+    if turn != 1:
+        box = _turned_box(turn, image.size, box)
+        image = image.transpose(_TURNS[turn])
+        size = size if turn < 5 else (size[1], size[0])
+    return Pixels(_plain(image) if seen else image, box, size, kind)
+
+
+def open_image(source: Source, *, name: str | None = None) -> Image.Image:
+    """Open an image and load all its pixels, as they are in the file.
+
+    Takes what `decode` takes, and raises as that does. The first frame of an animation is taken.
+    """
+    return _loaded(*_opened(source, name))
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -55,7 +86,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
     if not os.fspath(path):
         raise ImageError(repr(path), "an empty path names no file")
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:
+            data = file.readall()
     except OSError as error:
         raise ImageError(os.fspath(path), _cause(error)) from error
     if not data:
@@ -63,26 +95,121 @@ def read(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
+def use_simplejpeg() -> bool:
+    """Decode JPEG drafts with simplejpeg from now on, if it is installed; tell whether it is.
+
+    It gives Pillow's pixels a tenth sooner, and brings numpy in.
+    """
+    global _simplejpeg
+    if _simplejpeg is None:
+        try:
+            import simplejpeg  # noqa: PLC0415
+        except ImportError:
+            return False
+        _simplejpeg = simplejpeg
+    return True
+
+
+_simplejpeg: Any = None
+
+
+def _opened(source: Source, name: str | None) -> tuple[Image.Image, str]:
+    """Read the header of an image; return it with its name."""
+    if isinstance(source, (str, os.PathLike)):
+        return _opened(read(source), name or os.fspath(source))
+    if isinstance(source, Image.Image):
+        image, name = source, name or f"{source.mode} image"
+    else:
+        name = name or f"{type(source).__name__} object"
+        image = _identify(source, name)
+    if not 0 < image.width * image.height <= MAX_PIXELS:
+        size = f"{image.width} x {image.height}"
+        raise ImageError(name, f"its size is {size}: 1 to {MAX_PIXELS:,} pixels can be read")
+    return image, name
+
+
+def _loaded(image: Image.Image, name: str) -> Image.Image:
+    try:
+        image.load()
+    except Exception as error:
+        # Decoders meet hostile bytes: besides OSError they raise SyntaxError, ValueError,
+        # struct.error, zlib.error and more, and one bad file must never end a run.
+        raise ImageError(name, f"cannot be decoded: {_cause(error)}") from error
+    return image
+
+
+def _quick(data: bytes, draft: Draft) -> Pixels | None:
+    """Decode the draft of a plain JPEG with simplejpeg; Pillow decodes, or refuses, all others."""
+    if not data.startswith(JPEG_START) or _has_metadata(data):
+        return None
+    try:
+        height, width, space, _ = _simplejpeg.decode_jpeg_header(data)
+        mode = {"Gray": "L", "YCbCr": draft[0]}.get(space)
+        if mode is None or width * height > MAX_PIXELS:
+            return None
+        reduced = min(width, height) // draft[1]
+        scale = next((scale for scale in (8, 4, 2) if reduced >= scale), 1)
+        size = -(-height // scale), -(-width // scale)
+        pixels = _simplejpeg.decode_jpeg(data, "GRAY" if mode == "L" else mode, False, False, *size)
+    except ValueError:
+        return None  # it is strict: a warning of the decoder is an error
+    if pixels.shape[:2] != size:
+        return None
+    image = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels)
+    return Pixels(image, (0, 0, width / scale, height / scale), (width, height), "JPEG")
+
+
+def _has_metadata(data: bytes) -> bool:
+    """Tell whether a JPEG may have EXIF or XMP, and so an orientation, or further pictures."""
+    position = 2
+    while data[position : position + 1] == b"\xff":
+        marker = data[position + 1 : position + 2]
+        if marker == b"\xda":  # the pixels
+            return False
+        if marker == b"\xe1" or data[position + 4 : position + 8] == b"MPF\0":
+            return True
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return True
+
+
 def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
     try:
+        if isinstance(source, bytes) and source.startswith(JPEG_START):
+            # What Image.open would come to, when it has imported the other common formats.
+            image = jpeg_factory(BytesIO(source))
+            image.decodermaxblock = len(source)  # in one piece, as it is in memory already
+            return image
         with warnings.catch_warnings():
             # Between one and two times Pillow's limit it warns; our bound is the upper one.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            if isinstance(source, (bytes, bytearray, memoryview)):
-                if not len(source):
+            if isinstance(source, (bytearray, memoryview)):
+                source = bytes(source)
+            if isinstance(source, bytes):
+                if not source:
                     raise ImageError(name, "empty")
-                return Image.open(BytesIO(source))
+                return _open(BytesIO(source), name)
             if hasattr(source, "read"):
-                return Image.open(cast("IO[bytes]", source))
+                return _open(cast("IO[bytes]", source), name)
             return _from_array(source)
-    except UnidentifiedImageError as error:
-        raise ImageError(name, "not an image in a format that Pillow can read") from error
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"too many pixels: {_cause(error)}") from error
     except Exception as error:
         raise ImageError(name, f"cannot be read as an image: {_cause(error)}") from error
+
+
+def _open(file: IO[bytes], name: str) -> Image.Image:
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        missing = add_reader(file.read(16))
+        file.seek(0)
+        if missing is None:
+            return Image.open(file)
+        reason = missing or "not an image in a format that Pillow can read"
+        raise ImageError(name, reason) from error
 
 
 def _from_array(source: Any) -> Image.Image:
@@ -110,7 +237,12 @@ def upright(image: Image.Image) -> Image.Image:
     16-bit and float pixels are scaled to 8 bits (Pillow's own conversion clips them), and
     transparency is composited on white. An image that needs none of this is returned as it is.
     """
-    image = _turned(image)
+    return _plain(_turned(image))
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
     if image.mode in WIDE_BIT_MODES:
         return _eight_bit(image)
     if image.has_transparency_data:
@@ -120,13 +252,46 @@ def upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _turned(image: Image.Image) -> Image.Image:
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format in ("JPEG", "MPO") and not image.info.keys() & {"exif", "xmp"}:
+        return 1  # what getexif would find out in more time
     try:
-        if image.getexif().get(Base.Orientation, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
+        turn = image.getexif().get(Base.Orientation, 1)
     except Exception:  # noqa: BLE001  damaged EXIF is no reason to lose the pixels
+        return 1
+    return turn if turn in _TURNS else 1
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    if _orientation(image) == 1:
         return image
+    try:
+        return ImageOps.exif_transpose(image)  # and no longer said to be turned
+    except Exception:  # noqa: BLE001  damaged EXIF again
+        return image
+
+
+def _turned_box(turn: int, size: tuple[int, int], box: Box | None) -> Box | None:
+    """Return where a box from the origin lies when its image, of that size, has been turned."""
+    if box is None:
+        return None
+    (width, height), (_, _, right, bottom) = size, box
+    across = (width - right, width) if turn in (2, 3, 7, 8) else (0, right)
+    down = (height - bottom, height) if turn in (3, 4, 6, 7) else (0, bottom)
+    if turn >= 5:
+        across, down = down, across
+    return across[0], down[0], across[1], down[1]
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -147,6 +312,8 @@ def file_digest(source: str | os.PathLike[str] | bytes) -> str:
 
     Raises ImageError for a file that cannot be read or is empty.
     """
+    import hashlib  # noqa: PLC0415  loads OpenSSL, which hashing alone does not need
+
     return hashlib.sha256(source if isinstance(source, bytes) else read(source)).hexdigest()
 
 
@@ -162,6 +329,8 @@ def pixel_digest(source: Source) -> str:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
+    import hashlib  # noqa: PLC0415
+
     digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
@@ -174,3 +343,12 @@ def thumbnail(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
     output = BytesIO()
     small.save(output, "JPEG", quality=80)
     return output.getvalue()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decodes: Pillow, and libjpeg or libjpeg-turbo in it."""
+    from PIL import __version__, features  # noqa: PLC0415
+
+    turbo = features.version_feature("libjpeg_turbo")
+    jpeg = f"turbo-{turbo}" if turbo else str(features.version_codec("jpg"))
+    return {"pillow": __version__, "libjpeg": jpeg}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from hashlens.directory import config_of, exists
-from hashlens.files import open_image, upright
 from hashlens.metrics import total_similarity
 from hashlens.model import (
     Duplicates,
@@ -32,9 +30,9 @@ from hashlens.model import (
     Report,
     Skipped,
 )
-from hashlens.rows import RowMaker
+from hashlens.rows import LOW_INFORMATION
 from hashlens.settings import CONTENTS, Settings, require_engine, require_same, settings_of
-from hashlens.sql import check_fingerprint, check_query, normalize
+from hashlens.sql import check_fingerprint, check_query, hash_parameters, normalize
 from hashlens.store import Store
 from hashlens.update import update
 
@@ -45,7 +43,7 @@ Paths = Iterable["str | os.PathLike[str]"]
 
 DEFAULT_PATH = ".hashlens"
 MOST_ROWS = 2**62  # databases count in 64 bits
-_MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, file_digest, pixel_digest"
+_MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, information, file_digest"
 
 
 class ImageIndex:
@@ -54,7 +52,7 @@ class ImageIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.settings = settings_of(store.config, str(store.path))
-        self._make = RowMaker(self.settings.hash, self.settings.thumbnails)
+        self._make = self.settings.maker()
 
     @classmethod
     def open(
@@ -68,10 +66,12 @@ class ImageIndex:
     ) -> ImageIndex:
         """Open the index in a directory, or make an empty one there.
 
-        `settings` are the algorithm (default perceptual) and its parameters, `metric` (of the
-        two-argument `distance`, default hamming) and `thumbnails` (default True); `content` is
-        sqlite (the default) or duckdb; `config` is merged into a new index's txtai configuration,
-        for instance `{"indexes": …}`.
+        `settings` are those of the hash: the algorithm (default perceptual) and its parameters,
+        `also` (a list of further algorithms, each a column of its own), `grade` (default fast) and
+        `upright` (default True; see `hashlens.hashing.hasher.Hasher`); `metric`, of the
+        two-argument `distance` (default hamming); and `thumbnails` and `pixel_digests`, whether
+        rows hold these (default False). `content` is sqlite (the default) or duckdb; `config` is
+        merged into a new index's txtai configuration, for instance `{"indexes": …}`.
 
         Raises ParameterError for settings that cannot work, and IndexingError where an existing
         index has other ones, or where there is none and `create` is False.
@@ -82,7 +82,7 @@ class ImageIndex:
                 msg = f"there is no index at {place}; make one with: hashlens index PATH…"
                 raise IndexingError(msg)
             made = Settings.of(settings)
-            RowMaker(made.hash)
+            made.maker()
             return cls(Store.create(place, made.config(content or "sqlite", **(config or {}))))
         stored = config_of(place)
         require_same(settings_of(stored, str(place)), settings, str(place))
@@ -105,19 +105,58 @@ class ImageIndex:
         """Close the index."""
         self.close()
 
-    def index(self, paths: Paths, *, progress: Callable[[Progress], None] | None = None) -> Report:
+    def index(
+        self,
+        paths: Paths,
+        *,
+        moved: bool = False,
+        extensions: Iterable[str] | None = None,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
         """Bring the index up to date with some folders and files.
 
-        Reads what is new or changed (by size and modification time), drops the rows of files
-        that have vanished from the folders, and leaves all other rows alone. Rows are committed
-        every second or so, where there are no sub-indexes. Raises ParameterError for a path that
-        does not exist.
-        """
-        return update(self._store, self._make, _listed(paths), progress=progress)
+        Reads what is new or changed (by size and modification time) or was hashed by other
+        versions of the decoders, drops the rows of files that have vanished from the folders, and
+        leaves all other rows alone. With `moved`, a new file that is byte for byte the file of a
+        row that is gone takes over that row. In folders, files with other than these `extensions`
+        (default: all that images have) are passed over. `workers` files are hashed at a time
+        (default: one for each processor).
 
-    def upsert(self, paths: Paths, *, progress: Callable[[Progress], None] | None = None) -> Report:
-        """Read some files and folders, changed or not, and insert or replace their rows."""
-        return update(self._store, self._make, _listed(paths), progress=progress, force=True)
+        Rows are committed every second or so, where there are no sub-indexes. Raises
+        ParameterError for a path that does not exist.
+        """
+        return update(
+            self._store,
+            self._make,
+            _listed(paths),
+            moved=moved,
+            extensions=extensions,
+            workers=workers,
+            progress=progress,
+        )
+
+    def upsert(
+        self,
+        paths: Paths,
+        *,
+        extensions: Iterable[str] | None = None,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Read some files and folders, changed or not, and insert or replace their rows.
+
+        Parameters are those of `index`.
+        """
+        return update(
+            self._store,
+            self._make,
+            _listed(paths),
+            force=True,
+            extensions=extensions,
+            workers=workers,
+            progress=progress,
+        )
 
     def delete(self, ids: str | Iterable[str]) -> list[str]:
         """Delete rows by id; returns the ids that were there. No file is touched."""
@@ -128,9 +167,17 @@ class ImageIndex:
             self._store.write([], present)
         return present
 
-    def fingerprint(self, source: Source) -> str:
-        """Return the fingerprint of an image, made as the index makes those of its rows."""
-        return self.settings.hash(upright(open_image(source)))
+    def fingerprint(self, source: Source, column: str = "text") -> str:
+        """Return the fingerprint of an image, made as the index makes those of its rows.
+
+        `column` is `text`, or the algorithm of a further hash. Raises ParameterError where the
+        index has no such column.
+        """
+        columns = list(self.settings.digits)
+        if column not in columns:
+            msg = f"the index has fingerprints in {', '.join(columns)}, not in {column!r}"
+            raise ParameterError(msg)
+        return self.settings.hasher(source)[columns.index(column)]
 
     def search(
         self, query: Source, *, limit: int = 10, max_distance: float | None = None
@@ -160,30 +207,42 @@ class ImageIndex:
     ) -> list[dict[str, Any]]:
         """Run a query on the index: `select … from txtai …`; all rows unless limited.
 
-        A bind parameter that is a Path or a PIL image is replaced by its fingerprint. Raises
-        QueryError for a query that cannot run, or a hash in it that does not fit the index.
+        A bind parameter that is a Path or a PIL image is replaced by its fingerprint, with the
+        hash of the column that it is compared with. Raises QueryError for a query that cannot run,
+        or a hash in it that does not fit the column.
         """
         if not isinstance(parameters, Mapping | None):
             msg = f"parameters are given by name, in a dict, not as {parameters!r}"
             raise QueryError(msg)
+        line = normalize(query)
+        digits = self.settings.digits
+        columns = hash_parameters(line, digits)
         bound = {
-            name: self.fingerprint(value) if isinstance(value, (Path, Image.Image)) else value
+            name: self.fingerprint(value, columns.get(name, "text"))
+            if isinstance(value, (Path, Image.Image))
+            else value
             for name, value in (parameters or {}).items()
         }
-        line = normalize(query)
-        check_query(line, bound, digits=self.settings.hash.digits, metric=self.settings.metric)
+        check_query(line, bound, digits=digits, metric=self.settings.metric)
         return self._store.query(line, bound, None if limit is None else _at_least_one(limit))
 
     def duplicates(self) -> list[Duplicates]:
-        """Return the groups of images with one and the same fingerprint, sorted by path."""
+        """Return the groups of images with one and the same fingerprint, sorted by path.
+
+        Flat pictures all have nearly the same fingerprint: those with an information score below
+        `LOW_INFORMATION` are only grouped where their files are equal to the byte.
+        """
         rows = self._store.query(
-            "select text, path from txtai where text is not null order by text, path"
+            "select text, path, information, file_digest from txtai where text is not null "
+            "order by text, path"
         )
-        groups = (
-            Duplicates(fingerprint, tuple(row["path"] for row in group))
-            for fingerprint, group in groupby(rows, key=lambda row: str(row["text"]))
-        )
-        return sorted((g for g in groups if len(g.paths) > 1), key=lambda g: g.paths)
+        groups: dict[tuple[str, str | None], list[str]] = {}
+        for row in rows:
+            says_much = (row["information"] or 0) >= LOW_INFORMATION
+            key = (row["text"], None if says_much else row["file_digest"])
+            groups.setdefault(key, []).append(row["path"])
+        found = (Duplicates(text, tuple(paths)) for (text, _), paths in groups.items())
+        return sorted((g for g in found if len(g.paths) > 1), key=lambda g: g.paths)
 
     def skipped(self) -> list[Skipped]:
         """Return the files that have no fingerprint, each with its reason."""
@@ -202,6 +261,7 @@ class ImageIndex:
             "skipped": skipped,
             **self.settings.values(),
             "bits": self.settings.hash.bits,
+            "policy": self.settings.hasher.policy,
             "content": self._store.config["content"],
             "bytes": sum(file.stat().st_size for file in files),
         }

@@ -56,13 +56,15 @@ class Progress:
 class Report:
     """What an indexing run did.
 
-    `hashed` files were read and given a fingerprint, `unchanged` ones had it already, `removed`
-    rows belong to files that have vanished, `ignored` files have no image extension, and
-    `skipped` names each file that has none, with its reason.
+    `hashed` files were read and given a fingerprint, `unchanged` ones had it already, `moved` ones
+    have that of a row whose file is gone, `removed` rows belong to files that have vanished,
+    `ignored` files have another extension, and `skipped` names each file without a fingerprint,
+    with its reason.
     """
 
     hashed: int = 0
     unchanged: int = 0
+    moved: int = 0
     removed: int = 0
     ignored: int = 0
     skipped: tuple[Skipped, ...] = ()
@@ -70,7 +72,7 @@ class Report:
     @property
     def images(self) -> int:
         """Return how many of the given files are in the index with a fingerprint."""
-        return self.hashed + self.unchanged
+        return self.hashed + self.unchanged + self.moved
 
 
 @dataclass(frozen=True, slots=True)

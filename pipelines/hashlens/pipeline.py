@@ -9,11 +9,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hashlens.files import open_image
 from hashlens.hashing import PerceptualHash
+from hashlens.hashing.hasher import Hasher
 from hashlens.model import ParameterError
-from hashlens.rows import Document, RowMaker
+from hashlens.rows import Document
 from hashlens.settings import Settings, settings_of
+from hashlens.walk import find_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,15 +37,25 @@ class ImageHash:
     has for the algorithm can be given by its name there (`hash_size`, `highfreq_factor`,
     `image_scale`, `mode`, `remove_max_haar_ll`, `binbits`, …).
 
-    Images are hashed as they are decoded, without regard to EXIF orientation or transparency.
-    Raises ParameterError for an unknown algorithm or a wrong parameter.
+    Images are hashed as they are decoded, without regard to EXIF orientation or transparency,
+    unless `upright`; in the grade `fast`, JPEG files are decoded at a reduced size (see
+    `hashlens.hashing.hasher.Hasher`). The defaults give ImageHash's bits. Raises ParameterError
+    for an unknown algorithm or a wrong parameter.
     """
 
     def __init__(
-        self, algorithm: str = "average", size: int = 8, strings: bool = True, **params: Any
+        self,
+        algorithm: str = "average",
+        size: int = 8,
+        strings: bool = True,
+        *,
+        grade: str = "exact",
+        upright: bool = False,
+        **params: Any,
     ) -> None:
         side = "binbits" if PerceptualHash(algorithm).algorithm == "color" else "hash_size"
         self.hash = PerceptualHash(algorithm, **{side: size, **params})
+        self.hasher = Hasher((self.hash,), grade, upright)
         self.algorithm = self.hash.algorithm
         self.size = size
         self.strings = strings
@@ -60,12 +71,13 @@ class ImageHash:
 
     def ihash(self, source: Source) -> str | Floats:
         """Hash one image."""
-        image = open_image(source)
         if self.strings:
-            return self.hash(image)
+            return self.hasher(source)[0]
         import numpy as np  # noqa: PLC0415
 
-        flat = [segment.astype(np.float32).reshape(-1) for segment in self.hash.segments(image)]
+        pixels = self.hasher.decode(source)
+        segments = self.hash.segments(pixels.image, pixels.box)
+        flat = [segment.astype(np.float32).reshape(-1) for segment in segments]
         return np.stack(flat) if self.algorithm == "crop-resistant" else flat[0]
 
 
@@ -73,28 +85,28 @@ class ImageRows:
     """Turn folders and files into documents for a txtai index, as the `index` command does.
 
     Each document is `(id, row, None)`. A file that cannot be read is a row with the reason in
-    `skipped`. With `application=True` in YAML, the hash is the one in the application's own
-    `embeddings: {hashlens: …}`, so that it is stated once.
+    `skipped`. Settings are those of `ImageIndex.open`; `workers` files are read at a time. With
+    `application=True` in YAML, the settings are those in the application's own
+    `embeddings: {hashlens: …}`, so that they are stated once.
     """
 
     def __init__(
         self,
         algorithm: str | None = None,
         *,
-        thumbnails: bool = True,
+        workers: int | None = None,
         application: Any = None,
-        **params: Any,
+        **settings: Any,
     ) -> None:
         if application is None:
-            made = Settings(
-                PerceptualHash(algorithm or "perceptual", **params), "hamming", thumbnails
-            )
-        elif algorithm or params:
+            made = Settings.of({"algorithm": algorithm or "perceptual", **settings})
+        elif algorithm or settings:
             msg = "give ImageRows an algorithm or application: true, not both"
             raise ParameterError(msg)
         else:
             made = settings_of(application.config.get("embeddings") or {}, "embeddings")
-        self.make = RowMaker(made.hash, made.thumbnails)
+        self.make = made.maker()
+        self.workers = workers
 
     def __call__(self, folders: Folder | Sequence[Folder]) -> list[Document] | list[list[Document]]:
         """Return the documents of one folder or file, or a list of them for each in a list."""
@@ -103,4 +115,6 @@ class ImageRows:
         return self._documents(folders)  # type: ignore[arg-type]  # a str is a Sequence too
 
     def _documents(self, folder: Folder) -> list[Document]:
-        return [(row["id"], row, None) for row in self.make.rows([folder])]
+        images = [item for item in find_images([folder]) if item is not None]
+        with self.make.rows(images, self.workers) as rows:
+            return [(row["id"], row, None) for row in rows]

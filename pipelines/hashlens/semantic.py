@@ -23,7 +23,7 @@ from txtai.vectors import STVectors
 
 from hashlens.files import open_image, upright
 from hashlens.model import ImageError
-from hashlens.walk import is_image_name
+from hashlens.walk import has_extension
 
 
 class ImageVectors(STVectors):  # type: ignore[misc]  # txtai is untyped
@@ -45,7 +45,7 @@ class ImageVectors(STVectors):  # type: ignore[misc]  # txtai is untyped
 def _picture(item: Any) -> Any:
     if isinstance(item, Image.Image):
         return upright(item).convert("RGB")
-    if isinstance(item, str) and is_image_name(item) and os.path.exists(item):
+    if isinstance(item, str) and has_extension(item) and os.path.exists(item):
         try:
             return upright(open_image(item)).convert("RGB")
         except ImageError:

@@ -6,15 +6,18 @@ In an index's configuration (`config.json`, or `embeddings:` in YAML) the settin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+from hashlens.files import versions as decoders
 from hashlens.hashing import PerceptualHash
+from hashlens.hashing.hasher import Hasher
 from hashlens.metrics import check_metric
 from hashlens.model import IndexingError, ParameterError
+from hashlens.rows import RowMaker, hash_columns
 
 KEY = "hashlens"
 CONTENTS = {
@@ -26,29 +29,57 @@ ENCODER = "hashlens.database.Thumbnails"
 
 @dataclass(frozen=True)
 class Settings:
-    """The hash of an index, the metric of its two-argument `distance`, and what rows hold."""
+    """What rows hold: fingerprints of some hashes, and what else; and the metric of `distance`.
 
-    hash: PerceptualHash = field(default_factory=PerceptualHash)
+    `thumbnails` and `pixel_digests` need a decode of their own for each image.
+    """
+
+    hasher: Hasher = field(default_factory=lambda: Hasher((PerceptualHash(),)))
     metric: str = "hamming"
-    thumbnails: bool = True
+    thumbnails: bool = False
+    pixel_digests: bool = False
 
     def __post_init__(self) -> None:
-        """Check the metric and the flag; raises ParameterError."""
+        """Check the metric and the flags; raises ParameterError."""
         check_metric(self.metric)
-        if not isinstance(self.thumbnails, bool):
-            msg = f"thumbnails must be True or False, not {self.thumbnails!r}"
-            raise ParameterError(msg)
+        for name in ("thumbnails", "pixel_digests"):
+            if not isinstance(getattr(self, name), bool):
+                msg = f"{name} must be True or False, not {getattr(self, name)!r}"
+                raise ParameterError(msg)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """Read settings from their flat form; raises ParameterError for what cannot be."""
         rest = dict(values)
-        own = {name: rest.pop(name) for name in ("metric", "thumbnails") if name in rest}
-        return cls(PerceptualHash(**rest), **own)
+        own = {key: rest.pop(key) for key in _OWN if key in rest}
+        how = {key: rest.pop(key) for key in ("grade", "upright") if key in rest}
+        also = _also(rest.pop("also", ()))
+        return cls(Hasher((PerceptualHash(**rest), *also), **how), **own)
+
+    @property
+    def hash(self) -> PerceptualHash:
+        """Return the hash of the column `text`."""
+        return self.hasher.hashes[0]
+
+    @property
+    def digits(self) -> dict[str, int | None]:
+        """Return the columns of fingerprints, with the number of hex digits in each."""
+        hashes = self.hasher.hashes
+        return {name: item.digits for name, item in zip(hash_columns(hashes), hashes, strict=True)}
+
+    def maker(self) -> RowMaker:
+        """Return what makes rows with these settings; raises ParameterError where nothing can."""
+        return RowMaker(self.hasher, self.thumbnails, self.pixel_digests)
 
     def values(self) -> dict[str, Any]:
         """Return the flat form, for a configuration."""
-        return {**self.hash.settings(), "metric": self.metric, "thumbnails": self.thumbnails}
+        return {
+            **self.hash.settings(),
+            "also": [item.settings() for item in self.hasher.hashes[1:]],
+            "grade": self.hasher.grade,
+            "upright": self.hasher.upright,
+            **{key: getattr(self, key) for key in _OWN},
+        }
 
     def config(self, content: str = "sqlite", **more: Any) -> dict[str, Any]:
         """Return the configuration of a txtai index with these settings, and no model.
@@ -59,7 +90,7 @@ class Settings:
             msg = f"content must be one of {', '.join(CONTENTS)}, not {content!r}"
             raise ParameterError(msg)
         require_engine(CONTENTS[content])
-        versions = {name: version(name) for name in ("hashlens", "pillow", "imagehash")}
+        versions = {name: version(name) for name in ("hashlens", "imagehash")} | decoders()
         return {
             "content": CONTENTS[content],
             "objects": ENCODER,
@@ -68,6 +99,20 @@ class Settings:
             KEY: {**self.values(), "versions": versions},
             **more,
         }
+
+
+_OWN = ("metric", "thumbnails", "pixel_digests")
+
+
+def _also(given: Any) -> list[PerceptualHash]:
+    """Read further hashes: a list of algorithms, by name or with their parameters."""
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        msg = f"also must be a list of algorithms, not {given!r}"
+        raise ParameterError(msg)
+    return [
+        PerceptualHash(**item) if isinstance(item, Mapping) else PerceptualHash(item)
+        for item in given
+    ]
 
 
 def require_engine(content: str) -> None:

@@ -8,7 +8,7 @@ dotted paths, so that a saved index opens again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -73,13 +73,17 @@ def normalize(query: str) -> str:
 
 
 def check_query(
-    query: str, parameters: Mapping[str, Any] | None, *, digits: int | None, metric: str
+    query: str,
+    parameters: Mapping[str, Any] | None,
+    *,
+    digits: Mapping[str, int | None],
+    metric: str,
 ) -> None:
     """Raise QueryError where a query lacks a parameter, or holds a hash that does not fit.
 
-    A hash is a constant that `distance` or `similarity` compares with `text`: a literal, or a bind
-    parameter. Under Hamming it must be `digits` hex digits long; None stands for any length.
-    Raises ParameterError for an unknown metric.
+    A hash is a constant that `distance` or `similarity` compares with a column of fingerprints: a
+    literal, or a bind parameter. Under Hamming it must be as many hex digits long as `digits` says
+    of the column; None stands for any length. Raises ParameterError for an unknown metric.
     """
     given = parameters or {}
     tokens = list(tokenize(query))
@@ -88,16 +92,17 @@ def check_query(
         if token in ("?", "@") or (bound and token[1:] not in given):
             msg = f"the query has {token}, but no such parameter was given: {query!r}"
             raise QueryError(msg)
-    for call in _calls(tokens):
+    for call in _calls(tokens, digits):
         named = _value(call.metric, given) if call.metric else metric
         if check_metric(named) == "hamming" and call.constant:
-            check_fingerprint(_value(call.constant, given), digits)
+            check_fingerprint(_value(call.constant, given), digits[call.column])
 
 
-def hash_parameters(query: str) -> set[str]:
-    """Return the names of the bind parameters that a query compares with `text`."""
-    constants = [call.constant for call in _calls(list(tokenize(query)))]
-    return {constant[1:] for constant in constants if constant and constant[0] == ":"}
+def hash_parameters(query: str, columns: Collection[str]) -> dict[str, str]:
+    """Return the bind parameters that a query compares with fingerprints, and their columns."""
+    compared = [call for call in _calls(list(tokenize(query)), columns) if call.constant]
+    pairs = [(str(call.constant), call.column) for call in compared]
+    return {constant[1:]: column for constant, column in pairs if constant[0] == ":"}
 
 
 def check_fingerprint(value: object, digits: int | None) -> str:
@@ -154,13 +159,14 @@ def _end_of_space(query: str, position: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call of distance or similarity: the constant that `text` is compared with, the metric."""
+    """A call of distance or similarity: a column, the constant compared with it, the metric."""
 
+    column: str
     constant: str | None
     metric: str | None
 
 
-def _calls(tokens: Sequence[str]) -> Iterator[_Call]:
+def _calls(tokens: Sequence[str], columns: Collection[str]) -> Iterator[_Call]:
     for index in range(len(tokens) - 1):
         if tokens[index].lower() not in ("distance", "similarity") or tokens[index + 1] != "(":
             continue
@@ -169,11 +175,13 @@ def _calls(tokens: Sequence[str]) -> Iterator[_Call]:
             msg = f"{tokens[index]} takes two or three arguments, not {len(arguments)}"
             raise QueryError(msg)
         a, b, *rest = arguments
-        with_text = "text" in (_unquote(a).lower(), _unquote(b).lower())
+        compared = [name for name in (_unquote(a).lower(), _unquote(b).lower()) if name in columns]
         constants = [item for item in (a, b) if _is_constant(item)]
         metrics = [item for item in rest if _is_constant(item)]
         yield _Call(
-            constants[0] if with_text and constants else None, metrics[0] if metrics else None
+            compared[0] if compared else "",
+            constants[0] if compared and constants else None,
+            metrics[0] if metrics else None,
         )
 
 

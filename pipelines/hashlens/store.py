@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hashlens.directory import (
     BUILDING,
@@ -35,52 +35,73 @@ from hashlens.directory import (
 )
 from hashlens.host import Host, host, needs_models
 from hashlens.model import HashlensError, IndexingError, QueryError
-from hashlens.rows import Document
+from hashlens.rows import Document, Row
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
 
+# What txtai stores of a row: its columns as JSON, and its picture.
+_STORED = "SELECT d.data, o.object FROM documents d LEFT JOIN objects o ON d.id = o.id"
+
+
+class Known(NamedTuple):
+    """What an index knows of a file, to tell whether that has changed."""
+
+    id: str
+    bytes: int | None
+    mtime_ns: int | None
+    policy: str | None
+    skipped: str | None
+    file_digest: str | None
+
+
 class Store:
     """The one holder of a txtai `Embeddings`, open on a directory; one thread at a time."""
 
-    def __init__(self, path: Path, host: Host) -> None:
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
-        self._host = host
+        self.config = dict(config)
         self._mutex = threading.RLock()
-        self._embeddings = _load(path, host)
-        self._stamp = stamp(path)
+        self._host: Host | None = None
+        self._embeddings: Any = None
+        self._stamp = (0, 0)
+        self._is_closed = False
 
     @classmethod
     def create(cls, path: Path, config: Mapping[str, Any]) -> Store:
-        """Make an empty index in a directory, which appears when it is complete."""
+        """Make an empty index in a directory, when it is first used or closed.
+
+        Until then txtai is not imported, and there is time to begin with other work. Raises
+        IndexingError where no index can be made.
+        """
         require_empty(path, leftovers=True)
-        copy = host(config)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with locked(path):
-                if not exists(path):
-                    _build(path, copy, config)
-        except OSError as error:
-            msg = f"no index can be made at {path}: {error.strerror or error}"
-            raise IndexingError(msg) from error
-        return cls.open(path)
+        store = cls(path, config)
+        with store._making(), locked(path):
+            pass
+        return store
 
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open an index; raises IndexingError where there is none that can be opened."""
-        return cls(path, host(config_of(path)))
+        store = cls(path, config_of(path))
+        store._open()
+        return store
 
     @property
-    def config(self) -> dict[str, Any]:
-        """Return the configuration of the index."""
-        config: dict[str, Any] = self._embeddings.config
-        return config
+    def is_new(self) -> bool:
+        """Tell whether the index is still to be made."""
+        return self._embeddings is None and not self._is_closed
 
     def count(self) -> int:
         """Count the rows, skipped files included."""
         with self._mutex:
             return int(self._database().count())
+
+    def known(self) -> Iterator[Known]:
+        """Yield what tells whether files have changed, for each row, sorted by id."""
+        with self._mutex:
+            yield from map(Known._make, self._database().columns(*Known._fields[1:]))
 
     def query(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
@@ -110,9 +131,10 @@ class Store:
 
         Queries of other threads come in between. Raises IndexingError where another writes.
         """
+        with self._mutex:
+            self._database()
         with locked(self.path):
             with self._mutex:
-                self._database()
                 if stamp(self.path) != self._stamp:
                     self._reload()
                 if self.config.get(COMMITTING):
@@ -136,6 +158,17 @@ class Store:
                     raise IndexingError(msg) from error
                 raise
 
+    def rename(self, ids: Mapping[str, str], stamps: Mapping[str, Row]) -> None:
+        """Give rows a new id and path, and a new stamp: `ids` maps new ones to those there are."""
+        with self._mutex:
+            cursor = self._database().cursor
+            documents: list[Document] = []
+            for new, old in ids.items():
+                data, picture = cursor.execute(f"{_STORED} WHERE d.id = ?", [old]).fetchone()
+                row = json.loads(data) | {"id": new, "path": new} | stamps[new]
+                documents.append((new, row | ({"object": picture} if picture else {}), None))
+            self.write(documents, ids.values())
+
     def copy(self, path: Path) -> None:
         """Save a copy of the index to a new or empty directory; raises IndexingError otherwise."""
         with self._mutex:
@@ -150,13 +183,36 @@ class Store:
     def close(self) -> None:
         """Close the index; what was written is committed already."""
         with self._mutex:
+            if self.is_new:
+                self._database()
+            self._is_closed = True
             self._embeddings.close()
 
     def _database(self) -> Any:
-        if self._embeddings.database is None:
+        if self._is_closed:
             msg = f"the index at {self.path} is closed"
             raise IndexingError(msg)
+        if self._embeddings is None:
+            with self._making(), locked(self.path):
+                if not exists(self.path):
+                    _build(self.path, host(self.config), self.config)
+            self._open()
         return self._embeddings.database
+
+    def _open(self) -> None:
+        self._host = self._host or host(self.config)
+        self._embeddings = _load(self.path, self._host)
+        self.config = self._embeddings.config
+        self._stamp = stamp(self.path)
+
+    @contextmanager
+    def _making(self) -> Iterator[None]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            msg = f"no index can be made at {self.path}: {error.strerror or error}"
+            raise IndexingError(msg) from error
 
     def _write(self, documents: list[Document], deletes: list[str]) -> None:
         self._database()
@@ -195,20 +251,17 @@ class Store:
         self._reload()
         self.config.pop(COMMITTING)  # on disk it stays until this is done
         cursor = self._database().cursor
-        rows = cursor.execute(
-            "SELECT d.id, d.data, o.object FROM documents d LEFT JOIN objects o ON d.id = o.id"
-        ).fetchall()
-        documents = ((uid, json.loads(data), picture) for uid, data, picture in rows)
+        stored = cursor.execute(_STORED).fetchall()
+        rows = ((json.loads(data), picture) for data, picture in stored)
         self.write(
-            (uid, {**row, "object": picture} if picture else row, None)
-            for uid, row, picture in documents
+            (row["id"], {**row, "object": picture} if picture else row, None)
+            for row, picture in rows
         )
 
     def _reload(self) -> None:
         # Close rolls back what was not committed.
         self._embeddings.close()
-        self._embeddings = _load(self.path, self._host)
-        self._stamp = stamp(self.path)
+        self._open()
 
 
 def commits_at_once(config: Mapping[str, Any]) -> bool:

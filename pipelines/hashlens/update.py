@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 
-from hashlens.model import Progress, Report, Skipped
-from hashlens.rows import Row, RowMaker, skipped_row
-from hashlens.store import Store, commits_at_once
-from hashlens.walk import find_images, is_unreadable
+from hashlens.files import file_digest
+from hashlens.formats import extensions as chosen_extensions
+from hashlens.model import ImageError, Progress, Report, Skipped
+from hashlens.rows import Row, RowMaker, stamp
+from hashlens.store import Known, Store, commits_at_once
+from hashlens.walk import find_images, has_extension, is_unreadable
 
-BATCH_ROWS = 128
+BATCH_ROWS = 1024
 BATCH_SECONDS = 1.0
 
 
@@ -21,95 +24,172 @@ def update(
     make: RowMaker,
     paths: Sequence[str | os.PathLike[str]],
     *,
-    progress: Callable[[Progress], None] | None = None,
     force: bool = False,
+    moved: bool = False,
+    extensions: Iterable[str] | None = None,
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Make the rows of the files below some paths, and drop those of vanished ones.
 
-    With `force`, every file is read again and no row is dropped.
+    With `force`, every file is read again and no row is dropped. With `moved`, a new file that is
+    byte for byte the file of a row that is gone takes over that row.
     """
-    found = list(find_images(paths, apart_from=store.path))
+    endings = chosen_extensions(extensions)
+    found = list(find_images(paths, extensions=endings, apart_from=store.path))
     images = [item for item in found if item is not None]
-    with store.writing():
-        known = store.query("select id, bytes, mtime, skipped from txtai")
-        changes = Changes({row["id"]: row for row in known}, force=force)
-        rows = changes.rows(images, make, progress)
-        for batch in batches(rows, at_once=commits_at_once(store.config)):
+    ignored = len(found) - len(images)
+    del found
+    with ExitStack() as stack:
+        if store.is_new:
+            # Nothing to compare with: hashing begins while txtai is imported and the index made.
+            changes = Changes(images)
+            rows = stack.enter_context(make.rows(images, workers))
+            stack.enter_context(store.writing())
+        else:
+            stack.enter_context(store.writing())
+            changes = compare(images, store.known(), make.hasher.policy, force=force)
+            if moved and not force:
+                changes.move(store)
+            rows = stack.enter_context(make.rows(changes.todo, workers))
+        done = len(images) - len(changes.todo)
+        told = _told(rows, done, len(images), progress)
+        for batch in batches(map(changes.note, told), at_once=commits_at_once(store.config)):
             store.write([(row["id"], row, None) for row in batch])
-        vanished = [] if force else list(changes.vanished(paths))
+        vanished = [] if force else list(changes.vanished(paths, endings))
         if vanished:
             store.write([], vanished)
     return Report(
         changes.hashed,
         changes.unchanged,
+        changes.moved,
         len(vanished),
-        found.count(None),
+        ignored,
         tuple(changes.skipped),
     )
 
 
+def _told(
+    rows: Iterable[Row], done: int, total: int, progress: Callable[[Progress], None] | None
+) -> Iterator[Row]:
+    """Yield rows, and tell of each."""
+    for number, row in enumerate(rows, done + 1):
+        if progress:
+            progress(Progress(number, total, row["path"]))
+        yield row
+
+
+def compare(
+    images: Sequence[str | Skipped], known: Iterable[Known], policy: str, *, force: bool
+) -> Changes:
+    """Compare files with rows, which come sorted by id: one pass, whatever their number."""
+    paths = sorted(item if isinstance(item, str) else item.path for item in images)
+    changes = Changes()
+    same: set[str] = set()
+    position = 0
+    for row in known:
+        while position < len(paths) and paths[position] < row.id:
+            position += 1
+        if row.skipped is not None:
+            changes.tried[row.id] = row
+        if position == len(paths) or paths[position] != row.id:
+            changes.absent.append(row)
+        elif row.skipped is not None:
+            continue  # tried again
+        elif not force and _is_unchanged(row, policy):
+            same.add(row.id)
+        else:
+            changes.outdated.add(row.id)
+    changes.unchanged = len(same)
+    changes.todo = [item for item in images if isinstance(item, Skipped) or item not in same]
+    return changes
+
+
+def _is_unchanged(row: Known, policy: str) -> bool:
+    try:
+        status = os.stat(row.id)
+    except OSError:
+        return False
+    now = (status.st_size, status.st_mtime_ns, policy)
+    return now == (row.bytes, row.mtime_ns, row.policy)
+
+
+@dataclass
 class Changes:
-    """The files of an update, compared one by one with the rows that are known."""
+    """What an update has to do, and what it has done."""
 
-    def __init__(self, known: Mapping[str, Row], *, force: bool) -> None:
-        self.known = known
-        self.force = force
-        self.seen: set[str] = set()
-        self.hashed = 0
-        self.unchanged = 0
-        self.skipped: list[Skipped] = []
-
-    def rows(
-        self,
-        images: Sequence[Path | Skipped],
-        make: RowMaker,
-        progress: Callable[[Progress], None] | None,
-    ) -> Iterator[Row | None]:
-        """Yield the row to write for each image, or None where there is nothing to write."""
-        for done, item in enumerate(images):
-            if progress:
-                progress(Progress(done, len(images), str(item)))
-            if isinstance(item, Skipped):
-                yield self.note(skipped_row(item))
-            else:
-                yield None if self.is_unchanged(item) else self.note(make(item))
-
-    def is_unchanged(self, path: Path) -> bool:
-        """Tell whether a file has its row already; files that were skipped are tried again."""
-        name = str(path)
-        row = self.known.get(name)
-        if row is None or self.force or row["skipped"]:
-            return False
-        try:
-            status = os.stat(path)
-        except OSError:
-            return False
-        same = (row["bytes"], row["mtime"]) == (status.st_size, status.st_mtime)
-        if same:
-            self.seen.add(name)
-            self.unchanged += 1
-        return same
+    todo: list[str | Skipped] = field(default_factory=list)
+    absent: list[Known] = field(default_factory=list)  # rows without a file
+    tried: dict[str, Known] = field(default_factory=dict)  # rows of files that were skipped
+    outdated: set[str] = field(default_factory=set)  # other rows whose files are read again
+    hashed: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
 
     def note(self, row: Row) -> Row | None:
         """Count a new row, and return it unless it says of a skipped file what is known."""
-        self.seen.add(row["id"])
         if "skipped" not in row:
             self.hashed += 1
             return row
         self.skipped.append(Skipped(row["path"], row["skipped"]))
-        before = self.known.get(row["id"], {})
-        same = all(before.get(key) == row.get(key) for key in ("skipped", "bytes", "mtime"))
-        return None if same and before else row
+        before = self.tried.get(row["id"])
+        now = (row["skipped"], row.get("bytes"), row.get("mtime_ns"))
+        same = before and now == (before.skipped, before.bytes, before.mtime_ns)
+        return None if same else row
 
-    def vanished(self, paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
-        """Yield ids below the folders that were not seen, but for folders that were unreadable."""
+    def move(self, store: Store) -> None:
+        """Let new files take over the rows of files that are gone, where all bytes are equal."""
+        gone: dict[int, list[Known]] = {}
+        for row in self.absent:
+            if row.file_digest and not os.path.lexists(row.id):
+                gone.setdefault(row.bytes or 0, []).append(row)
+        taken: dict[str, str] = {}  # new path: old id
+        for item in self.todo if gone else ():
+            if isinstance(item, str) and item not in self.tried and item not in self.outdated:
+                old = _taken_over(item, gone)
+                if old:
+                    taken[item] = old
+        if taken:
+            store.rename(taken, {path: stamp(os.stat(path)) for path in taken})
+            left = set(taken.values())
+            self.absent = [row for row in self.absent if row.id not in left]
+            self.todo = [item for item in self.todo if item not in taken]
+            self.moved = len(taken)
+
+    def vanished(
+        self, paths: Sequence[str | os.PathLike[str]], endings: frozenset[str]
+    ) -> Iterator[str]:
+        """Yield ids below the folders without a file, but for folders that were unreadable.
+
+        A file that was passed over for its extension is still there.
+        """
         roots = tuple(os.path.join(os.path.abspath(path), "") for path in paths)
         unknown = tuple(os.path.join(item.path, "") for item in self.skipped if is_unreadable(item))
-        for uid, row in self.known.items():
-            below = os.path.join(uid, "")
-            inside = below.startswith(roots) or (row["skipped"] and not os.path.lexists(uid))
-            if uid not in self.seen and inside and not below.startswith(unknown):
-                yield uid
+        told = {item.path for item in self.skipped}  # of a name that is no valid text, printable
+        for row in self.absent:
+            below = os.path.join(row.id, "")
+            if row.id in told or below.startswith(unknown):
+                continue
+            is_inside = below.startswith(roots)
+            is_wanted = has_extension(row.id, endings) or os.path.isdir(row.id)
+            is_gone = (is_inside or row.skipped) and not os.path.lexists(row.id)
+            if is_gone or (is_inside and is_wanted):
+                yield row.id
+
+
+def _taken_over(path: str, gone: dict[int, list[Known]]) -> str | None:
+    """Return the id of the row that a new file takes over, and strike it off."""
+    try:
+        rows = gone.get(os.stat(path).st_size)
+        digest = file_digest(path) if rows else None
+    except (OSError, ImageError):
+        return None
+    for row in rows or ():
+        if row.file_digest == digest:
+            rows.remove(row)  # type: ignore[union-attr]
+            return row.id
+    return None
 
 
 def batches(rows: Iterable[Row | None], *, at_once: bool) -> Iterator[list[Row]]:

@@ -1,77 +1,41 @@
-"""Find the files below some paths. A directory that cannot be read is a value, not a crash."""
+"""Find the files below some paths. A directory that cannot be read is a value, not a crash.
+
+Paths are plain strings here: a million of them fit into little memory.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
+from hashlens.formats import EXTENSIONS
 from hashlens.model import ParameterError, Skipped
 
-# What cameras, phones, scanners and the web write. Files with these names are opened; one that
-# this installation of Pillow cannot read is skipped with that reason, never passed over.
-EXTENSIONS = frozenset(
-    [
-        ".apng",
-        ".avif",
-        ".avifs",
-        ".bmp",
-        ".dds",
-        ".dib",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".ico",
-        ".j2c",
-        ".j2k",
-        ".jfif",
-        ".jp2",
-        ".jpc",
-        ".jpe",
-        ".jpeg",
-        ".jpf",
-        ".jpg",
-        ".jpx",
-        ".jxl",
-        ".mpo",
-        ".pbm",
-        ".pcx",
-        ".pgm",
-        ".png",
-        ".pnm",
-        ".ppm",
-        ".psd",
-        ".qoi",
-        ".ras",
-        ".rgb",
-        ".sgi",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-    ]
-)
 UNREADABLE = "directory cannot be read"
 
 
 def find_images(
-    paths: Iterable[str | os.PathLike[str]], *, apart_from: Path | None = None
-) -> Iterator[Path | Skipped | None]:
-    """Find the images below some paths; None stands for a file whose name is no image's.
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    extensions: frozenset[str] = EXTENSIONS,
+    apart_from: str | os.PathLike[str] | None = None,
+) -> Iterator[str | Skipped | None]:
+    """Find the images below some paths; None stands for a file with another extension.
 
     A file that is named itself is taken whatever its extension. What lies in the directory
     `apart_from`, the index's own, is passed over.
     """
-    roots = [os.path.abspath(path) for path in paths]
-    named = {Path(root) for root in roots if not os.path.isdir(root)}
+    roots = [os.path.abspath(path) for path in _given(paths)]
+    named = {root for root in roots if not os.path.isdir(root)}
+    own = os.path.join(apart_from, "") if apart_from else None
     for found in walk(roots):
-        if apart_from and isinstance(found, Path) and apart_from in found.parents:
-            continue
-        known = isinstance(found, Skipped) or found in named or is_image_name(found)
-        yield found if known else None
+        if isinstance(found, Skipped):
+            yield found
+        elif not (own and found.startswith(own)):
+            yield found if has_extension(found, extensions) or found in named else None
 
 
-def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path | Skipped]:
+def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Skipped]:
     """Find the files below some paths, sorted, each once; directories that cannot be read skip.
 
     A file given by name is found whatever its extension; in a directory every file is, so that
@@ -79,11 +43,7 @@ def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path | Skipped]:
     ones, and a directory that was visited already is skipped. Raises ParameterError for a path
     that does not exist, before anything is found.
     """
-    given = list(paths)
-    if "" in given:
-        msg = "an empty path names no file or directory"
-        raise ParameterError(msg)
-    roots = [Path(os.path.abspath(path)) for path in given]
+    roots = [os.path.abspath(path) for path in _given(paths)]
     for root in roots:
         if not os.path.lexists(root):
             msg = f"no such file or directory: {root}"
@@ -91,44 +51,62 @@ def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path | Skipped]:
     return _walk(roots)
 
 
-def _walk(roots: list[Path]) -> Iterator[Path | Skipped]:
-    found: set[Path | Skipped] = set()
-    visited: dict[tuple[int, int], Path] = {}
+def _given(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    given = [os.fspath(path) for path in paths]
+    if "" in given:
+        msg = "an empty path names no file or directory"
+        raise ParameterError(msg)
+    return given
+
+
+def _walk(roots: list[str]) -> Iterator[str | Skipped]:
+    visited: dict[tuple[int, int], str] = {}
     pending = list(roots)
+    # A directory is entered once, so only what is named, or skipped, could be told of twice.
+    named: set[str | Skipped] = {root for root in roots if not os.path.isdir(root)}
+    told: set[str | Skipped] = set()
     for root in pending:  # grows by the links to directories that are met
-        for entry in _descend(root, visited, pending) if root.is_dir() else [root]:
-            if entry not in found:
-                found.add(entry)
-                yield entry
+        for entry in _descend(root, visited, pending) if os.path.isdir(root) else [root]:
+            if entry in named or isinstance(entry, Skipped):
+                if entry in told:
+                    continue
+                told.add(entry)
+            yield entry
 
 
 def _descend(
-    root: Path, visited: dict[tuple[int, int], Path], links: list[Path]
-) -> Iterator[Path | Skipped]:
+    root: str, visited: dict[tuple[int, int], str], links: list[str]
+) -> Iterator[str | Skipped]:
     """Find the files of a folder, then those of the folders in it; note links to folders."""
     pending = [root]
     while pending:
         folder = pending.pop()
         try:
-            status = folder.stat()
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            status = os.stat(folder)
+            first = visited.get((status.st_dev, status.st_ino))
+            if first:
+                if first != folder:
+                    yield Skipped(folder, f"directory was visited already, as {first}")
+                continue
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            yield Skipped(str(folder), f"{UNREADABLE}: {error.strerror or error}")
+            yield Skipped(folder, f"{UNREADABLE}: {error.strerror or error}")
             continue
-        first = visited.setdefault((status.st_dev, status.st_ino), folder)
-        if first != folder:
-            yield Skipped(str(folder), f"directory was visited already, as {first}")
-            continue
+        visited[status.st_dev, status.st_ino] = folder
         below = []
         for entry in entries:
-            path = folder / entry.name
             if entry.is_dir(follow_symlinks=False):
-                below.append(path)
-            elif entry.is_dir():
-                links.append(path)
-            elif entry.is_file() or not path.exists():  # a dead link is told of, a pipe not read
-                yield path
+                below.append(entry.path)
+            elif entry.is_symlink() and entry.is_dir():
+                links.append(entry.path)
+            elif entry.is_file() or _is_dead_link(entry):  # a pipe is not read
+                yield entry.path
         pending += reversed(below)
+
+
+def _is_dead_link(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def is_unreadable(skipped: Skipped) -> bool:
@@ -136,6 +114,6 @@ def is_unreadable(skipped: Skipped) -> bool:
     return skipped.reason.startswith(UNREADABLE)
 
 
-def is_image_name(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file's extension is one that images have."""
-    return os.path.splitext(path)[1].lower() in EXTENSIONS
+def has_extension(path: str, extensions: frozenset[str] = EXTENSIONS) -> bool:
+    """Tell whether a file's extension is one of those, in whatever case."""
+    return os.path.splitext(path)[1].lower() in extensions

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
+import os
 import sys
 from io import TextIOWrapper
+from typing import NoReturn
 
-import click
-
-from hashlens.cli.commands import app
 from hashlens.model import HashlensError
 
 USER_ERROR = 1
@@ -16,6 +17,11 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line: exit 0, 1 with one line for a user's error, 130 when interrupted."""
+    _prepare()
+    import click
+
+    from hashlens.cli.commands import app
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may hold what it cannot show
@@ -35,8 +41,31 @@ def main() -> None:
     except HashlensError as error:
         click.echo(f"hashlens: error: {error}", err=True)
         code = USER_ERROR
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stdout = None
+        code = USER_ERROR
     except OSError as error:
         click.echo(f"hashlens: error: {error}", err=True)  # such as a full disk behind the output
         sys.stdout = None  # or the interpreter would try once more, and complain
         code = USER_ERROR
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without taking all modules apart, which takes as long as a small command does."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream:
+            stream.flush()
+    os._exit(code)
+
+
+def _prepare() -> None:
+    """Begin what takes longer than reading the command line: the start of the workers."""
+    gc.set_threshold(100_000)  # imports make many objects, and no garbage
+    # The matrices here are small: threads of numpy's own would only keep cores from the workers.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.argv[1:2] in (["hash"], ["index"]):
+        from hashlens.workers import start_early
+
+        start_early(("hashlens.rows", "hashlens.files", "hashlens.hashing.samples"))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hashlens.cli.output import FORMATS, show, show_one
+from hashlens.cli.output import FORMATS, show, show_one, stream
+from hashlens.formats import POPULAR
 
 if TYPE_CHECKING:
     from hashlens.index import ImageIndex
     from hashlens.model import Progress, Report
 
+MOST_SKIPPED = 20  # of a reason, that are listed
 MATCH_COLUMNS = ("distance", "similarity", "path", "width", "height", "bytes")
 
 
@@ -40,6 +44,57 @@ def _format_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
+def _files_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of commands that read files."""
+    options = (
+        click.option(
+            "--ext",
+            "endings",
+            multiple=True,
+            metavar="EXT",
+            help="In folders, only files with this extension; repeatable.",
+        ),
+        click.option(
+            "--only-popular-extensions",
+            "popular",
+            is_flag=True,
+            help=f"In folders, only files with {', '.join(sorted(POPULAR))}.",
+        ),
+        click.option(
+            "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _hash_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how pictures are hashed."""
+    options = (
+        click.option(
+            "--set",
+            "params",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Parameter of the hash, such as hash_size=16; repeatable.",
+        ),
+        click.option(
+            "--grade",
+            type=click.Choice(["fast", "exact"]),
+            help="fast: JPEG decoded at a reduced size; exact: ImageHash's bits (fast).",
+        ),
+        click.option(
+            "--upright/--as-decoded",
+            default=None,
+            help="As a person sees it, or without EXIF orientation and on no white (upright).",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hashlens")
 def app() -> None:
@@ -53,28 +108,38 @@ def app() -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
 @_index_option
 @click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
+@_hash_options
 @click.option(
-    "--set",
-    "params",
+    "--also",
     multiple=True,
-    metavar="NAME=VALUE",
-    help="Parameter of the hash, such as hash_size=16; repeatable.",
+    metavar="NAME",
+    help="Another hash of a new index, in a column of its name; repeatable.",
 )
 @click.option("--metric", metavar="NAME", help="Metric of distance(a, b) (hamming).")
 @click.option(
     "--content", type=click.Choice(["sqlite", "duckdb"]), help="Database of a new index (sqlite)."
 )
-@click.option("--thumbnails/--no-thumbnails", default=None, help="Keep small pictures (yes).")
+@click.option("--thumbnails/--no-thumbnails", default=None, help="Keep small pictures (no).")
+@click.option(
+    "--pixel-digests/--no-pixel-digests", default=None, help="Keep digests of all pixels (no)."
+)
+@click.option(
+    "--moved", is_flag=True, help="Know files again that were moved, by the digest of their bytes."
+)
+@_files_options
 @_format_option
 def index(
     paths: tuple[str, ...],
     directory: str,
-    algorithm: str | None,
     params: tuple[str, ...],
-    metric: str | None,
+    also: tuple[str, ...],
     content: str | None,
-    thumbnails: bool | None,
+    moved: bool,
+    endings: tuple[str, ...],
+    popular: bool,
+    workers: int | None,
     style: str,
+    **settings: Any,
 ) -> None:
     """Bring an index up to date with folders and files.
 
@@ -83,13 +148,98 @@ def index(
     """
     from hashlens.index import ImageIndex
 
-    settings = {"algorithm": algorithm, "metric": metric, "thumbnails": thumbnails}
-    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    given |= _hash_params(params)
+    given = {name: value for name, value in settings.items() if value is not None}
+    given |= _hash_params(params) | ({"also": also} if also else {})
     with ImageIndex.open(directory, content=content, **given) as opened:
         with _progress_bar() as advance:
-            report = opened.index(paths, progress=advance)
+            report = opened.index(
+                paths,
+                moved=moved,
+                extensions=_extensions(endings, popular),
+                workers=workers,
+                progress=advance,
+            )
         _show_report(report, opened, style)
+
+
+@app.command("hash")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    default=("perceptual",),
+    show_default=True,
+    metavar="NAME",
+    help="Perceptual hash; repeatable.",
+)
+@_hash_options
+@_files_options
+@_format_option
+def hash_(
+    paths: tuple[str, ...],
+    algorithms: tuple[str, ...],
+    params: tuple[str, ...],
+    grade: str | None,
+    upright: bool | None,
+    endings: tuple[str, ...],
+    popular: bool,
+    workers: int | None,
+    style: str,
+) -> None:
+    """Print the hashes of image files, without an index.
+
+    A file that cannot be read is told of on standard error, and in JSON; where it was named
+    itself, the exit status is 1.
+    """
+    from hashlens.hashing import PerceptualHash
+    from hashlens.rows import hash_files
+
+    given = _hash_params(params)
+    columns = [PerceptualHash(name).algorithm.replace("-", "_") for name in algorithms]
+    named = {abspath(path) for path in paths}
+    failed = False
+    with _progress_bar() as advance:
+        rows = hash_files(
+            paths,
+            [{"algorithm": name, **given} for name in algorithms],
+            grade=grade or "fast",
+            upright=upright is not False,
+            extensions=_extensions(endings, popular),
+            workers=workers,
+            progress=advance,
+        )
+
+        def told() -> Iterator[dict[str, Any]]:
+            nonlocal failed
+            for row in rows:
+                if "skipped" in row:
+                    click.echo(f"skipped {row['path']}: {row['skipped']}", err=True)
+                    failed = failed or row["path"] in named
+                yield row
+
+        stream(told(), style, columns)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@app.command()
+@_format_option
+def formats(style: str) -> None:
+    """List the image formats: their extensions, and what reads them here."""
+    from hashlens.formats import FORMATS as KNOWN
+
+    rows = [
+        {
+            "format": item.name,
+            "extensions": " ".join(item.extensions),
+            "popular": item.popular,
+            "readable": item.readable,
+            "reader": item.reader,
+        }
+        for item in KNOWN
+    ]
+    show(rows, style)
 
 
 @app.command()
@@ -135,7 +285,7 @@ def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, 
     metric), similarity(a, b).
     """
     with _open(directory) as opened:
-        bound = _bound(query, params)
+        bound = _bound(query, params, opened)
         show(opened.sql(query, bound, limit=limit), style)
 
 
@@ -178,6 +328,10 @@ def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str
     show_one(run_config(config, elements, workflow=workflow), style)
 
 
+def _extensions(endings: tuple[str, ...], popular: bool) -> tuple[str, ...] | None:
+    return (*endings, *POPULAR) if popular else endings or None
+
+
 def _open(directory: str) -> ImageIndex:
     from hashlens.index import ImageIndex
 
@@ -208,11 +362,11 @@ def _hash_params(items: Sequence[str]) -> dict[str, Any]:
     return params
 
 
-def _bound(query: str, items: Sequence[str]) -> dict[str, Any]:
+def _bound(query: str, items: Sequence[str], opened: ImageIndex) -> dict[str, Any]:
     """Read `--param`: @FILE is a picture, a number is one, unless it is compared as a hash."""
     from hashlens.sql import hash_parameters
 
-    hashes = hash_parameters(query)
+    hashes = hash_parameters(query, opened.settings.digits)
     bound: dict[str, Any] = {}
     for name, value in _pairs(items, "--param"):
         if value.startswith("@"):
@@ -234,14 +388,19 @@ def _number(text: str) -> int | float | str:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
     """Show a bar on standard error, if a person looks, from the first second on."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        yield None
+        return
     from tqdm import tqdm
 
-    with tqdm(unit="file", delay=1, disable=None, leave=False, dynamic_ncols=True) as bar:
+    with tqdm(unit="file", delay=1, leave=False, dynamic_ncols=True, smoothing=0.1) as bar:
 
         def advance(step: Progress) -> None:
-            bar.total = step.total
+            if bar.total != step.total:
+                bar.initial = bar.n = step.done - 1  # those need no time
+                bar.total = step.total
             bar.update(step.done - bar.n)
 
         yield advance
@@ -260,11 +419,18 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
         parts = (
             (report.hashed, "hashed"),
             (report.unchanged, "unchanged"),
+            (report.moved, "moved"),
             (report.removed, "removed"),
             (report.ignored, "other files passed over"),
         )
         print("  " + ", ".join(f"{count} {what}" for count, what in parts))
-        if report.skipped:
-            print(f"skipped {len(report.skipped)}:")
-            for item in report.skipped:
-                print(f"  {item.path}: {item.reason}")
+        reasons: dict[str, list[str]] = {}
+        for item in report.skipped:
+            reasons.setdefault(item.reason, []).append(item.path)
+        for reason, paths in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            print(f"skipped {len(paths)}: {reason}")
+            for path in paths[:MOST_SKIPPED]:
+                print(f"  {path}")
+            if len(paths) > MOST_SKIPPED:
+                more = len(paths) - MOST_SKIPPED
+                print(f"  … and {more} more: select path from txtai where skipped is not null")

@@ -32,6 +32,31 @@ def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str
         print(tabulate(cells, names, disable_numparse=True) if rows else "no rows")
 
 
+def stream(
+    records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str], last: str = "path"
+) -> None:
+    """Print records as they come, a line each; as a table, `columns` and then the last one.
+
+    In CSV and JSON, a record that was skipped has the reason in `skipped`.
+    """
+    write = sys.stdout.write
+    if style == "json":
+        separator = "["
+        for record in records:
+            write(f"{separator}\n  {json.dumps(record)}")
+            separator = ","
+        write("[]\n" if separator == "[" else "\n]\n")
+    elif style == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        names = (last, *columns, "skipped")
+        writer.writerow(names)
+        writer.writerows([record.get(name, "") for name in names] for record in records)
+    else:
+        for record in records:
+            if "skipped" not in record:
+                write("  ".join(record[name] for name in (*columns, last)) + "\n")
+
+
 def show_one(record: Mapping[str, Any], style: str) -> None:
     """Print one record: as a list of its fields, as a JSON object, or as CSV."""
     if style == "json":

@@ -7,11 +7,13 @@
 >>> PerceptualHash("dhash_vertical", hash_size=4).bits  # ImageHash's names are known as well
 16
 
-Given the same image, all bits equal those of ImageHash 4.3.2.
+Given the same image, all bits equal those of ImageHash 4.3.2. Pillow and numpy are loaded when
+an image is hashed: a command that leaves hashing to worker processes needs no Pillow itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,8 @@ from hashlens.model import ParameterError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hashlens.hashing.algorithms import Bits
+    from hashlens.files import Box, Draft
+    from hashlens.hashing.kernels import Bits
 
 __all__ = ["ALGORITHMS", "PerceptualHash"]
 
@@ -52,17 +55,63 @@ class PerceptualHash:
         """Return how many hex digits a fingerprint has, or None as for `bits`."""
         return None if self.bits is None else ceil(self.bits / 4)
 
-    def segments(self, image: Image.Image) -> list[Bits]:
+    @property
+    def draft(self) -> Draft:
+        """Return the mode and the reduced size that a JPEG is decoded to in the fast grade."""
+        return self._algorithm.draft(self.params)
+
+    def sample(self, image: Image.Image, box: Box | None = None) -> bytes:
+        """Return the few bytes of an image, or of the box in it, that its bits are made of."""
+        from hashlens.hashing.samples import SAMPLES  # noqa: PLC0415  loads Pillow
+
+        return SAMPLES[self.algorithm](image, box, **self.params)
+
+    def fingerprints(self, samples: Sequence[bytes]) -> list[str]:
+        """Return the fingerprint of each sample in lower-case hex, all computed at once.
+
+        Segments are joined by commas.
+        """
+        from hashlens.hashing.kernels import to_hex  # noqa: PLC0415  loads numpy
+
+        return [
+            ",".join(part)
+            for bits, counts in self._bits(samples)
+            for part in _cut(to_hex(bits), counts)
+        ]
+
+    def segments(self, image: Image.Image, box: Box | None = None) -> list[Bits]:
         """Return the hash as boolean arrays: one, or one per segment for `crop-resistant`."""
-        return self._algorithm.compute(image, **self.params)
+        return [segment for bits, _ in self._bits([self.sample(image, box)]) for segment in bits]
+
+    def _bits(self, samples: Sequence[bytes]) -> Iterator[tuple[Bits, list[int]]]:
+        """Yield stacks of segments, and how many of them each sample has."""
+        from hashlens.hashing.kernels import KERNELS  # noqa: PLC0415
+
+        kernel = KERNELS[self.algorithm]
+        differ = len(set(map(len, samples))) > 1
+        if differ and self.algorithm == "wavelet":  # db4 of images of several sizes
+            for sample in samples:
+                yield kernel([sample], **self.params), [1]
+        elif samples:
+            bits = kernel(samples, **self.params)
+            unit = sum(map(len, samples)) // len(bits)
+            yield bits, [len(sample) // unit for sample in samples]
 
     def __call__(self, image: Image.Image) -> str:
         """Return the fingerprint of an image in lower-case hex, segments joined by commas."""
-        return ",".join(to_hex(segment) for segment in self.segments(image))
+        return self.fingerprints([self.sample(image)])[0]
 
     def settings(self) -> dict[str, Any]:
         """Return what rebuilds this hash: `PerceptualHash(**settings)`."""
         return {"algorithm": self.algorithm, **self.params}
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another hash gives the same fingerprints."""
+        return isinstance(other, PerceptualHash) and self.settings() == other.settings()
+
+    def __hash__(self) -> int:
+        """Hash by the settings."""
+        return hash(tuple(self.settings().items()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as what rebuilds this hash, for worker processes."""
@@ -78,6 +127,13 @@ def _rebuilt(settings: dict[str, Any]) -> PerceptualHash:
     return PerceptualHash(**settings)
 
 
+def _cut(items: list[str], counts: Sequence[int]) -> Iterator[list[str]]:
+    start = 0
+    for count in counts:
+        yield items[start : start + count]
+        start += count
+
+
 def find(name: str) -> Algorithm:
     """Return the algorithm of a name or alias; raises ParameterError with the known ones."""
     wanted = str(name).lower().replace("_", "-")
@@ -87,14 +143,3 @@ def find(name: str) -> Algorithm:
     known = ", ".join(f"{item.name} ({', '.join(item.aliases)})" for item in ALGORITHMS)
     msg = f"unknown algorithm {name!r}; known are {known}"
     raise ParameterError(msg)
-
-
-def to_hex(bits: Bits) -> str:
-    """Write bits as ImageHash does: most significant first, as few hex digits as hold them."""
-    import numpy as np  # noqa: PLC0415
-
-    flat = bits.reshape(-1)
-    padding = np.zeros(-flat.size % 8, dtype=bool)
-    packed = np.packbits(np.concatenate([padding, flat]))
-    digits = packed.tobytes().hex()
-    return digits[len(digits) - ceil(flat.size / 4) :]
