@@ -34,6 +34,8 @@ docs: $(VENV)/.test  ## write the generated parts of README and docs anew
 bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md (PHOTOS=FOLDER for your own)
 	$(BIN)/python benchmarks/startup.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/copies.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/grades.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/hashing.py $(PHOTOS)
 
 wheel: $(VENV)/.test $(CLEAN)/.dependencies  ## build the wheel, run its command line in a clean venv
 	rm -rf dist
@@ -42,7 +44,7 @@ wheel: $(VENV)/.test $(CLEAN)/.dependencies  ## build the wheel, run its command
 	$(CLEAN)/bin/python -I tests/wheel_smoke.py
 
 clean:  ## remove the virtual environments and what was built
-	rm -rf $(VENV) $(CLEAN) build dist demo
+	rm -rf $(VENV) $(CLEAN) .venv-peers build dist demo
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)

@@ -247,6 +247,17 @@ class TestHash:
         for workers in (1, 2, 7):
             assert hashlens("hash", folder, "--workers", workers) == expected
 
+    def test_names_with_line_breaks_and_odd_bytes_take_one_line_each(self, folder):
+        os.rename(folder / "1.png", folder / "1\n.png")
+        os.rename(folder / "2.png", os.fsencode(folder) + b"/2\xff.png")
+        assert hashlens("hash", folder).count("\n") == 11
+        assert len(json.loads(hashlens("hash", folder, "--format", "json"))) == 11
+
+    def test_does_without_standard_output(self, folder):
+        command = shlex.join([*RUN, "hash", str(folder)]) + " >&-"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True)  # noqa: S602
+        assert (done.returncode, done.stderr) == (0, "")
+
     def test_ends_quietly_when_no_one_reads_on(self, folder):
         command = shlex.join([*RUN, "hash", str(folder)]) + " | true"
         done = subprocess.run(command, shell=True, capture_output=True, text=True)  # noqa: S602

@@ -73,6 +73,13 @@ class TestWalk:
         names = [os.path.basename(path) for path in walk([tmp_path])]
         assert names == ["dead.jpg", "link.jpg", "real.jpg"]
 
+    def test_links_that_lead_in_circles_are_found_too(self, tmp_path):
+        (tmp_path / "self.jpg").symlink_to("self.jpg")
+        (tmp_path / "long.jpg").symlink_to("x" * 300)
+        (tmp_path / "a.jpg").touch()
+        names = [os.path.basename(path) for path in walk([tmp_path])]
+        assert names == ["a.jpg", "long.jpg", "self.jpg"]
+
     @pytest.mark.parametrize(
         ("name", "known"),
         [("a.JPG", True), ("a.jpeg", True), ("a.heic", True), ("a.txt", False), ("jpg", False)],

@@ -26,6 +26,7 @@ from hashlens import (
     Progress,
     QueryError,
     distance,
+    hash_files,
 )
 from hashlens.files import file_digest, open_image, pixel_digest
 
@@ -222,6 +223,47 @@ class TestUpdate:
             found.append([{**row, "entry": "when it was written"} for row in rows])
         assert all(rows == found[0] for rows in found)
         assert len(found[0]) == 12
+
+    def test_takes_names_that_are_no_text(self, tmp_path):
+        photos = tmp_path / "photos"
+        odd = os.fsencode(photos) + b"/\xff"
+        os.makedirs(odd)
+        draw(1).save(photos / "1.png")
+        shutil.copy(photos / "1.png", odd + b"/2.png")
+        os.symlink(odd, os.fsencode(photos) + b"/\xfe")
+        with ImageIndex.open(tmp_path / "index") as index:
+            for moved in (False, True):
+                report = index.index([photos], moved=moved)
+                assert report.images == 1
+                reasons = sorted(item.reason for item in report.skipped)
+                assert reasons[0].startswith("directory was visited already")
+                assert reasons[1] == "file name is not valid UTF-8"
+            (photos / "1.png").rename(os.fsdecode(odd + b"/1.png"))
+            report = index.index([photos], moved=True)
+            assert (report.images, report.moved, report.removed) == (0, 0, 1)
+        rows = list(hash_files(photos))
+        assert [len(row.get("perceptual", "")) for row in rows] == [16, 16, 0]
+
+    def test_a_new_index_that_was_never_used_is_not_made_after_an_error(self, folder, tmp_path):
+        with pytest.raises(ParameterError), ImageIndex.open(tmp_path / "new", eager=False) as index:
+            index.index([folder], workers=0)
+        assert not (tmp_path / "new" / "config.json").exists()
+        with ImageIndex.open(tmp_path / "new", eager=False):
+            pass
+        assert (tmp_path / "new" / "config.json").exists()
+
+    def test_two_that_make_one_index_at_once(self, folder, tmp_path):
+        first = ImageIndex.open(tmp_path / "new", eager=False)
+        second = ImageIndex.open(tmp_path / "new", eager=False)
+        third = ImageIndex.open(tmp_path / "new", eager=False, algorithm="difference")
+        first.index([folder])
+        (folder / "1.png").unlink()
+        report = second.index([folder])
+        assert (report.hashed, report.removed) == (10, 1)
+        with pytest.raises(IndexingError, match="another process has made an index with other"):
+            third.index([folder])
+        assert first.count() == second.count() == 10
+        third._store.close(make=False)
 
     def test_tells_its_progress(self, index, folder):
         steps = []

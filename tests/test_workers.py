@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashlens import HashlensError, ParameterError
+from hashlens import HashlensError, ParameterError, workers
 from hashlens.workers import Crashed, Plan, Results, plan, processors
 
 KINDS = ["serial", "threads", "fork", "processes"]
@@ -88,7 +88,7 @@ class TestCrashes:
         assert found == [Crashed(n) if n % 37 == 0 else -n for n in range(100)]
 
     def test_a_process_that_does_not_start_is_an_error(self):
-        with pytest.raises(HashlensError, match="a worker process did not start"):
+        with pytest.raises(HashlensError, match="a worker process cannot be started"):
             done(_Local(), ["x"], "processes")
 
 
@@ -106,6 +106,71 @@ def test_processes_end_with_the_results():
     for pid in pids:
         with pytest.raises(OSError, match="No such process"):
             os.kill(pid, 0)
+
+
+def test_threads_and_processes_end_with_the_results(tmp_path, monkeypatch):
+    (tmp_path / "crash_all.py").write_text(
+        "import os, signal\ndef job(item):\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from crash_all import job
+
+    threads, children = threading.active_count(), _children()
+    for kind in KINDS[1:]:
+        work = time.sleep if kind == "threads" else job
+        for _ in range(3):
+            with Results(work, [0.001] * 1000, Plan(kind, 3)) as results:
+                next(iter(results))
+    assert threading.active_count() == threads
+    assert _children() == children
+
+
+def _children() -> int:
+    """Count the children of this process, the dead ones that no one waited for too."""
+    return sum(len(path.read_text().split()) for path in Path("/proc/self/task").glob("*/children"))
+
+
+def test_a_worker_that_dies_before_it_begins_is_replaced(monkeypatch):
+    begin = workers._Process.begin
+
+    def dying(process, job):
+        alive = begin(process, job)
+        os.kill(process._pid, signal.SIGKILL)
+        process.receive()  # until it is dead
+        return alive and False
+
+    monkeypatch.setattr(workers._Process, "begin", dying)
+    assert done(upper, ["a", "b", "c"], "fork", 2) == ["A", "B", "C"]
+
+
+def test_workers_that_cannot_be_started_are_an_error():
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 20, hard))
+    try:
+        with pytest.raises(HashlensError, match="30 workers cannot be started, ask for fewer"):
+            done(upper, ["a"] * 100, "fork", 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
+class OddError(Exception):
+    """An exception that does not survive pickling."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def odd(item):
+    raise OddError(item, item)
+
+
+def test_an_exception_that_cannot_travel_is_told_of():
+    with pytest.raises(HashlensError, match="OddError: pepper and pepper"):
+        done(odd, ["pepper"], "fork", 1)
 
 
 def _pid(_: int) -> int:
@@ -185,7 +250,7 @@ def test_ctrl_c_ends_all_processes(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=20)  # until the last process has closed its output
     assert process.returncode == 130
-    assert said.strip() == "hashlens: interrupted; what was committed is kept"
+    assert said.strip() == "hashlens: interrupted"
     assert not _group(process.pid)
 
 

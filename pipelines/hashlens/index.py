@@ -60,6 +60,7 @@ class ImageIndex:
         path: str | os.PathLike[str] = DEFAULT_PATH,
         *,
         create: bool = True,
+        eager: bool = True,
         content: str | None = None,
         config: Mapping[str, Any] | None = None,
         **settings: Any,
@@ -71,7 +72,8 @@ class ImageIndex:
         `upright` (default True; see `hashlens.hashing.hasher.Hasher`); `metric`, of the
         two-argument `distance` (default hamming); and `thumbnails` and `pixel_digests`, whether
         rows hold these (default False). `content` is sqlite (the default) or duckdb; `config` is
-        merged into a new index's txtai configuration, for instance `{"indexes": …}`.
+        merged into a new index's txtai configuration, for instance `{"indexes": …}`. With `eager`
+        False, a new index is made when it is first used or closed: hashing begins meanwhile.
 
         Raises ParameterError for settings that cannot work, and IndexingError where an existing
         index has other ones, or where there is none and `create` is False.
@@ -83,7 +85,10 @@ class ImageIndex:
                 raise IndexingError(msg)
             made = Settings.of(settings)
             made.maker()
-            return cls(Store.create(place, made.config(content or "sqlite", **(config or {}))))
+            store = Store.create(place, made.config(content or "sqlite", **(config or {})))
+            if eager:
+                store.count()
+            return cls(store)
         stored = config_of(place)
         require_same(settings_of(stored, str(place)), settings, str(place))
         if content and stored["content"] != CONTENTS.get(content, content):
@@ -102,8 +107,8 @@ class ImageIndex:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the index."""
-        self.close()
+        """Close the index; a new one is not made where there was an error before its first use."""
+        self._store.close(make=kind is None)
 
     def index(
         self,

@@ -73,11 +73,8 @@ class RowMaker:
     def __call__(self, path: str) -> Row:
         """Read a file: its row, with samples; one that cannot be read has `skipped` instead."""
         row: Row = {"id": path, "path": path} if self.facts else {"path": path}
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            printable = path.encode(errors="backslashreplace").decode()
-            return skipped_row(Skipped(printable, "file name is not valid UTF-8"))
+        if self.facts and _printable(path) != path:
+            return skipped_row(Skipped(path, "file name is not valid UTF-8"))
         try:
             status = os.stat(path)
             if self.facts:
@@ -225,11 +222,17 @@ def _stamp_of(path: str) -> Row:
 
 def skipped_row(skipped: Skipped) -> Row:
     """Return the row of a file or directory that was never opened."""
-    return {"id": skipped.path, "path": skipped.path, "skipped": skipped.reason}
+    path = _printable(skipped.path)
+    return {"id": path, "path": path, "skipped": _printable(skipped.reason)}
+
+
+def _printable(path: str) -> str:
+    """Return a path as text: a name that is not valid UTF-8 has escapes in it."""
+    return path.encode(errors="backslashreplace").decode()
 
 
 def hash_files(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     algorithms: Sequence[str | Mapping[str, Any]] = ("perceptual",),
     *,
     grade: str = "fast",
@@ -255,6 +258,7 @@ def hash_files(
         msg = f"each algorithm can be asked for once, and these are {', '.join(names)}"
         raise ParameterError(msg)
     make = RowMaker(Hasher(hashes, grade, upright), facts=False)
+    paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     found = find_images(paths, extensions=chosen_extensions(extensions))
     images = [item for item in found if item is not None]
     plan(1, workers)  # checks it

@@ -36,6 +36,7 @@ from hashlens.directory import (
 from hashlens.host import Host, host, needs_models
 from hashlens.model import HashlensError, IndexingError, QueryError
 from hashlens.rows import Document, Row
+from hashlens.settings import KEY
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
@@ -158,16 +159,16 @@ class Store:
                     raise IndexingError(msg) from error
                 raise
 
-    def rename(self, ids: Mapping[str, str], stamps: Mapping[str, Row]) -> None:
-        """Give rows a new id and path, and a new stamp: `ids` maps new ones to those there are."""
+    def rename(self, changes: Mapping[str, tuple[str, Row]]) -> None:
+        """Put rows in the place of others: by new id, the old one and the columns that change."""
         with self._mutex:
             cursor = self._database().cursor
             documents: list[Document] = []
-            for new, old in ids.items():
+            for new, (old, columns) in changes.items():
                 data, picture = cursor.execute(f"{_STORED} WHERE d.id = ?", [old]).fetchone()
-                row = json.loads(data) | {"id": new, "path": new} | stamps[new]
-                documents.append((new, row | ({"object": picture} if picture else {}), None))
-            self.write(documents, ids.values())
+                row = json.loads(data) | columns | ({"object": picture} if picture else {})
+                documents.append((new, row, None))
+            self.write(documents, [old for old, _ in changes.values()])
 
     def copy(self, path: Path) -> None:
         """Save a copy of the index to a new or empty directory; raises IndexingError otherwise."""
@@ -180,13 +181,17 @@ class Store:
                 msg = f"nothing can be saved to {path}: {error.strerror or error}"
                 raise IndexingError(msg) from error
 
-    def close(self) -> None:
-        """Close the index; what was written is committed already."""
+    def close(self, *, make: bool = True) -> None:
+        """Close the index; what was written is committed already.
+
+        One that is still to be made is made now, unless told otherwise.
+        """
         with self._mutex:
-            if self.is_new:
+            if self.is_new and make:
                 self._database()
             self._is_closed = True
-            self._embeddings.close()
+            if self._embeddings is not None:
+                self._embeddings.close()
 
     def _database(self) -> Any:
         if self._is_closed:
@@ -194,7 +199,9 @@ class Store:
             raise IndexingError(msg)
         if self._embeddings is None:
             with self._making(), locked(self.path):
-                if not exists(self.path):
+                if exists(self.path):
+                    _require_like(config_of(self.path), self.config, self.path)
+                else:
                     _build(self.path, host(self.config), self.config)
             self._open()
         return self._embeddings.database
@@ -262,6 +269,13 @@ class Store:
         # Close rolls back what was not committed.
         self._embeddings.close()
         self._open()
+
+
+def _require_like(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
+    """Raise IndexingError where another process has made an index of another kind meanwhile."""
+    if any(found.get(key) != wanted.get(key) for key in (KEY, "content")):
+        msg = f"another process has made an index with other settings at {path}; open that one"
+        raise IndexingError(msg)
 
 
 def commits_at_once(config: Mapping[str, Any]) -> bool:

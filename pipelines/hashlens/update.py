@@ -46,6 +46,8 @@ def update(
             changes = Changes(images)
             rows = stack.enter_context(make.rows(images, workers))
             stack.enter_context(store.writing())
+            if store.count():  # another process has made the index meanwhile
+                changes = compare(images, store.known(), make.hasher.policy, force=True)
         else:
             stack.enter_context(store.writing())
             changes = compare(images, store.known(), make.hasher.policy, force=force)
@@ -144,15 +146,15 @@ class Changes:
         for row in self.absent:
             if row.file_digest and not os.path.lexists(row.id):
                 gone.setdefault(row.bytes or 0, []).append(row)
-        taken: dict[str, str] = {}  # new path: old id
+        taken: dict[str, tuple[str, Row]] = {}  # by new path: old id, and what the row gets
         for item in self.todo if gone else ():
             if isinstance(item, str) and item not in self.tried and item not in self.outdated:
-                old = _taken_over(item, gone)
-                if old:
-                    taken[item] = old
+                found = _taken_over(item, gone)
+                if found:
+                    taken[item] = found
         if taken:
-            store.rename(taken, {path: stamp(os.stat(path)) for path in taken})
-            left = set(taken.values())
+            store.rename(taken)
+            left = {old for old, _ in taken.values()}
             self.absent = [row for row in self.absent if row.id not in left]
             self.todo = [item for item in self.todo if item not in taken]
             self.moved = len(taken)
@@ -178,17 +180,19 @@ class Changes:
                 yield row.id
 
 
-def _taken_over(path: str, gone: dict[int, list[Known]]) -> str | None:
-    """Return the id of the row that a new file takes over, and strike it off."""
+def _taken_over(path: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:
+    """Return the id of the row that a new file takes over, and the file's stamp; strike it off."""
     try:
-        rows = gone.get(os.stat(path).st_size)
+        status = os.stat(path)
+        rows = gone.get(status.st_size, [])
         digest = file_digest(path) if rows else None
-    except (OSError, ImageError):
-        return None
-    for row in rows or ():
+        path.encode()
+    except (OSError, ImageError, UnicodeEncodeError):
+        return None  # the row that is made of it will say why
+    for row in rows:
         if row.file_digest == digest:
-            rows.remove(row)  # type: ignore[union-attr]
-            return row.id
+            rows.remove(row)
+            return row.id, {"id": path, "path": path, **stamp(status)}
     return None
 
 

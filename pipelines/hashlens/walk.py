@@ -96,17 +96,32 @@ def _descend(
         visited[status.st_dev, status.st_ino] = folder
         below = []
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
+            kind = _kind(entry)
+            if kind == "folder":
                 below.append(entry.path)
-            elif entry.is_symlink() and entry.is_dir():
+            elif kind == "link to folder":
                 links.append(entry.path)
-            elif entry.is_file() or _is_dead_link(entry):  # a pipe is not read
+            elif kind == "file":
                 yield entry.path
         pending += reversed(below)
 
 
-def _is_dead_link(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and not os.path.exists(entry.path)
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Tell folders, links to folders and files; pipes and the like are none, and not read.
+
+    A link that leads nowhere, in circles or where one may not go is a file: reading it gives the
+    reason.
+    """
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        if not entry.is_symlink():
+            return "file" if entry.is_file() else ""
+        if entry.is_dir():
+            return "link to folder"
+        return "file" if entry.is_file() or not os.path.exists(entry.path) else ""
+    except OSError:
+        return "file"
 
 
 def is_unreadable(skipped: Skipped) -> bool:

@@ -3,7 +3,7 @@
 One thread of the caller's process stands for each worker. It works itself, or it has a process of
 its own to which it hands items in chunks: that costs more to start, and scales to all cores.
 Processes are forked where that is safe, else they are new interpreters; neither runs the caller's
-`__main__` or imports what the caller has imported. They hold pipes only, and end with them.
+`__main__` or imports what it has imported. They end when their pipes are closed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ AHEAD = 3  # chunks that a process has at once, so that it never waits for the n
 PIPE_BYTES = 16_384  # what a pipe holds at least: more is sent to a process that is idle only
 WINDOW = 256  # chunks that are done before one that is not: the bound of memory
 SMALL_JOB = 1_000  # items that threads do sooner than new interpreters start
+MOST_EARLY = 32  # processes that are started before anyone has asked for them
 
 
 class Crashed(NamedTuple):
@@ -99,11 +100,7 @@ class Results:
         self._processes: list[_Process] = []
         self._threads: list[threading.Thread] = []
         if plan.kind in ("fork", "processes"):
-            self._processes = _take_early(plan.workers) or (
-                _fork(plan.workers)
-                if plan.kind == "fork"
-                else [_Process.new() for _ in range(plan.workers)]
-            )
+            self._processes = _processes(plan)
             for process in self._processes:
                 self._start(self._hand_over, process)
         elif plan.kind == "threads":
@@ -126,6 +123,11 @@ class Results:
             self._changed.notify_all()
         for process in self._processes:
             process.end()
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(0.1)
+                for process in self._processes:  # it may just have started another one
+                    process.end()
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the results."""
@@ -190,13 +192,18 @@ class Results:
         while chunk := self._next(wait=True):
             number, items = chunk
             began = time.perf_counter()
-            results = [self._job(item) for item in items]
+            results = []
+            for item in items:
+                if self._stopped:
+                    return
+                results.append(self._job(item))
             self._put(number, results, time.perf_counter() - began)
 
     def _hand_over(self, process: _Process) -> None:
         """Have chunks done by a process, several of them on their way."""
         job = pickle.dumps(self._job)
-        process.begin(job)
+        if not process.begin(job) and not self._stopped:
+            process.replace(job)
         pending: deque[tuple[int, Sequence[Any], int]] = deque()
         following: tuple[int, Sequence[Any]] | None = None
         while True:
@@ -266,13 +273,12 @@ class _Process:
         assert handle.stdout  # noqa: S101
         return cls(handle.stdin, handle.stdout, handle.pid, handle)
 
-    def begin(self, job: bytes) -> None:
-        """Tell the process its job; raises HashlensError where it does not come to life."""
+    def begin(self, job: bytes) -> bool:
+        """Tell the process its job; return whether it has come to life."""
         self.send(job)
-        self._pid = self.receive() or 0
-        if not self._pid:
-            msg = f"a worker process did not start ({sys.executable}); do without: workers=1"
-            raise HashlensError(msg)
+        answer = self.receive()
+        self._pid = answer or self._pid
+        return answer is not None
 
     def send(self, data: bytes) -> None:
         """Send a request; that the process is dead is seen when it is to answer."""
@@ -293,18 +299,24 @@ class _Process:
         return answer
 
     def replace(self, job: bytes) -> None:
-        """Put a new interpreter in the place of this process, which is dead."""
+        """Put a new interpreter in the place of this process, which is dead.
+
+        Raises HashlensError where that does not come to life.
+        """
         self.end()
         other = _Process.new()
         self._requests, self._answers = other._requests, other._answers
         self._pid, self._handle = other._pid, other._handle
-        self.begin(job)
+        self.send(job)
+        if self.receive() is None:
+            msg = f"a worker process cannot be started: {sys.executable} ends at once"
+            raise HashlensError(msg)
 
     def end(self) -> None:
         """End the process, whatever it does."""
         if self._pid:
             with suppress(OSError):  # it has ended already
-                os.kill(self._pid, signal.SIGTERM)
+                os.kill(self._pid, signal.SIGKILL)
         for pipe in (self._requests, self._answers):
             with suppress(OSError):  # it is dead, and did not read what was left to it
                 pipe.close()
@@ -313,6 +325,7 @@ class _Process:
         elif self._pid:
             with suppress(ChildProcessError):  # a child of the first worker
                 os.waitpid(self._pid, 0)
+        self._pid = 0
 
 
 _early: list[_Process] = []
@@ -325,7 +338,22 @@ def start_early(preload: Sequence[str]) -> None:
     that has just been started; does nothing where forks are not safe.
     """
     if not _early and _can_fork():
-        _early.extend(_fork(processors(), preload))
+        with suppress(OSError):  # too many of something: it will be told of where workers are used
+            _early.extend(_fork(min(processors(), MOST_EARLY), preload))
+
+
+def _processes(plan: Plan) -> list[_Process]:
+    """Return the processes of a plan: those that were started early first."""
+    found = _take_early(plan.workers)
+    missing = plan.workers - len(found)
+    try:
+        if plan.kind == "fork":
+            return found + _fork(missing)
+        return found + [_Process.new() for _ in range(missing)]
+    except OSError as error:
+        reason = error.strerror or error
+        msg = f"{plan.workers} workers cannot be started, ask for fewer: {reason}"
+        raise HashlensError(msg) from error
 
 
 def _take_early(count: int) -> list[_Process]:
@@ -338,7 +366,15 @@ def _take_early(count: int) -> list[_Process]:
 
 def _fork(count: int, preload: Sequence[str] = ()) -> list[_Process]:
     """Fork processes; with `preload`, the first one imports that and then forks the others."""
-    pipes = [(*os.pipe(), *os.pipe()) for _ in range(count)]
+    ends: list[int] = []
+    try:
+        for _ in range(2 * count):
+            ends += os.pipe()
+    except OSError:
+        for end in ends:
+            os.close(end)
+        raise
+    pipes = [tuple(ends[start : start + 4]) for start in range(0, len(ends), 4)]
     # Between the fork and its own setting, a child must not take Ctrl-C for its own.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     for number in range(1 if preload else count):
@@ -362,12 +398,14 @@ def _forked() -> bool:
 
 
 def _become_worker(
-    pipes: Sequence[tuple[int, int, int, int]], mine: int, preload: Sequence[str], mask: Any
+    pipes: Sequence[tuple[int, ...]], mine: int, preload: Sequence[str], mask: Any
 ) -> NoReturn:
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        with suppress(OSError):
+            os.dup2(2, 1)  # whatever a decoder prints is no output
         if "faulthandler" in sys.modules:
             sys.modules["faulthandler"].disable()  # a crash is told of in the item's place
         for name in preload:
@@ -407,10 +445,19 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> NoReturn:
             try:
                 answer = [job(item) for item in items], time.perf_counter() - began
             except Exception as error:  # noqa: BLE001  raised where the results are taken
-                answer = error
+                answer = _portable(error)
     except (EOFError, OSError):
         pass  # the other end has closed
     except Exception:  # noqa: BLE001  such as a job that cannot be unpickled here
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(0)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an exception that survives the way to the other process."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:  # noqa: BLE001  whatever it raises
+        return HashlensError(f"{type(error).__name__}: {error}")
+    return error

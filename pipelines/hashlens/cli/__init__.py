@@ -17,47 +17,27 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line: exit 0, 1 with one line for a user's error, 130 when interrupted."""
-    _prepare()
-    import click
-
-    from hashlens.cli.commands import app
-
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names may hold what it cannot show
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
-        code = app(prog_name="hashlens", standalone_mode=False)
-        if sys.stdout:
-            sys.stdout.flush()
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("hashlens: interrupted; what was committed is kept", err=True)
+        _prepare()
+        code = _run()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        kept = "; what was committed is kept" if sys.argv[1:2] in (["index"], ["run"]) else ""
+        _say(f"hashlens: interrupted{kept}")
         code = INTERRUPTED
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        code = USER_ERROR
-    except click.ClickException as error:
-        click.echo(f"hashlens: error: {error.format_message()}", err=True)
-        code = USER_ERROR
     except HashlensError as error:
-        click.echo(f"hashlens: error: {error}", err=True)
+        _say(f"hashlens: error: {error}")
         code = USER_ERROR
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stdout = None
         code = USER_ERROR
     except OSError as error:
-        click.echo(f"hashlens: error: {error}", err=True)  # such as a full disk behind the output
+        _say(f"hashlens: error: {error}")  # such as a full disk behind the output
         sys.stdout = None  # or the interpreter would try once more, and complain
         code = USER_ERROR
-    _leave(code if isinstance(code, int) else 0)
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit without taking all modules apart, which takes as long as a small command does."""
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        if stream:
-            stream.flush()
-    os._exit(code)
+    _leave(code)
 
 
 def _prepare() -> None:
@@ -69,3 +49,38 @@ def _prepare() -> None:
         from hashlens.workers import start_early
 
         start_early(("hashlens.rows", "hashlens.files", "hashlens.hashing.samples"))
+
+
+def _run() -> int:
+    import click
+
+    from hashlens.cli.commands import app
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may hold what it cannot show
+    try:
+        code = app(prog_name="hashlens", standalone_mode=False)
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = USER_ERROR
+    except click.ClickException as error:
+        _say(f"hashlens: error: {error.format_message()}")
+        code = USER_ERROR
+    return code if isinstance(code, int) else 0
+
+
+def _say(line: str) -> None:
+    if sys.stderr:
+        print(line, file=sys.stderr)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without taking all modules apart, which takes as long as a small command does."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream:
+            stream.flush()
+    os._exit(code)

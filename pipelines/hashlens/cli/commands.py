@@ -150,7 +150,7 @@ def index(
 
     given = {name: value for name, value in settings.items() if value is not None}
     given |= _hash_params(params) | ({"also": also} if also else {})
-    with ImageIndex.open(directory, content=content, **given) as opened:
+    with ImageIndex.open(directory, eager=False, content=content, **given) as opened:
         with _progress_bar() as advance:
             report = opened.index(
                 paths,

@@ -54,7 +54,8 @@ def stream(
     else:
         for record in records:
             if "skipped" not in record:
-                write("  ".join(record[name] for name in (*columns, last)) + "\n")
+                line = "  ".join(record[name] for name in (*columns, last))
+                write(line.replace("\n", "\\n") + "\n")  # a name may hold a line break
 
 
 def show_one(record: Mapping[str, Any], style: str) -> None:

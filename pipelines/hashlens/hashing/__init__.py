@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ALGORITHMS", "PerceptualHash"]
 
+MOST_BYTES = 2**22  # of samples that are computed at once; their transforms take ten times as much
+
 
 class PerceptualHash:
     """One algorithm with its parameters: a function from images to fingerprints.
@@ -88,14 +90,15 @@ class PerceptualHash:
         from hashlens.hashing.kernels import KERNELS  # noqa: PLC0415
 
         kernel = KERNELS[self.algorithm]
-        differ = len(set(map(len, samples))) > 1
-        if differ and self.algorithm == "wavelet":  # db4 of images of several sizes
-            for sample in samples:
-                yield kernel([sample], **self.params), [1]
-        elif samples:
-            bits = kernel(samples, **self.params)
-            unit = sum(map(len, samples)) // len(bits)
-            yield bits, [len(sample) // unit for sample in samples]
+        lengths = [len(sample) for sample in samples]
+        step = max(1, MOST_BYTES // max(lengths, default=1))
+        if self.algorithm == "wavelet" and len(set(lengths)) > 1:
+            step = 1  # db4 of images of several sizes
+        for start in range(0, len(samples), step):
+            stack = samples[start : start + step]
+            bits = kernel(stack, **self.params)
+            unit = sum(map(len, stack)) // len(bits)
+            yield bits, [len(sample) // unit for sample in stack]
 
     def __call__(self, image: Image.Image) -> str:
         """Return the fingerprint of an image in lower-case hex, segments joined by commas."""

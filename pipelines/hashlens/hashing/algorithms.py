@@ -88,6 +88,12 @@ def _luminance(least: int, per_side: int, *also: str) -> Callable[[Params], Draf
     return draft
 
 
+def _wavelet_draft(params: Params) -> Draft:
+    if params["mode"] == "db4" and params["image_scale"] is None:
+        return "L", 2**16  # the size of the picture decides on the number of bits
+    return _luminance(64, 16, "image_scale")(params)
+
+
 # 1,024 x 1,024 bits are more than any picture has to say, and fit into memory.
 _HASH_SIZE = whole("hash_size", 8, 2, 1024)
 _FREQUENCY = (_HASH_SIZE, whole("highfreq_factor", 4, 1, 64))
@@ -146,7 +152,7 @@ ALGORITHMS = (
         ("whash",),
         _WAVELET,
         _wavelet_bits,
-        _luminance(64, 16, "image_scale"),
+        _wavelet_draft,
     ),
     Algorithm(
         "color",

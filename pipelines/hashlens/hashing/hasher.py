@@ -11,7 +11,9 @@ from hashlens.hashing import PerceptualHash
 from hashlens.model import ParameterError
 
 if TYPE_CHECKING:
-    from hashlens.files import Draft, Pixels, Source
+    from PIL import Image
+
+    from hashlens.files import Box, Draft, Pixels, Source
 
 GRADES = ("fast", "exact")
 
@@ -70,8 +72,29 @@ class Hasher:
         return decode(source, name=name, draft=self.draft, seen=self.upright)
 
     def samples(self, pixels: Pixels) -> Samples:
-        """Return a sample for each hash."""
-        return tuple(item.sample(pixels.image, pixels.box) for item in self.hashes)
+        """Return a sample for each hash.
+
+        Several hashes share one decode, at the size that the most demanding of them needs. It is
+        halved for the others, as far as they need less: the resizing of a large image would take
+        longer than its decoding.
+        """
+        if len(self.hashes) == 1:
+            return (self.hashes[0].sample(pixels.image, pixels.box),)
+        shared = self.draft[1] if self.draft and pixels.box else 0
+        shades: dict[int, tuple[Image.Image, Box | None]] = {}
+        samples = []
+        for item in self.hashes:
+            mode, side = item.draft
+            if mode == "RGB":
+                samples.append(item.sample(pixels.image, pixels.box))
+                continue
+            factor = 1
+            while 2 * factor * side <= min(shared, *pixels.image.size):
+                factor *= 2
+            if factor not in shades:
+                shades[factor] = _shade(pixels, factor)
+            samples.append(item.sample(*shades[factor]))
+        return tuple(samples)
 
     def fingerprints(self, samples: Sequence[Samples]) -> list[tuple[str, ...]]:
         """Return the fingerprints of many images at once, for each one a tuple."""
@@ -84,6 +107,15 @@ class Hasher:
     def __call__(self, source: Source) -> tuple[str, ...]:
         """Return the fingerprints of one image; raises ImageError."""
         return self.fingerprints([self.samples(self.decode(source))])[0]
+
+
+def _shade(pixels: Pixels, factor: int) -> tuple[Image.Image, Box | None]:
+    """Return the grey image of a decode, at a fraction of its size, and the box in it."""
+    grey = pixels.image.convert("L")
+    if factor == 1 or pixels.box is None:
+        return grey, pixels.box
+    left, top, right, bottom = (end / factor for end in pixels.box)
+    return grey.reduce(factor), (left, top, right, bottom)
 
 
 @lru_cache(maxsize=1)
