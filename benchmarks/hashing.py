@@ -106,7 +106,7 @@ def programs(folder: Path, scratch: Path) -> tuple[dict[str, list[str | Path]], 
 
 def command_of(peer: Peer, python: Path, folder: Path, scratch: Path) -> list[str | Path]:
     """Return the command of a peer but for the number of passes."""
-    script = scratch / f"{peer.name.split()[0]}.py"
+    script = scratch / f"run_{peer.name.split()[0]}.py"
     script.write_text(peer.program())
     return [python, script, folder]
 
@@ -133,7 +133,7 @@ def side_by_side(folder: Path, what: str, scratch: Path, rounds: int) -> None:
     best = [statistics.median(times["hashlens"]) for times in (whole, warm)]
     lines = [
         f"{what}; {rounds} rounds, all cores. `hashlens hash` and each peer print path and hash. "
-        "*Warm*: once more in the same process.",
+        "*Warm*: once more in the same process (undouble does not decode the files again then).",
         "",
         "| | whole process, s | images/s | hashlens is sooner | warm, s | hashlens is sooner |",
         "|---|---|---|---|---|---|",
@@ -218,8 +218,8 @@ def one_core(folders: dict[str, Path], rounds: int) -> None:
         def hashed(paths: list[str]) -> None:
             files._simplejpeg = simplejpeg if quick else None
             for start in range(0, len(paths), 256):
-                batch = [hasher.decode(path) for path in paths[start : start + 256]]
-                hasher.fingerprints([hasher.samples(pixels) for pixels in batch])
+                batch = paths[start : start + 256]
+                hasher.fingerprints([hasher.samples(hasher.decode(path)) for path in batch])
 
         return hashed
 
@@ -262,8 +262,8 @@ def algebra(paths: list[str], rounds: int) -> Iterator[str]:
 
         def all_of(paths: list[str]) -> None:
             for start in range(0, len(paths), 256):
-                batch = [hasher.decode(path) for path in paths[start : start + 256]]
-                hasher.fingerprints([hasher.samples(pixels) for pixels in batch])
+                batch = paths[start : start + 256]
+                hasher.fingerprints([hasher.samples(hasher.decode(path)) for path in batch])
 
         return all_of
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashlens import HashlensError, ParameterError, workers
-from hashlens.workers import Crashed, Plan, Results, plan, processors
+from hashlens import HashlensError, ParameterError, processes
+from hashlens.processes import processors
+from hashlens.workers import Crashed, Plan, Results, plan
 
 KINDS = ["serial", "threads", "fork", "processes"]
 PROCESSES = ["fork", "processes"]
@@ -131,7 +132,7 @@ def _children() -> int:
 
 
 def test_a_worker_that_dies_before_it_begins_is_replaced(monkeypatch):
-    begin = workers._Process.begin
+    begin = processes.Process.begin
 
     def dying(process, job):
         alive = begin(process, job)
@@ -139,7 +140,7 @@ def test_a_worker_that_dies_before_it_begins_is_replaced(monkeypatch):
         process.receive()  # until it is dead
         return alive and False
 
-    monkeypatch.setattr(workers._Process, "begin", dying)
+    monkeypatch.setattr(processes.Process, "begin", dying)
     assert done(upper, ["a", "b", "c"], "fork", 2) == ["A", "B", "C"]
 
 
@@ -205,7 +206,7 @@ class TestPlan:
 SCRIPT = """
 import sys, threading
 from pathlib import Path
-import hashlens.workers
+import hashlens.processes
 if __name__ != "__main__":
     Path({told!r}).write_text("main was run by a worker")
 sys.modules["torch"] = sys.modules["txtai"] = sys

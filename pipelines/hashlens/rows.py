@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -158,13 +159,18 @@ class RowStream:
         self._make = make
         self._items = items
         chosen = plan(len(items), workers)
-        long = len(items) >= QUICK_FROM or chosen.kind in ("serial", "threads")
-        if chosen.kind == "fork" and long:
+        # A forked worker has numpy if this process has it; others take their time to import it.
+        quick = (
+            len(items) >= QUICK_FROM
+            or chosen.kind in ("serial", "threads")
+            or (chosen.kind == "fork" and "numpy" in sys.modules)
+        )
+        if chosen.kind == "fork" and quick:
             from hashlens.files import use_simplejpeg  # noqa: PLC0415
 
             use_simplejpeg()  # once, before the forks
         paths = [item for item in items if isinstance(item, str)]
-        self._results = Results(replace(make, quick=long), paths, chosen)
+        self._results = Results(replace(make, quick=quick), paths, chosen)
         from hashlens.hashing import kernels  # noqa: F401, PLC0415  while the workers are at work
 
     def __enter__(self) -> RowStream:

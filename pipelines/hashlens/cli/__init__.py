@@ -46,7 +46,7 @@ def _prepare() -> None:
     # The matrices here are small: threads of numpy's own would only keep cores from the workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] in (["hash"], ["index"]):
-        from hashlens.workers import start_early
+        from hashlens.processes import start_early
 
         start_early(("hashlens.rows", "hashlens.files", "hashlens.hashing.samples"))
 
