@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
+import re
 import shlex
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 from PIL import Image
@@ -303,6 +308,23 @@ def test_index_takes_extensions_and_further_hashes(folder, tmp_path):
     assert found == [{"path": str(folder / "3.png"), "d": 0}]
     error = hashlens("sql", near, *where, "--param", "q=00ff00ff00ff00ff", code=1)
     assert "the index holds 11 hex digits" in error
+
+
+def test_index_shows_a_bar_with_rate_and_remaining_time_to_a_person(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    draw(1, (2000, 2000)).save(photos / "0.png")
+    for n in range(1, 40):
+        os.link(photos / "0.png", photos / f"{n}.png")
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [*RUN, "index", photos, "--index", tmp_path / "i", "--workers", "1"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=inside, check=True, text=True)
+    os.close(inside)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert re.search(r"\d+/40 \[00:0\d<00:\d\d, .*(file/s|s/file)", shown)
+    assert "indexed 40 of 40 images" in done.stdout
 
 
 def test_formats_are_listed(folder):

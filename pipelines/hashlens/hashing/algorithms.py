@@ -1,8 +1,8 @@
 """The table of algorithms: names, parameters, number of bits, and reduced decoding.
 
-The reduced size of each, for the fast grade, is the smallest of 32, 64, 128 and 256 at which the
+The reduced size of each, for the fast grade, is the smallest of 32, 64, 128 and 256 at which 64-bit
 fingerprints of photographs differ from those of the full decode by less than half a bit on
-average; benchmarks/grades.py measures that.
+average; benchmarks/grades.py measures that. With 256 bits, it is less than one.
 """
 
 from __future__ import annotations
