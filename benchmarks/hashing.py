@@ -76,6 +76,19 @@ def twelve_megapixels(photos: list[Path], folder: Path, count: int = 60) -> Path
     return folder
 
 
+def million(photos: list[Path], folder: Path) -> Path:
+    """Make a million names of a few tiny JPEGs."""
+    tiny = [folder.parent / f"tiny{number}.jpg" for number in range(20)]
+    for path, photo in zip(tiny, photos, strict=False):
+        Image.open(photo).convert("RGB").resize((64, 48)).save(path)
+    for number in range(1_000_000):
+        target = folder / f"{number // 1000:03}" / f"{number % 1000:03}.jpg"
+        if number % 1000 == 0:
+            target.parent.mkdir(parents=True)
+        os.link(tiny[number % len(tiny)], target)
+    return folder
+
+
 def run(command: list[str | Path]) -> tuple[float, str]:
     """Run a command; return its seconds and its output."""
     began = time.perf_counter()
@@ -333,6 +346,7 @@ def memory(folders: dict[str, Path], scratch: Path) -> None:
         for name, command in {
             "`hashlens hash`": [HASHLENS, "hash", folder],
             "`hashlens index`": [HASHLENS, "index", folder, "--index", index],
+            "`hashlens index`, nothing new": [HASHLENS, "index", folder, "--index", index],
         }.items():
             lines.append(f"| {name} | {what} | {most_memory(command) / 1e6:.0f} |")
     record("Hashing: memory", COMMAND, "\n".join(lines))
@@ -387,7 +401,9 @@ def main() -> None:
         if "index" in asked.only:
             indexing(ten_thousand, scratch, asked.rounds)
         if "memory" in asked.only:
-            memory({"10,000 small": ten_thousand, "60 of 12 megapixels": large}, scratch)
+            many = million(photos, scratch / "million")
+            folders = {"10,000 small": ten_thousand, "60 of 12 megapixels": large}
+            memory({**folders, "1,000,000 of 64 x 48 pixels": many}, scratch)
         if "scan" in asked.only:
             scanning(photos, scratch)
         if "core" in asked.only:
