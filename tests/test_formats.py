@@ -70,7 +70,7 @@ def test_every_format_that_is_read_is_known_to_pillow():
         if item.readable and not item.package:
             assert item.name in Image.OPEN
             for ending in set(item.extensions) & set(Image.registered_extensions()):
-                assert Image.registered_extensions()[ending] in (item.name, "BMP", "JPEG")
+                assert Image.registered_extensions()[ending] in (item.name, "BMP", "JPEG", "MPO")
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,7 @@ class Format(NamedTuple):
         """Return what reads the format, or how to install that."""
         if not self.package:
             return "Pillow" if self.readable else f"a Pillow built with {self.feature}"
-        name = self.package.replace("_", "-")
-        return name if self.readable else f"pip install 'hashlens[{self.extra}]'"
+        return self.package if self.readable else f"pip install 'hashlens[{self.extra}]'"
 
 
 # What cameras, phones, scanners and the web write.
@@ -53,10 +52,9 @@ FORMATS = (
     Format("GIF", (".gif",), popular=True),
     Format("HEIF", (".heic", ".heif"), popular=True, package="pillow_heif", extra="heif"),
     Format("ICO", (".ico",)),
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), popular=True, feature="jpg"),
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), popular=True, feature="jpg"),
     Format("JPEG2000", (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"), feature="jpg_2000"),
     Format("JXL", (".jxl",), package="pillow_jxl", extra="jxl"),
-    Format("MPO", (".mpo",), feature="jpg"),
     Format("PCX", (".pcx",)),
     Format("PNG", (".png", ".apng"), popular=True, feature="zlib"),
     Format("PPM", (".pbm", ".pgm", ".ppm", ".pnm")),
