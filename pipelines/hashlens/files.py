@@ -105,12 +105,12 @@ def use_simplejpeg() -> bool:
         try:
             import simplejpeg  # noqa: PLC0415
         except ImportError:
-            return False
+            simplejpeg = False
         _simplejpeg = simplejpeg
-    return True
+    return bool(_simplejpeg)
 
 
-_simplejpeg: Any = None
+_simplejpeg: Any = None  # not asked for; False: not installed, which is not tried for every file
 
 
 def _opened(source: Source, name: str | None) -> tuple[Image.Image, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os.path import abspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -22,77 +22,73 @@ MOST_SKIPPED = 20  # of a reason, that are listed
 MATCH_COLUMNS = ("distance", "similarity", "path", "width", "height", "bytes")
 
 
-def _index_option(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--index",
-        "directory",
-        default=".hashlens",
-        show_default=True,
-        metavar="DIR",
-        help="Directory of the index.",
-    )(function)
+Decorator: TypeAlias = "Callable[[Callable[..., None]], Callable[..., None]]"
 
 
-def _format_option(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--format",
-        "style",
-        type=click.Choice(FORMATS, case_sensitive=False),
-        default="table",
-        show_default=True,
-        help="How to print the result.",
-    )(function)
+def _all(*decorators: Decorator) -> Decorator:
+    """Put several options into one, in their order."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
 
 
-def _files_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of commands that read files."""
-    options = (
-        click.option(
-            "--ext",
-            "endings",
-            multiple=True,
-            metavar="EXT",
-            help="In folders, only files with this extension; repeatable.",
-        ),
-        click.option(
-            "--only-popular-extensions",
-            "popular",
-            is_flag=True,
-            help=f"In folders, only files with {', '.join(sorted(POPULAR))}.",
-        ),
-        click.option(
-            "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _hash_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how pictures are hashed."""
-    options = (
-        click.option(
-            "--set",
-            "params",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Parameter of the hash, such as hash_size=16; repeatable.",
-        ),
-        click.option(
-            "--grade",
-            type=click.Choice(["fast", "exact"]),
-            help="fast: JPEG decoded at a reduced size; exact: ImageHash's bits (fast).",
-        ),
-        click.option(
-            "--upright/--as-decoded",
-            default=None,
-            help="As a person sees it, or without EXIF orientation and on no white (upright).",
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+_index_option = click.option(
+    "--index",
+    "directory",
+    default=".hashlens",
+    show_default=True,
+    metavar="DIR",
+    help="Directory of the index.",
+)
+_format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMATS, case_sensitive=False),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+_files_options = _all(
+    click.option(
+        "--ext",
+        "endings",
+        multiple=True,
+        metavar="EXT",
+        help="In folders, only files with this extension; repeatable.",
+    ),
+    click.option(
+        "--only-popular-extensions",
+        "popular",
+        is_flag=True,
+        help=f"In folders, only files with {', '.join(sorted(POPULAR))}.",
+    ),
+    click.option(
+        "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
+    ),
+)
+_hash_options = _all(
+    click.option(
+        "--set",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Parameter of the hash, such as hash_size=16; repeatable.",
+    ),
+    click.option(
+        "--grade",
+        type=click.Choice(["fast", "exact"]),
+        help="fast: JPEG decoded at a reduced size; exact: ImageHash's bits (fast).",
+    ),
+    click.option(
+        "--upright/--as-decoded",
+        default=None,
+        help="As a person sees it, or without EXIF orientation and on no white (upright).",
+    ),
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
