@@ -112,6 +112,7 @@ class TestOpenImage:
             "text.jpg": (b"hello", "not an image in a format that Pillow can read"),
             "short.jpg": (jpeg[: len(jpeg) // 2], "truncated"),
             "header.jpg": (jpeg[:30], "cannot be read as an image"),
+            "start.jpg": (jpeg[:3], "its header is damaged"),
             "lies.png": (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, ""),
         }
         for name, (data, reason) in broken.items():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from pathlib import Path
 
@@ -148,6 +149,14 @@ class TestDrafts:
                 assert ours[1:] == theirs[1:]
                 assert ours.image.mode == theirs.image.mode
                 assert np.array_equal(np.asarray(ours.image), np.asarray(theirs.image))
+
+    def test_are_made_without_simplejpeg_which_is_asked_for_once(self, monkeypatch):
+        monkeypatch.setattr(files_module, "_simplejpeg", None)
+        monkeypatch.setitem(sys.modules, "simplejpeg", None)  # as if it were not installed
+        assert not files_module.use_simplejpeg()
+        monkeypatch.delitem(sys.modules, "simplejpeg")
+        assert not files_module.use_simplejpeg()
+        assert decode(jpeg(large(1)), draft=("L", 32)).image.size == (81, 53)
 
     def test_of_damaged_files_are_refused_alike(self):
         data = jpeg(large(4))

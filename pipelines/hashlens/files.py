@@ -193,6 +193,8 @@ def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
             return _from_array(source)
     except ImageError:
         raise
+    except SyntaxError as error:  # what Pillow's readers say of a header
+        raise ImageError(name, "cannot be read as an image: its header is damaged") from error
     except Image.DecompressionBombError as error:
         raise ImageError(name, f"too many pixels: {_cause(error)}") from error
     except Exception as error:
