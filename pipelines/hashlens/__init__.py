@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hashlens.metrics import distance as distance
     from hashlens.metrics import similarity as similarity
     from hashlens.model import Duplicates as Duplicates
+    from hashlens.model import Explanation as Explanation
     from hashlens.model import FingerprintError as FingerprintError
     from hashlens.model import HashlensError as HashlensError
     from hashlens.model import ImageError as ImageError
@@ -41,6 +42,7 @@ _HOMES = {
     "metrics": ("distance", "similarity"),
     "model": (
         "Duplicates",
+        "Explanation",
         "FingerprintError",
         "HashlensError",
         "ImageError",

@@ -10,9 +10,11 @@ configuration: so nothing but a name is written into a saved index, and it opens
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from io import BytesIO
 from itertools import count
 from typing import Any
@@ -23,11 +25,12 @@ from txtai.database.encoder import Encoder
 from txtai.database.sqlite import SQLite as TxtaiSQLite
 
 from hashlens import sql
+from hashlens.planner import in_order
+from hashlens.pushdown import Pushdown
+from hashlens.readers import Readers
 from hashlens.rows import NUMBERS
 from hashlens.settings import KEY
 
-# A scan of a large index by another process may take longer than SQLite's own five seconds.
-BUSY_MILLISECONDS = 60_000
 _numbers = count()
 
 
@@ -53,6 +56,7 @@ class HashContent:
     config: dict[str, Any]
     connection: Any
     functions: list[tuple[str, int, Any, bool | None]] | None
+    path: str | None
     pending = False  # rows were written that are not committed
     skipped: frozenset[Any] = frozenset()
 
@@ -99,33 +103,47 @@ class HashContent:
 
     def save(self, path: str) -> None:
         """Commit, or copy to another path."""
+        commits = self.path in (None, path)
         super().save(path)  # type: ignore[misc]
-        self.pending = False
+        if commits:
+            self.pending = False
 
 
-class SQLite(HashContent, TxtaiSQLite):  # type: ignore[misc]
-    """txtai's SQLite with our functions, in which an idle reader does not block a writer."""
+class SQLite(Pushdown, Readers, HashContent, TxtaiSQLite):  # type: ignore[misc]
+    """txtai's SQLite with our functions, for many threads, in which distances are quick."""
 
     def addfunctions(self) -> None:
-        """Register the functions of the configuration, then ours; wait for slow readers."""
+        """Register the functions of the configuration, then ours."""
         super().addfunctions()
-        self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         for name, function in self.ours.items():
             self.connection.create_function(name, -1, function, deterministic=True)
 
-    def query(self, *args: Any) -> Any:
-        """Run a query, and end the transaction that txtai leaves it in.
 
-        A reader would hold its lock for as long as it is open, and no writer could commit.
-        """
-        try:
-            return super().query(*args)
-        finally:
-            if not self.pending:
-                self.connection.commit()
+class InTurns:
+    """Mixed into a txtai database with one connection: its threads take turns."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._mutex = threading.RLock()
+        super().__init__(config)  # type: ignore[call-arg]
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return an attribute; the methods of a database wait for each other."""
+        found = super().__getattribute__(name)
+        if name not in _IN_TURNS:
+            return found
+        mutex = self._mutex
+
+        def waiting(*args: Any, **options: Any) -> Any:
+            with mutex:
+                return found(*args, **options)
+
+        return waiting
 
 
-class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
+_IN_TURNS = frozenset(["search", "count", "ids", "insert", "delete", "save", "close"])
+
+
+class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
     """txtai's DuckDB with our functions, typed and total.
 
     As txtai registers them, functions would give text, which sorts 10 before 2, and NULL for
@@ -172,7 +190,15 @@ class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
         super().save(path)
         self._begin_anew()
 
-    def query(self, *args: Any) -> Any:
+    @cached_property
+    def aggregates(self) -> frozenset[str]:
+        """Return the functions that make one row of many."""
+        found = self.connection.execute(
+            "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
+        )
+        return frozenset(name for (name,) in found.fetchall())
+
+    def query(self, query: Any, *args: Any) -> Any:
         """Run a query, on what is committed by now, and give the types that SQLite gives.
 
         Where it fails, the transaction that it aborted is begun anew.
@@ -181,7 +207,7 @@ class DuckDB(HashContent, TxtaiDuckDB):  # type: ignore[misc]
             self._begin_anew()  # rows of a temporary database may as well be kept: no one sees it
             self.pending = False
         try:
-            return _plain(super().query(*args))
+            return _plain(super().query(in_order(query, self.aggregates), *args))
         except Exception:
             if not self.pending:
                 self.connection.rollback()

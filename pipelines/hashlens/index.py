@@ -22,6 +22,7 @@ from hashlens.directory import config_of, exists
 from hashlens.metrics import total_similarity
 from hashlens.model import (
     Duplicates,
+    Explanation,
     IndexingError,
     Match,
     ParameterError,
@@ -33,7 +34,7 @@ from hashlens.model import (
 from hashlens.rows import LOW_INFORMATION
 from hashlens.settings import CONTENTS, Settings, require_engine, require_same, settings_of
 from hashlens.sql import check_fingerprint, check_query, hash_parameters, normalize
-from hashlens.store import Store
+from hashlens.store import MOST_ROWS, Store
 from hashlens.update import update
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 Paths = Iterable["str | os.PathLike[str]"]
 
 DEFAULT_PATH = ".hashlens"
-MOST_ROWS = 2**62  # databases count in 64 bits
 _MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, information, file_digest"
 
 
@@ -216,20 +216,15 @@ class ImageIndex:
         hash of the column that it is compared with. Raises QueryError for a query that cannot run,
         or a hash in it that does not fit the column.
         """
-        if not isinstance(parameters, Mapping | None):
-            msg = f"parameters are given by name, in a dict, not as {parameters!r}"
-            raise QueryError(msg)
-        line = normalize(query)
-        digits = self.settings.digits
-        columns = hash_parameters(line, digits)
-        bound = {
-            name: self.fingerprint(value, columns.get(name, "text"))
-            if isinstance(value, (Path, Image.Image))
-            else value
-            for name, value in (parameters or {}).items()
-        }
-        check_query(line, bound, digits=digits, metric=self.settings.metric)
+        line, bound = self._checked(query, parameters)
         return self._store.query(line, bound, None if limit is None else _at_least_one(limit))
+
+    def explain(
+        self, query: str, parameters: Mapping[str, Any] | None = None, *, limit: int | None = None
+    ) -> Explanation:
+        """Run a query as `sql` does, and tell which way it went: packed codes or full scan."""
+        line, bound = self._checked(query, parameters)
+        return self._store.explain(line, bound, None if limit is None else _at_least_one(limit))
 
     def duplicates(self) -> list[Duplicates]:
         """Return the groups of images with one and the same fingerprint, sorted by path.
@@ -298,6 +293,25 @@ class ImageIndex:
                 msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
                 raise QueryError(msg) from error
         return self.fingerprint(query)
+
+    def _checked(
+        self, query: str, parameters: Mapping[str, Any] | None
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a query on one line and its parameters, fingerprints for pictures."""
+        if not isinstance(parameters, Mapping | None):
+            msg = f"parameters are given by name, in a dict, not as {parameters!r}"
+            raise QueryError(msg)
+        line = normalize(query)
+        digits = self.settings.digits
+        columns = hash_parameters(line, digits)
+        bound = {
+            name: self.fingerprint(value, columns.get(name, "text"))
+            if isinstance(value, (Path, Image.Image))
+            else value
+            for name, value in (parameters or {}).items()
+        }
+        check_query(line, bound, digits=digits, metric=self.settings.metric)
+        return line, bound
 
     def _match(self, row: dict[str, Any], wanted: str) -> Match:
         alike = total_similarity(wanted, row["text"], self.settings.metric)

@@ -96,3 +96,21 @@ class Duplicates:
 
     fingerprint: str
     paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which way a query went.
+
+    `way` is `packed codes` or `full scan`. Of a full scan, `reason` tells why. Of packed codes,
+    `column`, `constant` and `metric` are those of the distance that was answered from memory,
+    for so many `rows`; the query itself then ran over the `candidates`.
+    """
+
+    way: str
+    reason: str = ""
+    column: str = ""
+    constant: str = ""
+    metric: str = ""
+    rows: int = 0
+    candidates: int = 0

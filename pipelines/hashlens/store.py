@@ -34,11 +34,12 @@ from hashlens.directory import (
     write_config,
 )
 from hashlens.host import Host, host, needs_models
-from hashlens.model import HashlensError, IndexingError, QueryError
+from hashlens.model import Explanation, HashlensError, IndexingError, QueryError
 from hashlens.rows import Document, Row
 from hashlens.settings import KEY
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
+MOST_ROWS = 2**62  # databases count in 64 bits
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
 
@@ -58,7 +59,7 @@ class Known(NamedTuple):
 
 
 class Store:
-    """The one holder of a txtai `Embeddings`, open on a directory; one thread at a time."""
+    """The one holder of a txtai `Embeddings`, open on a directory; for many threads."""
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
@@ -111,20 +112,15 @@ class Store:
 
         txtai's own default is 3 rows.
         """
-        with self._mutex:
-            database = self._database()
-            limit = max(int(database.count()), 1) if limit is None else limit
-            try:
-                rows: list[dict[str, Any]] = self._embeddings.search(
-                    query, limit, parameters=dict(parameters or {}) or None
-                )
-            except Exception as error:
-                if INTERRUPTED in str(error):
-                    raise KeyboardInterrupt from error
-                cause = " ".join(str(error).split())
-                msg = f"the query failed: {cause}; it was {query!r}"
-                raise QueryError(msg) from error
-            return rows
+        return self._search(query, parameters, limit)[0]
+
+    def explain(
+        self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
+    ) -> Explanation:
+        """Run a query and tell which way it went; raises QueryError."""
+        database = self._search(query, parameters, limit)[1]
+        other = Explanation("full scan", reason="this content database has no packed codes")
+        return getattr(database, "explanation", other)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -192,6 +188,31 @@ class Store:
             self._is_closed = True
             if self._embeddings is not None:
                 self._embeddings.close()
+
+    def _search(
+        self, query: str, parameters: Mapping[str, Any] | None, limit: int | None
+    ) -> tuple[list[dict[str, Any]], Any]:
+        """Return the rows of a query, and the database that gave them."""
+        while True:
+            with self._mutex:
+                database, embeddings = self._database(), self._embeddings
+            try:
+                # Without sub-indexes no limit costs anything; with them it is what they look for.
+                most = (database.count() or 1) if embeddings.indexes else MOST_ROWS
+                most = most if limit is None else limit
+                bound = dict(parameters or {}) or None
+                rows: list[dict[str, Any]] = embeddings.search(query, most, parameters=bound)
+            except Exception as error:
+                if embeddings is self._embeddings:
+                    if INTERRUPTED in str(error):
+                        raise KeyboardInterrupt from error
+                    cause = " ".join(str(error).split())
+                    msg = f"the query failed: {cause}; it was {query!r}"
+                    raise QueryError(msg) from error
+            else:
+                if embeddings is self._embeddings:
+                    return rows, database
+            # Another thread has opened the index anew meanwhile, and closed this one.
 
     def _database(self) -> Any:
         if self._is_closed:
@@ -266,9 +287,10 @@ class Store:
         )
 
     def _reload(self) -> None:
-        # Close rolls back what was not committed.
-        self._embeddings.close()
+        # Close rolls back what was not committed. Queries of other threads go on with the new.
+        before = self._embeddings
         self._open()
+        before.close()
 
 
 def _require_like(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:

@@ -1,0 +1,80 @@
+"""Packed codes: fingerprints as rows of 64-bit words.
+
+An array of codes has shape `(n, words)` and dtype uint64; `(n,)` will do for one word. Hex digits
+fill the words from the right, as in a number. It is scanned word by word, so it is kept with each
+word's column in one piece (Fortran order); any other order gives the same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.model import FingerprintError, ParameterError
+
+Codes = NDArray[np.uint64]
+DIGITS_PER_WORD = 16
+
+
+def words(digits: int) -> int:
+    """Return how many words hold so many hex digits."""
+    return -(-digits // DIGITS_PER_WORD)
+
+
+def pack(fingerprints: Sequence[str]) -> Codes:
+    """Pack fingerprints, all of one length, to codes; upper and lower case are the same bits.
+
+    Raises FingerprintError, naming the first that is not hex or is of another length.
+    """
+    digits = len(fingerprints[0]) if fingerprints else DIGITS_PER_WORD
+    packed = pack_joined("".join(fingerprints).lower(), digits)
+    if packed is None or any(len(item) != digits for item in fingerprints):
+        good = (isinstance(item, str) and len(item) == digits for item in fingerprints)
+        bad = next(
+            item
+            for item, fits in zip(fingerprints, good, strict=True)
+            if not fits or pack_joined(item.lower(), digits) is None
+        )
+        msg = f"cannot pack {bad!r}: expected {digits} hex digits, as in {fingerprints[0]!r}"
+        raise FingerprintError(msg)
+    return packed
+
+
+def pack_joined(joined: str, digits: int) -> Codes | None:
+    """Pack one text of many fingerprints; None where not all is lower-case hex of that length."""
+    if digits <= 0 or len(joined) % digits or not joined.isascii() or joined != joined.lower():
+        return None
+    width = words(digits) * DIGITS_PER_WORD
+    if width != digits:
+        pieces = (joined[at : at + digits] for at in range(0, len(joined), digits))
+        joined = "".join(piece.zfill(width) for piece in pieces)
+    try:
+        raw = bytes.fromhex(joined)
+    except ValueError:
+        return None
+    if len(raw) * 2 != len(joined):  # fromhex passes over white space
+        return None
+    return np.asfortranarray(np.frombuffer(raw, ">u8").astype(np.uint64).reshape(-1, words(digits)))
+
+
+def unpack(codes: Codes, digits: int) -> list[str]:
+    """Return the fingerprints of codes: lower-case hex of so many digits."""
+    rows = as_codes(codes)
+    width = rows.shape[1] * DIGITS_PER_WORD
+    joined = np.ascontiguousarray(rows).astype(">u8").tobytes().hex()
+    return [joined[at + width - digits : at + width] for at in range(0, len(joined), width)]
+
+
+def as_codes(codes: Any) -> Codes:
+    """Return codes in shape (n, words), each word's column in one piece; copies where it must.
+
+    Raises ParameterError for what is no array of codes.
+    """
+    if not isinstance(codes, np.ndarray) or codes.dtype != np.uint64 or codes.ndim not in (1, 2):
+        found = f"{codes.dtype} {codes.shape}" if isinstance(codes, np.ndarray) else repr(codes)
+        msg = f"codes are a uint64 array of shape (n,) or (n, words), not {found}"
+        raise ParameterError(msg)
+    return np.asfortranarray(codes[:, None] if codes.ndim == 1 else codes)

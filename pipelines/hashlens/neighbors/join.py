@@ -1,0 +1,331 @@
+"""All pairs of codes within a Hamming distance: exact, in bounded memory.
+
+>>> codes = np.array([0b0000, 0b0111, 0b0001, 0b0111], np.uint64)
+>>> [list(zip(block.a.tolist(), block.b.tolist())) for block in pairs(codes, 0)]
+[[(1, 3)]]
+>>> connected(codes, 1)
+Components(labels=array([0, 1, 0, 1]), pairs=2, overfull=())
+
+Equal codes are collapsed first: pictures of one colour all have the same, and a million of them
+have 5e11 pairs, which are never compared, and counted without being looked at. Few codes are
+compared all with all by numpy; more go to the bucket join of `hashlens.neighbors.compiled`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.model import ParameterError
+from hashlens.neighbors.codes import Codes, as_codes
+
+Ints = NDArray[np.int64]
+Distances = NDArray[np.uint16]
+Hits = tuple[Ints, Ints, Distances]  # numbers of distinct codes, and their distance
+
+SMALL = 450_000_000  # comparisons that numpy has done before numba is imported
+BLOCK = 1 << 18  # pairs at a time
+ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplied by it, a bit changes half of those above it
+TILE = 1 << 17  # comparisons of numpy at a time
+
+
+class Pairs(NamedTuple):
+    """A block of pairs: rows `a` and `b` (int64), and their distances in bits (uint16)."""
+
+    a: Ints
+    b: Ints
+    distance: Distances
+
+
+class Overfull(NamedTuple):
+    """How many buckets were left out because they hold so many (`size`) distinct codes."""
+
+    size: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Which codes hang together by pairs within a distance.
+
+    `labels` has the smallest row of its component for each row (int64), `pairs` is the exact
+    number of pairs, and `overfull` tells what a cap has left out, fullest first.
+    """
+
+    labels: Ints
+    pairs: int
+    overfull: tuple[Overfull, ...] = ()
+
+
+class _Distinct(NamedTuple):
+    """Distinct codes: the rows that have code k are `rows[starts[k] : starts[k + 1]]`, rising."""
+
+    codes: Codes
+    rows: Ints
+    starts: Ints
+
+
+class _Join(NamedTuple):
+    """All pairs of distinct codes within a distance, in blocks, and the sizes that a cap left."""
+
+    hits: Iterator[Hits]
+    overfull: tuple[int, ...]
+
+
+def pairs(codes: Codes, max_distance: int, *, max_bucket: int | None = None) -> Iterator[Pairs]:
+    """Yield all pairs of rows a < b at most `max_distance` bits apart, in blocks.
+
+    `codes` is a uint64 array (n,) or (n, words). Each pair comes once, in no certain order.
+    `max_bucket` is for codes so alike that the join would take too long: buckets of more distinct
+    codes are left out, and with them the pairs that meet nowhere else. Where all are compared with
+    all, there are no buckets. Raises ParameterError for an argument that cannot work.
+    """
+    columns, limit = _columns(codes), _limit(max_distance)
+    cap = _cap(max_bucket)
+    return _pairs(_distinct(columns), limit, cap)
+
+
+def pairs_between(first: Codes, second: Codes, max_distance: int) -> Iterator[Pairs]:
+    """Yield all pairs of a row of `first` and a row of `second` within a distance, as `pairs`.
+
+    Raises ParameterError for codes of unequal numbers of words, too.
+    """
+    ours, theirs, limit = _columns(first), _columns(second), _limit(max_distance)
+    if len(ours) != len(theirs):
+        msg = f"codes of {len(ours)} words cannot be joined with codes of {len(theirs)}"
+        raise ParameterError(msg)
+    return _pairs_between(_distinct(ours), _distinct(theirs), limit)
+
+
+def count_pairs(codes: Codes, max_distance: int) -> int:
+    """Count the pairs of rows at most `max_distance` bits apart; raises as `pairs`."""
+    columns, limit = _columns(codes), _limit(max_distance)
+    distinct = _distinct(columns)
+    sizes = np.diff(distinct.starts)
+    found = _join(distinct.codes, None, limit).hits
+    return _equal(sizes) + sum(_products(sizes, a, b) for a, b, _ in found)
+
+
+def connected(codes: Codes, max_distance: int, *, max_bucket: int | None = None) -> Components:
+    """Find what hangs together by pairs at most `max_distance` bits apart, holding no pairs.
+
+    Arguments and errors are those of `pairs`.
+    """
+    columns, limit = _columns(codes), _limit(max_distance)
+    distinct = _distinct(columns)
+    join = _join(distinct.codes, None, limit, _cap(max_bucket))
+    sizes = np.diff(distinct.starts)
+    total = _equal(sizes)
+    parents = np.arange(len(sizes))
+    for a, b, _ in _gathered(join.hits, len(sizes) // 2):
+        total += _products(sizes, a, b)
+        _unite(parents, a, b)
+    smallest = np.full(len(sizes), columns.shape[1])
+    np.minimum.at(smallest, parents, distinct.rows[distinct.starts[:-1]])
+    labels = np.empty(columns.shape[1], np.int64)
+    labels[distinct.rows] = np.repeat(smallest[parents], sizes)
+    overfull = sorted(Counter(join.overfull).items(), reverse=True)
+    return Components(labels, total, tuple(Overfull(*each) for each in overfull))
+
+
+def _columns(codes: Any) -> Codes:
+    """Return codes with one word of all in a row, (words, codes): as all is done here."""
+    if isinstance(codes, np.ndarray) and codes.ndim == 1:
+        codes = codes[:, None]
+    rows = as_codes(codes)
+    if not rows.shape[1]:
+        msg = f"codes have one word at least, not shape {rows.shape}"
+        raise ParameterError(msg)
+    return np.ascontiguousarray(rows.T)
+
+
+def _limit(max_distance: Any) -> int:
+    return _whole("max_distance", max_distance, 0)
+
+
+def _cap(max_bucket: Any) -> int | None:
+    return None if max_bucket is None else _whole("max_bucket", max_bucket, 1)
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        msg = f"{name} must be a whole number, {least} or more, not {value!r}"
+        raise ParameterError(msg)
+    return number
+
+
+def fold(codes: Codes) -> Codes:
+    """Return one word for each code: they differ in no more bits than the codes.
+
+    The words are turned before they are put together: rows of a picture that are alike would
+    cancel each other.
+    """
+    folded: Codes = codes[0]
+    for number, word in enumerate(codes[1:], 1):
+        turn = np.uint64(1 + 17 * number % 63)
+        folded = folded ^ (word << turn | word >> np.uint64(64) - turn)
+    return folded
+
+
+def _distinct(codes: Codes) -> _Distinct:
+    """Collapse equal codes."""
+    count = codes.shape[1]
+    mixed = codes[0]
+    for word in codes[1:]:
+        mixed = (mixed ^ mixed >> np.uint64(32)) * ODD ^ word
+    order = np.argsort(mixed)
+    ordered, new = _firsts(codes, order)
+    mixed = mixed[order]
+    if (new[1:] & (mixed[1:] == mixed[:-1])).any():  # equal codes may stand apart
+        order = np.lexsort(codes)
+        ordered, new = _firsts(codes, order)
+    starts = np.append(np.flatnonzero(new), count)
+    if len(starts) <= count:  # some are equal: their rows are to rise
+        shared = np.flatnonzero(~(new & np.append(new[1:], True)))
+        order[shared] = np.sort(np.cumsum(new[shared]) * count + order[shared]) % count
+        ordered = ordered[:, new]
+    return _Distinct(ordered, order, starts)
+
+
+def _firsts(codes: Codes, order: Ints) -> tuple[Codes, NDArray[np.bool_]]:
+    """Return codes in some order, and which of them differ from the one before."""
+    ordered = codes.take(order, axis=1)
+    new = np.ones(len(order), bool)
+    np.any(ordered[:, 1:] != ordered[:, :-1], axis=0, out=new[1:])
+    return ordered, new
+
+
+def _pairs(distinct: _Distinct, limit: int, cap: int | None) -> Iterator[Pairs]:
+    for a, b in _equal_pairs(distinct):
+        yield Pairs(a, b, np.zeros(len(a), np.uint16))
+    hits = _join(distinct.codes, None, limit, cap).hits
+    for a, b, distance in _expanded(distinct, distinct, hits):
+        yield Pairs(np.minimum(a, b), np.maximum(a, b), distance)
+
+
+def _pairs_between(first: _Distinct, second: _Distinct, limit: int) -> Iterator[Pairs]:
+    hits = _join(first.codes, second.codes, limit).hits
+    yield from map(Pairs._make, _expanded(first, second, hits))
+
+
+def _equal_pairs(distinct: _Distinct) -> Iterator[tuple[Ints, Ints]]:
+    """Yield the pairs of rows with equal codes: each place with all that follow in its group."""
+    rows = distinct.rows
+    ends = np.repeat(distinct.starts[1:], np.diff(distinct.starts))
+    for place, following in _counted(ends - np.arange(1, len(rows) + 1)):
+        yield rows[place], rows[place + 1 + following]
+
+
+def _expanded(first: _Distinct, second: _Distinct, found: Iterator[Hits]) -> Iterator[Hits]:
+    """Yield the pairs of rows for pairs of distinct codes, in blocks of bounded size."""
+    if all(each.codes.shape[1] == len(each.rows) for each in (first, second)):
+        for a, b, distance in found:
+            yield first.rows[a], second.rows[b], distance
+        return
+    sizes, others = np.diff(first.starts), np.diff(second.starts)
+    for a, b, distance in found:
+        for pair, number in _counted(sizes[a] * others[b]):
+            one, other = np.divmod(number, others[b[pair]])
+            yield (
+                first.rows[first.starts[a[pair]] + one],
+                second.rows[second.starts[b[pair]] + other],
+                distance[pair],
+            )
+
+
+def _counted(sizes: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Yield (i, 0), (i, 1), ... (i, sizes[i] - 1) for each i, in blocks of two arrays."""
+    ends = np.cumsum(sizes)
+    for start in range(0, int(ends[-1]) if len(ends) else 0, BLOCK):
+        flat = np.arange(start, min(start + BLOCK, int(ends[-1])))
+        which = np.searchsorted(ends, flat, side="right")
+        yield which, flat - (ends - sizes)[which]
+
+
+def _equal(sizes: Ints) -> int:
+    """Count the pairs of rows with equal codes."""
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _products(sizes: Ints, a: Ints, b: Ints) -> int:
+    """Count the pairs of rows for pairs of distinct codes."""
+    return int((sizes[a] * sizes[b]).sum())
+
+
+def _gathered(hits: Iterator[Hits], least: int) -> Iterator[Hits]:
+    """Put small blocks together: what is done for each block then weighs less."""
+    held: list[Hits] = []
+    count = 0
+    for block in hits:
+        held.append(block)
+        count += len(block[0])
+        if count > least:
+            yield _together(held)
+            held, count = [], 0
+    if held:
+        yield _together(held)
+
+
+def _together(blocks: list[Hits]) -> Hits:
+    a, b, distance = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
+    return a, b, distance
+
+
+def _unite(parents: Ints, a: Ints, b: Ints) -> None:
+    """Unite the sets of pairs; in `parents` each number has that of its set, before and after."""
+    while True:
+        a, b = parents[a], parents[b]
+        apart = a != b
+        if not apart.any():
+            return
+        a, b = a[apart], b[apart]
+        # Each set hangs itself below the smallest that it is to be united with.
+        np.minimum.at(parents, np.maximum(a, b), np.minimum(a, b))
+        while not np.array_equal(above := parents[parents], parents):
+            parents[:] = above
+
+
+def _join(first: Codes, second: Codes | None, limit: int, cap: int | None = None) -> _Join:
+    """Find all pairs of distinct codes within a distance; `second` is None for a self-join.
+
+    A cap leaves out the buckets with more codes; comparing all with all has no buckets.
+    """
+    limit = min(limit, 64 * len(first))
+    count = first.shape[1]
+    comparisons = count * (count // 2 if second is None else second.shape[1])
+    if comparisons <= SMALL:
+        return _Join(_compared(first, second, limit), ())
+    # Imported here: with numba it takes as long as all those comparisons.
+    from hashlens.neighbors import compiled  # noqa: PLC0415
+
+    plan = compiled.plan(first, second, limit, cap)
+    return _Join(compiled.close_pairs(first, second, limit, plan, cap), plan.overfull)
+
+
+def _compared(first: Codes, second: Codes | None, limit: int) -> Iterator[Hits]:
+    """Compare all with all, in numpy; yield pairs of numbers a < b in a self-join."""
+    others = first if second is None else second
+    ones, screen = fold(first), fold(others)
+    step = max(1, TILE // max(1, others.shape[1]))
+    for start in range(0, first.shape[1], step):
+        low = start if second is None else 0
+        near = np.bitwise_count(ones[start : start + step, None] ^ screen[low:]) <= limit
+        found = np.flatnonzero(near)
+        a, b = np.divmod(found, len(screen) - low)
+        if second is None:
+            a, b = a[a < b], b[a < b]
+        a, b = a + start, b + low
+        distance = np.bitwise_count(first[:, a] ^ others[:, b]).sum(axis=0, dtype=np.uint16)
+        close = distance <= limit
+        if close.any():
+            yield a[close], b[close], distance[close]

@@ -1,0 +1,241 @@
+"""Many readers of one SQLite index: each at work has a connection of its own.
+
+txtai has one connection and one cursor to a database, which crash when threads share them. Here
+the two belong to whoever is at work: a reader borrows a pair, and sees what is committed, in one
+transaction from its first statement to its last. The thread that has written more reads with the
+writer's pair and sees that too. An index that was never saved has only that pair; its readers
+take turns.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+from hashlens.packed import Packed
+
+# A scan of a large index by another process may take longer than SQLite's own five seconds.
+BUSY_MILLISECONDS = 60_000
+SECONDS_AT_GATE = 0.1  # then a reader looks again whether there is a writer
+MOST_IDLE = 16  # connections that are kept for the next reader
+
+
+class Gate:
+    """Lets the readers of one file, in this process, in; where a writer is at work, in batches.
+
+    SQLite gives a lock for reading at once where another connection of the process has one, past
+    the writers of other processes who wait for it. So while a transaction is being written, which
+    its journal tells, readers wait for those before them to be done; then SQLite has them wait for
+    the writer, if it is ready to commit.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._journal = f"{file}-journal"
+        self._changed = threading.Condition()
+        self._inside = self._batch = 0
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Be a reader."""
+        with self._changed:
+            batch = self._batch
+            while self._inside and self._batch == batch and os.path.exists(self._journal):
+                self._changed.wait(SECONDS_AT_GATE)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                if not self._inside:
+                    self._batch += 1
+                    self._changed.notify_all()
+
+    @staticmethod
+    @cache
+    def of(file: str) -> Gate:
+        """Return the gate of a file: one for all who read it."""
+        return Gate(file)
+
+
+class Pair:
+    """A connection and its cursor."""
+
+    connection: Any = None
+    cursor: Any = None
+    seen: tuple[int, int] = (-1, -1)  # its data_version, and the version of the index then
+
+
+class Readers:
+    """Mixed into txtai's SQLite, over its `connection` and `cursor`."""
+
+    path: str | None
+    pending: bool
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.packed = Packed()
+        self._own = threading.local()
+        self._writers = Pair()
+        self._mutex = threading.RLock()  # held by whoever uses the writer's pair
+        self._idle: list[Pair] = []
+        self._writer: int | None = None  # the thread with rows that are not committed
+        self._file: str | None = None
+        super().__init__(config)  # type: ignore[call-arg]
+
+    @property
+    def connection(self) -> Any:
+        """Return the connection of whoever asks."""
+        return self._pair.connection
+
+    @connection.setter
+    def connection(self, connection: Any) -> None:
+        self._pair.connection = connection
+
+    @property
+    def cursor(self) -> Any:
+        """Return the cursor of whoever asks."""
+        return self._pair.cursor
+
+    @cursor.setter
+    def cursor(self, cursor: Any) -> None:
+        self._pair.cursor = cursor
+
+    @property
+    def version(self) -> int | None:
+        """Return how often the database was committed to; None for what is not committed."""
+        if self._pair is self._writers:
+            return None
+        version = _pragma(self.cursor, "user_version")
+        data_version, before = self._pair.seen
+        self._pair.seen = (_pragma(self.cursor, "data_version"), version)
+        if version == before and self._pair.seen[0] != data_version:
+            self.packed.forget(version)
+        return version
+
+    def addfunctions(self) -> None:
+        """Register functions, and wait for others where the file is locked."""
+        super().addfunctions()  # type: ignore[misc]
+        self.connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        # A large transaction would write pages before its end, and shut all readers out.
+        self.connection.execute("PRAGMA cache_spill = OFF")
+
+    def load(self, path: str) -> None:
+        """Open a database."""
+        super().load(path)  # type: ignore[misc]
+        self._file = os.path.realpath(path)
+
+    def search(self, *args: Any, **options: Any) -> Any:
+        """Run a query."""
+        with self._reading():
+            return super().search(*args, **options)  # type: ignore[misc]
+
+    def ids(self, ids: list[Any]) -> Any:
+        """Return the row numbers of some ids."""
+        with self._reading():
+            return super().ids(ids)  # type: ignore[misc]
+
+    def count(self) -> int:
+        """Count the rows."""
+        with self._reading():
+            return int(super().count())  # type: ignore[misc]
+
+    def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
+        """Insert rows."""
+        with self._writing():
+            super().insert(documents, index)  # type: ignore[misc]
+            self.packed.step()
+
+    def delete(self, ids: list[Any]) -> None:
+        """Delete rows."""
+        with self._writing():
+            gone = super().ids(ids) if self.connection else []  # type: ignore[misc]
+            super().delete(ids)  # type: ignore[misc]
+            self.packed.step(number for number, _ in gone)
+
+    def reindex(self, config: dict[str, Any]) -> Iterator[Any]:
+        """Yield all rows, with other numbers."""
+        with self._writing():
+            yield from super().reindex(config)  # type: ignore[misc]
+            self.packed.step(None)
+
+    def save(self, path: str) -> None:
+        """Commit, or copy to another path."""
+        with self._mutex:
+            commits = self.path in (None, path)
+            if commits and self.pending and self.connection:
+                before = _pragma(self.cursor, "user_version")
+                self.cursor.execute(f"PRAGMA user_version = {before + 1}")
+                self.packed.commit(before, before + 1)
+            super().save(path)  # type: ignore[misc]
+            if commits:
+                self._writer, self._file = None, os.path.realpath(path)
+
+    def close(self) -> None:
+        """Close the connections; a reader at work closes its own when it is done."""
+        with self._mutex:
+            self._file = None
+            while self._idle:
+                self._idle.pop().connection.close()
+            super().close()  # type: ignore[misc]
+
+    @property
+    def _pair(self) -> Pair:
+        return getattr(self._own, "pair", None) or self._writers
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        file = self._file
+        if getattr(self._own, "pair", None):  # further out already
+            yield
+        elif file is None or self._writer == threading.get_ident():
+            with self._mutex:
+                try:
+                    yield
+                finally:
+                    if not self.pending and self.connection:
+                        self.connection.commit()
+        else:
+            with Gate.of(file).passed(), self._borrowed(file):
+                self.cursor.execute("BEGIN")
+                yield
+
+    @contextmanager
+    def _borrowed(self, file: str) -> Iterator[None]:
+        try:
+            self._own.pair = self._idle.pop()
+        except IndexError:
+            self._own.pair = Pair()
+            self.session(file)  # type: ignore[attr-defined]
+        pair = self._own.pair
+        try:
+            yield
+        finally:
+            self._own.pair = None
+            with suppress(sqlite3.Error):
+                pair.connection.rollback()  # a failed query leaves nothing behind
+            if self._file == file and len(self._idle) < MOST_IDLE:
+                self._idle.append(pair)
+            else:
+                pair.connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._mutex:
+            pair, self._own.pair = getattr(self._own, "pair", None), None
+            try:
+                if self.connection and not self.connection.in_transaction:
+                    self.cursor.execute("BEGIN IMMEDIATE")
+                    self.packed.begin(_pragma(self.cursor, "user_version"))
+                self.pending, self._writer = True, threading.get_ident()
+                yield
+            finally:
+                self._own.pair = pair
+
+
+def _pragma(cursor: Any, name: str) -> int:
+    return int(cursor.execute(f"PRAGMA {name}").fetchone()[0])

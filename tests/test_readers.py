@@ -1,0 +1,227 @@
+"""Many readers beside a writer: threads and processes, every answer checked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from txtai.database import SQLError
+from txtai.embeddings import Embeddings
+
+from hashlens import ImageIndex, QueryError
+from hashlens.metrics import hamming
+from hashlens.settings import Settings
+from hashlens.store import Store
+
+READERS = 16
+CHANGING = 20  # rows that each write replaces all at once
+STAYING = 300
+QUERY = "0123456789abcdef"
+# A writer, which states each generation in all of the changing rows, in one transaction.
+WRITER = """
+import sys, time
+from pathlib import Path
+from hashlens.store import Store
+sys.path.insert(0, {tests!r})
+from test_readers import generation
+store = Store.open(Path({path!r}))
+began, number = time.monotonic(), 0
+while time.monotonic() - began < {seconds}:
+    number += 1
+    with store.writing():
+        store.write(generation(number), ["gone"])
+store.close()
+print(number)
+"""
+
+
+def fingerprint(number: int) -> str:
+    return format(number * 0x9E3779B97F4A7C15 % 2**64, "016x")
+
+
+def generation(number: int) -> list[Any]:
+    """Return the changing rows of a generation: near the query, by as many bits as it says."""
+    text = format(int(QUERY, 16) ^ ((1 << number % 5) - 1), "016x")
+    return [
+        (f"new{row}", {"id": f"new{row}", "text": text, "path": "", "number": number}, None)
+        for row in range(CHANGING)
+    ]
+
+
+def make(path: Path) -> None:
+    """Make an index with rows that stay, and the first generation."""
+    store = Store.create(path, Settings.of({}).config())
+    rows = [
+        (f"old{n}", {"id": f"old{n}", "text": fingerprint(n), "path": "", "number": -1}, None)
+        for n in range(STAYING)
+    ]
+    with store.writing():
+        store.write([*rows, *generation(0)])
+    store.close()
+
+
+NEAREST = "select id, text, number, distance(text, :q) bits from txtai order by bits limit 25"
+RADIUS = "select id, number from txtai where distance(text, :q) <= 4"
+SCANNED = "select id, number, similarity(text, :q) s from txtai order by s desc limit 20"
+COUNTED = "select count(*) n from txtai"
+FAR = [hamming(fingerprint(n), QUERY) for n in range(STAYING)]
+
+
+def check(kind: int, rows: list[dict[str, Any]]) -> None:
+    """Check an answer: one generation, whole, in order, and the rows that stay."""
+    if kind == 3:
+        assert rows == [{"n": STAYING + CHANGING}]
+        return
+    changing = [row for row in rows if row["id"].startswith("new")]
+    assert len(changing) == CHANGING, rows
+    assert len({row["number"] for row in changing}) == 1, changing
+    if kind:
+        assert len(rows) == CHANGING
+        return
+    bits = [row["bits"] for row in rows]
+    assert bits == sorted(bits)
+    assert all(row["bits"] == hamming(row["text"], QUERY) for row in rows)
+    assert [row["id"] for row in changing] == [f"new{n}" for n in range(CHANGING)]
+    staying = [(row["bits"], row["id"]) for row in rows[CHANGING:]]
+    assert staying == [(FAR[n], f"old{n}") for n in sorted(range(STAYING), key=FAR.__getitem__)[:5]]
+
+
+def read(
+    search: Any, until: threading.Event, failures: list[BaseException], done: list[int]
+) -> None:
+    kinds = [NEAREST, RADIUS, SCANNED, COUNTED, NEAREST]
+    turn = 0
+    while not until.is_set():
+        try:
+            kind = turn % len(kinds)
+            check(kind % 4, search(kinds[kind], {} if kinds[kind] == COUNTED else {"q": QUERY}))
+            if not turn % 7:  # a bad query does no harm to those that follow
+                with pytest.raises((SQLError, QueryError)):
+                    search("select nonsense( from txtai", {})
+        except BaseException as error:  # noqa: BLE001  to be told by the test's own thread
+            failures.append(error)
+            return
+        turn += 1
+        done.append(1)
+
+
+def run_readers(searches: list[Any], write: Any) -> int:
+    """Run readers while something writes; return how many answers were checked."""
+    until, failures, done = threading.Event(), [], []  # type: ignore[var-annotated]
+    threads = [
+        threading.Thread(target=read, args=(searches[n % len(searches)], until, failures, done))
+        for n in range(READERS)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        write()
+    finally:
+        until.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+    return len(done)
+
+
+def test_sixteen_threads_and_a_process_read_while_another_process_writes_for_a_minute(tmp_path):
+    path = tmp_path / "index"
+    make(path)
+    stock = Embeddings()
+    stock.load(str(path))
+    code = WRITER.format(tests=str(Path(__file__).parent), path=str(path), seconds=60)
+    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+    def write() -> None:
+        """Read from processes of their own, as long as the writer is at work."""
+        while writer.poll() is None:
+            command = [
+                Path(sys.executable).with_name("hashlens"), "sql", NEAREST, "--index", path,
+                "--param", f"q={QUERY}", "--format", "json",
+            ]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert not done.returncode, done.stderr
+            check(0, json.loads(done.stdout))
+
+    with ImageIndex.open(path) as index:
+        checked = run_readers(
+            [index.sql, lambda query, given: stock.search(query, 30, parameters=given)], write
+        )
+    stock.close()
+    written = int(writer.communicate()[0])
+    assert not writer.returncode
+    assert written > 20
+    assert checked > 1000
+
+
+def test_threads_read_while_a_thread_of_the_same_index_writes(tmp_path):
+    path = tmp_path / "index"
+    make(path)
+    with ImageIndex.open(path) as index:
+
+        def write() -> None:
+            until = time.monotonic() + 5
+            number = 0
+            while time.monotonic() < until:
+                number += 1
+                with index._store.writing():
+                    index._store.write(generation(number))
+
+        assert run_readers([index.sql], write) > 100
+
+
+def test_an_index_that_was_never_saved_is_read_by_threads_in_turns():
+    embeddings = Embeddings(content="hashlens.database.SQLite", keyword=False, defaults=False)
+    rows = [(f"old{n}", {"text": fingerprint(n), "number": -1}, None) for n in range(STAYING)]
+    embeddings.index([*rows, *generation(0)])
+    checked = run_readers(
+        [lambda query, given: embeddings.search(query, 30, parameters=given)],
+        lambda: time.sleep(2),
+    )
+    assert checked > 100
+    embeddings.close()
+
+
+def test_the_thread_that_wrote_sees_its_rows_and_others_what_is_saved(tmp_path):
+    path = tmp_path / "index"
+    make(path)
+    embeddings = Embeddings()
+    embeddings.load(str(path))
+    assert embeddings.search(COUNTED) == [{"n": STAYING + CHANGING}]
+    embeddings.upsert([("one", {"text": QUERY, "number": 9}, None)])
+    seen: list[Any] = []
+    other = threading.Thread(target=lambda: seen.append(embeddings.search(COUNTED)))
+    other.start()
+    other.join()
+    assert seen == [[{"n": STAYING + CHANGING}]]
+    assert embeddings.search(COUNTED) == [{"n": STAYING + CHANGING + 1}]
+    assert embeddings.search(f"{NEAREST} offset 20", parameters={"q": QUERY})[0]["id"] == "one"
+    embeddings.save(str(path))
+    other = threading.Thread(target=lambda: seen.append(embeddings.search(COUNTED)))
+    other.start()
+    other.join()
+    assert seen[1] == [{"n": STAYING + CHANGING + 1}]
+    embeddings.close()
+
+
+def test_a_write_that_did_not_count_itself_is_seen(tmp_path):
+    path = tmp_path / "index"
+    make(path)
+    embeddings = Embeddings()
+    embeddings.load(str(path))
+    assert embeddings.search(NEAREST, parameters={"q": QUERY})[0]["id"] == "new0"
+    script = (
+        "import sqlite3, sys\n"
+        "with sqlite3.connect(sys.argv[1]) as connection:\n"
+        "    connection.execute(\"delete from sections where id = 'new0'\")\n"
+    )
+    subprocess.run([sys.executable, "-c", script, path / "documents"], check=True)
+    assert embeddings.search(NEAREST, parameters={"q": QUERY})[0]["id"] == "new1"
+    embeddings.close()
