@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import random
 import re
 from pathlib import Path
 
@@ -75,3 +77,78 @@ def test_links_lead_somewhere():
         folder = ROOT if name == "README.md" else ROOT / "docs"
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (folder / target).exists(), f"{name}: {target}"
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PROSE[name], re.DOTALL)
+
+
+@pytest.fixture
+def here(folder, tmp_path, monkeypatch):
+    """A folder with an index of two hashes, and a copy to look for."""
+    monkeypatch.chdir(tmp_path)
+    (folder / "copies" / "recoded.jpg").rename(tmp_path / "copy.jpg")
+    (folder / "copies" / "again.jpg").write_bytes((tmp_path / "copy.jpg").read_bytes())
+    with hashlens.ImageIndex.open("photos.index", also=["color"]) as index:
+        index.index([folder])
+        yield index
+
+
+@pytest.mark.parametrize("query", "".join(blocks("sql.md", "sql")).splitlines())
+def test_each_query_of_the_reference_runs(here, query):
+    given = {name: Path("copy.jpg") for name in re.findall(r":(\w+)", query)}
+    rows = here.sql(query, given)
+    assert rows or " where " in query or "offset" in query
+    assert here.explain(query, given).way in ("packed codes", "full scan")
+
+
+def test_the_shapes_that_the_reference_calls_quick_are(here):
+    table = PROSE["sql.md"].partition("| accelerated |")[2].partition("\n\n")[0]
+    shapes = re.findall(r"`((?:where|order by|select)[^`]*)`", table)
+    assert len(shapes) == 5
+    for shape in shapes:
+        query = shape
+        if not shape.startswith("select"):
+            query = f"select path, distance(text, :q) bits from txtai {shape}"
+        assert here.explain(query, {"q": Path("copy.jpg")}).way == "packed codes", shape
+
+
+def test_the_examples_of_explain_give_what_they_show(here):
+    (text,) = blocks("sql.md", "pycon")
+    example = doctest.DocTestParser().get_doctest(
+        text, {"index": here, "Path": Path}, "sql.md", "sql.md", 0
+    )
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert len(example.examples) == 2
+    assert not runner.run(example).failed
+
+
+def test_the_recipe_for_similar_gives_the_nearest_in_stock_txtai(tmp_path, monkeypatch):
+    (recipe,) = [block for block in blocks("sql.md", "python") if "signs" in block]
+    names: dict = {}
+    exec(recipe, names)  # noqa: S102
+    assert [row["id"] for row in names["rows"]] == ["first", "second"]
+    assert [row["score"] for row in names["rows"]] == [1 - 1 / 64, 1 - 15 / 64]
+    monkeypatch.setenv("ALLOW_RESOLVE_TRANSFORM", "1")
+    draw = random.Random(5)  # noqa: S311
+    texts = [format(draw.getrandbits(64), "016x") for _ in range(6000)]
+    path = {**names["embeddings"].config, "transform": "hashlens.neighbors.signs"}
+    kept = {key: path[key] for key in ("method", "transform", "content", "keyword", "quantize")}
+    stock = names["Embeddings"](**kept, faiss={"components": "BFlat"})
+    stock.index([(str(n), text, None) for n, text in enumerate(texts)])
+    stock.save(str(tmp_path / "stock"))
+    loaded = names["Embeddings"]()
+    loaded.load(str(tmp_path / "stock"))
+    query = "select text, score from txtai where similar(:q, 20) limit 20"
+    found = loaded.search(query, parameters={"q": texts[7]})
+    assert [round(64 * (1 - row["score"])) for row in found] == sorted(
+        hashlens.distance(text, texts[7]) for text in texts
+    )[:20]
+
+
+def test_the_guide_s_example_of_neighbours_runs():
+    (example,) = [block for block in blocks("guide.md", "python") if "neighbors" in block]
+    names: dict = {}
+    exec(example, names)  # noqa: S102
+    assert names["found"] == [(0, 1)]
+    assert names["groups"].labels.tolist() == [0, 0, 2]

@@ -56,7 +56,7 @@ class Table:
         self.draw = random.Random(seed)  # noqa: S311
         self.digits = self.draw.choice([4, 11, 16, 16, 16, 32, 64])
         self.pool = hashes(self.draw, self.digits)
-        self.odd = [None, "", "zz", "ABCDEF", self.pool[0].upper(), self.pool[0][1:], "é" * 16]
+        self.odd = [None, "zz", "ABCDEF", self.pool[0].upper(), self.pool[0][1:], "é" * 16]
         self.rows: dict[str, dict[str, Any]] = {}
         cls = {"sqlite": "SQLite", "duckdb": "DuckDB"}[content]
         self.embeddings = Embeddings(content=f"hashlens.database.{cls}", **PLAIN)

@@ -261,17 +261,23 @@ def search(
         show(rows, style, MATCH_COLUMNS if style == "table" else tuple(rows[0]) if rows else ())
 
 
-@app.command()
-@click.argument("query")
-@_index_option
-@click.option(
+_param_option = click.option(
     "--param",
     "params",
     multiple=True,
     metavar="NAME=VALUE",
     help="Bind parameter :NAME; =@FILE binds the hash of an image; repeatable.",
 )
-@click.option("--limit", type=int, help="At most so many rows, unless the query has a limit.")
+_rows_option = click.option(
+    "--limit", type=int, help="At most so many rows, unless the query has a limit."
+)
+
+
+@app.command()
+@click.argument("query")
+@_index_option
+@_param_option
+@_rows_option
 @_format_option
 def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str) -> None:
     """Run a query: select ... from txtai ...
@@ -283,6 +289,23 @@ def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, 
     with _open(directory) as opened:
         bound = _bound(query, params, opened)
         show(opened.sql(query, bound, limit=limit), style)
+
+
+@app.command()
+@click.argument("query")
+@_index_option
+@_param_option
+@_rows_option
+@_format_option
+def explain(
+    query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str
+) -> None:
+    """Run a query, and tell which way it went: packed codes, or a full scan and why."""
+    from dataclasses import asdict
+
+    with _open(directory) as opened:
+        bound = _bound(query, params, opened)
+        show_one(asdict(opened.explain(query, bound, limit=limit)), style)
 
 
 @app.command()

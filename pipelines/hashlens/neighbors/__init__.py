@@ -10,6 +10,7 @@ Every path gives what brute force gives, ties included: (distance, row).
 """
 
 from hashlens.neighbors.codes import pack as pack
+from hashlens.neighbors.codes import signs as signs
 from hashlens.neighbors.codes import unpack as unpack
 from hashlens.neighbors.join import Components as Components
 from hashlens.neighbors.join import Pairs as Pairs

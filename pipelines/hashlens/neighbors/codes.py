@@ -68,6 +68,17 @@ def unpack(codes: Codes, digits: int) -> list[str]:
     return [joined[at + width - digits : at + width] for at in range(0, len(joined), width)]
 
 
+def signs(fingerprints: Sequence[str]) -> NDArray[np.float32]:
+    """Return fingerprints as vectors of -1 and 1, for txtai's `similar()`: shape (n, bits).
+
+    A fingerprint is of an even number of hex digits. Raises FingerprintError as `pack`.
+    """
+    codes = pack(list(fingerprints))
+    bits = np.unpackbits(np.ascontiguousarray(codes).astype(">u8").view(np.uint8), axis=1)
+    used = 4 * len(fingerprints[0]) if len(fingerprints) else bits.shape[1]
+    return bits[:, -used:].astype(np.float32) * 2 - 1
+
+
 def as_codes(codes: Any) -> Codes:
     """Return codes in shape (n, words), each word's column in one piece; copies where it must.
 
