@@ -1,0 +1,144 @@
+"""What the planner recognises in a query, and why it does not."""
+
+from __future__ import annotations
+
+import pytest
+from txtai.database import SQL
+
+from hashlens.planner import Grammar, NoPlanError, Plan, Term, in_order, plans
+
+HASH = "00ff00ff00ff00ff"
+GIVEN = {"q": HASH, "r": 8, "k": 5, "nothing": None, "text": "8", "nan": float("nan")}
+AGGREGATES = {"count", "max", "min", "row_number"}
+
+
+class Columns:
+    """What txtai's parser asks a database for."""
+
+    def resolve(self, name, alias=None):
+        if alias:
+            return name if name == alias else f'{name} as "{alias}"'
+        if name.startswith("json_extract") or name in ("text", "score"):
+            return name
+        return f"s.{name}" if name in ("id", "indexid") else f"json_extract(data, '$.{name}')"
+
+
+def plan(rest: str, select: str = "id, distance(text, :q) d", limit: int | None = 3) -> list[Plan]:
+    clauses = SQL(Columns())(f"select {select} from txtai {rest}")
+    return plans(clauses, limit, Grammar(GIVEN, "hamming", "json_extract(data, '$.*')", AGGREGATES))
+
+
+TEXT = Term("text", HASH, "hamming")
+COLOR = Term("json_extract(data, '$.color')", HASH, "hamming")
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ("order by distance(text, :q)", Plan(TEXT, None, 3, 3)),
+        ("order by distance(:q, text) asc limit 10", Plan(TEXT, None, 10, 10)),
+        ("order by DISTANCE(text, '00FF00FF00FF00FF') limit :k", Plan(TEXT, None, 5, 5)),
+        ("order by d limit 10 offset 20", Plan(TEXT, None, 30, 10)),
+        ("order by D, indexid limit 10", Plan(TEXT, None, 10, 10)),
+        ("order by (d), id limit 10", Plan(TEXT, None, 10, 10, ties=True)),
+        ("order by d, indexid desc limit 10", Plan(TEXT, None, 10, 10, ties=True)),
+        ("order by distance(color, :q)", Plan(COLOR, None, 3, 3)),
+        ("order by distance(text, :q, 'hamming')", Plan(TEXT, None, 3, 3)),
+        (
+            "order by distance(text, :q, 'levenshtein')",
+            Plan(Term("text", HASH, "levenshtein"), None, 3, 3),
+        ),
+        ("where distance(text, :q) <= 8", Plan(TEXT, 8)),
+        ("where distance(text, :q) < 8", Plan(TEXT, 7)),
+        ("where distance(text, :q) < 8.5", Plan(TEXT, 8)),
+        ("where distance(text, :q) <= 8.5", Plan(TEXT, 8)),
+        ("where :r >= distance(text, :q)", Plan(TEXT, 8)),
+        ("where (distance(text, :q) = 3)", Plan(TEXT, 3)),
+        ("where distance(text, :q) between 1 and :r and width > 3", Plan(TEXT, 8)),
+        ("where width between 1 and 2 and d <= 4 group by width", Plan(TEXT, 4)),
+        ("where (width = 1 or width = 2) and (d <= 4 and d <= 2)", Plan(TEXT, 2)),
+        ("where d <= 8 order by d", Plan(TEXT, 8, 3, 3, bare=False)),
+        ("where d <= 8 and id > 'a' order by d", Plan(TEXT, 8, 3, 3, filtered=True, bare=False)),
+        ("where distance(text, :q) = 3 order by d", Plan(TEXT, 3, 3, 3, filtered=True)),
+        ("where id = 'x' or d <= 8 order by d", Plan(TEXT, None, 3, 3, filtered=True, bare=False)),
+        ("where distance(text, :q) <= 8 order by d desc", Plan(TEXT, 8)),
+        ("where distance(text, :q) <= 8 order by id limit 10, 5", Plan(TEXT, 8)),
+    ],
+)
+def test_what_is_recognised(rest, expected):
+    assert plan(rest)[0] == expected
+
+
+def test_a_bound_on_another_column_comes_first_and_the_order_second():
+    found = plan("where distance(color, :q) <= 4 order by d")
+    assert found == [Plan(COLOR, 4), Plan(TEXT, None, 3, 3, filtered=True)]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "order by d desc",
+        "order by width, d",
+        "order by d + 1",
+        "order by -d",
+        "order by d collate nocase",
+        "order by distance(text, id)",
+        "order by distance(text, :nothing)",
+        "order by distance(text, :missing)",
+        "order by distance(upper(text), :q)",
+        "order by distance(text, :q, 'jaro')",
+        "order by distance(text, :q, :missing)",
+        "order by distance(text, :q) - distance(color, :q)",
+        "order by similarity(text, :q)",
+        "where distance(text, :q) >= 8",
+        "where distance(text, :q) <= :text",
+        "where distance(text, :q) <= :nan",
+        "where distance(text, :q) <= width",
+        "where distance(text, :q) <= -1",
+        "where not distance(text, :q) <= 8",
+        "where distance(text, :q) <= 8 or id = 'x'",
+        "where distance(text, :q) <= 8 = 0",
+        "where distance(text, :q) + 1 <= 8",
+        "where distance(text, :q) in (1, 2)",
+        "where distance(text, :q) != 3",
+    ],
+)
+def test_what_is_not(rest):
+    with pytest.raises(NoPlanError, match="neither orders"):
+        plan(rest)
+
+
+@pytest.mark.parametrize(
+    ("rest", "select", "reason"),
+    [
+        ("order by d limit -1", "id, distance(text, :q) d", "limit"),
+        ("order by d limit :text", "id, distance(text, :q) d", "limit"),
+        ("order by d limit 10, 5", "id, distance(text, :q) d", "limit"),
+        ("group by width order by d", "width, distance(text, :q) d", "groups"),
+        ("order by d", "count(*), distance(text, :q) d", "groups"),
+        ("order by d", "distinct text, distance(text, :q) d", "groups"),
+        ("order by d", "row_number() over (), distance(text, :q) d", "groups"),
+    ],
+)
+def test_what_cannot_be_cut_short(rest, select, reason):
+    with pytest.raises(NoPlanError, match=reason):
+        plan(rest, select)
+
+
+@pytest.mark.parametrize("select", ["text d, distance(text, :q) d", "distance(text, :q) text"])
+def test_a_name_that_may_be_something_else_is_not_followed(select):
+    with pytest.raises(NoPlanError):
+        plan("where d <= 8" if " d" in select else "where text <= 8", select)
+
+
+def test_the_order_is_completed_where_rows_are_rows():
+    def order(query: str) -> str | None:
+        return in_order(SQL(Columns())(query), AGGREGATES)["orderby"]
+
+    assert order("select id from txtai") == "s.indexid"
+    assert order("select id from txtai order by id desc") == "s.id desc, s.indexid"
+    assert order("select id from txtai where similar('x')") == "score DESC, s.indexid"
+    assert order("select count(*) from txtai") is None
+    assert order("select distinct id from txtai") is None
+    assert order("select id from txtai group by id order by id") == "s.id"
