@@ -104,6 +104,22 @@ OURS_WARM = (
 )
 
 
+# imagededup's own searches: hashes, and the rows to look for, in; seconds and hits out.
+IMAGEDEDUP_JOIN = """
+import json, sys, time
+from imagededup.methods import PHash
+path, method, limit = sys.argv[1:]
+texts, sample = json.load(open(path))
+hashes = {str(row): text for row, text in enumerate(texts)}
+modules = {"BKTree": "bktree", "BruteForceCython": "brute_force_cython"}
+module = __import__(f"imagededup.handlers.search.{modules[method]}", fromlist=[method])
+built = getattr(module, method)(hashes, PHash.hamming_distance)
+began = time.perf_counter()
+hits = sum(len(built.search(texts[row], int(limit))) for row in sample)
+print(json.dumps([time.perf_counter() - began, hits]))
+"""
+
+
 def python_of(peer: Peer, home: Path) -> tuple[Path | None, str]:
     """Return the interpreter of a peer's environment, made if need be; or None and the reason."""
     place = home / peer.name.split()[0].lower()

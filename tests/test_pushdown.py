@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from txtai.app import Application
 from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
@@ -231,3 +232,41 @@ def test_the_order_is_that_of_distance_and_then_of_indexing(seed, metric):
     )
     assert [(row["bits"], row["id"]) for row in found] == [(d, uid) for d, _, uid in wanted[:9]]
     table.embeddings.close()
+
+
+def test_stock_applications_answer_from_packed_codes_too(tmp_path):
+    table = Table(5, saved=tmp_path / "index")
+    query = "select id, distance(text, :q) bits from txtai order by bits limit 4"
+    wanted = table.embeddings.search(query, parameters={"q": table.pool[1]})
+    application = Application(f"path: {tmp_path / 'index'}\nwritable: false")
+    assert application.search(query, parameters={"q": table.pool[1]}) == wanted
+    assert application.embeddings.database.explanation.way == "packed codes"
+    both = application.batchsearch([query, query], parameters=[{"q": q} for q in table.pool[:2]])
+    assert both[1] == wanted
+    assert application.embeddings.database.explain(query, {"q": table.pool[1]}).candidates == 4
+    table.embeddings.close()
+
+
+def test_a_function_of_the_configuration_is_not_replaced():
+    functions = [{"name": "distance", "function": "hashlens.sql.levenshtein"}]
+    embeddings = Embeddings(content="hashlens.database.SQLite", functions=functions, **PLAIN)
+    embeddings.index([("a", {"text": "ff00"}, None), ("b", {"text": "f0f0"}, None)])
+    query = "select id, distance(text, 'ff00') d from txtai order by d limit 2"
+    assert [row["d"] for row in embeddings.search(query)] == [0, 2]
+    assert "configuration" in embeddings.database.explanation.reason
+    embeddings.close()
+
+
+def test_reindexing_and_equal_ids_are_followed():
+    embeddings = Embeddings(content="hashlens.database.SQLite", **PLAIN)
+    embeddings.index([(str(n), {"text": f"{n:04x}", "color": f"{n:04x}"}, None) for n in range(9)])
+    query = "select indexid, id, distance(color, '0001') d from txtai order by d limit 20"
+    assert embeddings.search(query)[0]["id"] == "1"
+    embeddings.delete(["0", "1"])
+    # Two rows of one id share its columns: those of the last.
+    embeddings.database.insert([("2", {"text": "0000", "color": "0001"}, None)], 20)
+    assert embeddings.search(query) == by_scan(embeddings, query)
+    assert [row["d"] for row in embeddings.search(query)][:2] == [0, 0]
+    embeddings.reindex({"content": "hashlens.database.SQLite", **PLAIN})
+    assert embeddings.search(query) == by_scan(embeddings, query)
+    embeddings.close()

@@ -177,8 +177,9 @@ def test_threads_read_while_a_thread_of_the_same_index_writes(tmp_path):
         assert run_readers([index.sql], write) > 100
 
 
-def test_an_index_that_was_never_saved_is_read_by_threads_in_turns():
-    embeddings = Embeddings(content="hashlens.database.SQLite", keyword=False, defaults=False)
+def test_an_index_that_was_never_saved_is_read_by_threads_in_turns(content):
+    name = {"sqlite": "SQLite", "duckdb": "DuckDB"}[content]
+    embeddings = Embeddings(content=f"hashlens.database.{name}", keyword=False, defaults=False)
     rows = [(f"old{n}", {"text": fingerprint(n), "number": -1}, None) for n in range(STAYING)]
     embeddings.index([*rows, *generation(0)])
     checked = run_readers(

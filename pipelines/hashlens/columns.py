@@ -97,23 +97,17 @@ class Column:
             return f"its hashes have more than {MOST_DIGITS} hex digits"
         return None
 
-    def find(
-        self, constant: str, metric: str, k: int | None = None, max_distance: int | None = None
-    ) -> Found:
-        """Find the nearest rows to a constant, in the order (distance, row), as `select` does."""
-        packed = select(self._distances(constant, metric), k, max_distance)
-        found = Found(self._numbers(packed.rows), packed.distances)
-        if not self.odd or k == 0:
-            return found
-        rows, distances = [found.rows], [found.distances]
-        for value, odd in self.odd.items():
-            away = total_distance(value, constant, metric)
-            if max_distance is None or away <= max_distance:
-                rows.append(odd[:k])
-                distances.append(np.full(len(odd[:k]), away))
-        row, distance = np.concatenate(rows), np.concatenate(distances)
-        order = np.lexsort((row, distance))[:k]
-        return Found(row[order], distance[order].astype(np.int64))
+    def measured(self, constant: str, metric: str) -> Measured:
+        """Measure the distances of all rows from a constant."""
+        kind = distance_type(words(self.digits)) if metric == "hamming" else np.uint32
+        distances = np.empty(sum(len(segment.rows) for segment in self.segments), kind)
+        offset = 0
+        for segment in self.segments:
+            out = distances[offset : offset + len(segment.rows)]
+            segment.measure(constant, metric, out)
+            offset += len(segment.rows)
+        odd = {value: total_distance(value, constant, metric) for value in self.odd}
+        return Measured(self, distances, odd)
 
     def followed(self, later: Column) -> Column:
         """Return this column with the later rows of another; small segments are joined."""
@@ -142,24 +136,37 @@ class Column:
         odd = {value: rows[which(rows)] for value, rows in self.odd.items()}
         return Column(self.digits, segments, {v: rows for v, rows in odd.items() if rows.size})
 
-    def _distances(self, constant: str, metric: str) -> Distances:
-        """Return the distances of the packed rows from a constant, in the order of segments."""
-        kind = distance_type(words(self.digits)) if metric == "hamming" else np.uint32
-        distances = np.empty(sum(len(segment.rows) for segment in self.segments), kind)
-        offset = 0
-        for segment in self.segments:
-            out = distances[offset : offset + len(segment.rows)]
-            segment.measure(constant, metric, out)
-            offset += len(segment.rows)
-        return distances
+
+@dataclass(frozen=True)
+class Measured:
+    """The distances of the rows of a column from a constant: of the packed ones, and the odd."""
+
+    column: Column
+    distances: Distances
+    odd: Mapping[Any, float]
+
+    def find(self, k: int | None = None, max_distance: int | None = None) -> Found:
+        """Find the nearest rows, in the order (distance, row), as `select` does."""
+        packed = select(self.distances, k, max_distance)
+        found = Found(self._numbers(packed.rows), packed.distances)
+        if not self.odd or k == 0:
+            return found
+        rows, distances = [found.rows], [found.distances]
+        for value, away in self.odd.items():
+            if max_distance is None or away <= max_distance:
+                rows.append(self.column.odd[value][:k])
+                distances.append(np.full(len(rows[-1]), away))
+        row, distance = np.concatenate(rows), np.concatenate(distances)
+        order = np.lexsort((row, distance))[:k]
+        return Found(row[order], distance[order].astype(np.int64))
 
     def _numbers(self, places: Rows) -> Rows:
         """Return the row numbers of rows by their place in all segments."""
-        if len(self.segments) == 1:
-            return self.segments[0].rows[places]
+        if len(self.column.segments) == 1:
+            return self.column.segments[0].rows[places]
         numbers = np.empty(len(places), np.int64)
         offset = 0
-        for segment in self.segments:
+        for segment in self.column.segments:
             own = (places >= offset) & (places < offset + len(segment.rows))
             numbers[own] = segment.rows[places[own] - offset]
             offset += len(segment.rows)

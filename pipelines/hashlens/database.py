@@ -119,28 +119,23 @@ class SQLite(Pushdown, Readers, HashContent, TxtaiSQLite):  # type: ignore[misc]
             self.connection.create_function(name, -1, function, deterministic=True)
 
 
+def _in_turn(name: str) -> Callable[..., Any]:
+    def method(self: InTurns, *args: Any, **options: Any) -> Any:
+        with self.mutex:
+            return getattr(super(InTurns, self), name)(*args, **options)
+
+    return method
+
+
 class InTurns:
     """Mixed into a txtai database with one connection: its threads take turns."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self._mutex = threading.RLock()
+        self.mutex = threading.RLock()
         super().__init__(config)  # type: ignore[call-arg]
 
-    def __getattribute__(self, name: str) -> Any:
-        """Return an attribute; the methods of a database wait for each other."""
-        found = super().__getattribute__(name)
-        if name not in _IN_TURNS:
-            return found
-        mutex = self._mutex
-
-        def waiting(*args: Any, **options: Any) -> Any:
-            with mutex:
-                return found(*args, **options)
-
-        return waiting
-
-
-_IN_TURNS = frozenset(["search", "count", "ids", "insert", "delete", "save", "close"])
+    search, count, ids = map(_in_turn, ("search", "count", "ids"))
+    insert, delete, close = map(_in_turn, ("insert", "delete", "close"))
 
 
 class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
@@ -187,8 +182,9 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
 
     def save(self, path: str) -> None:
         """Commit, or copy to a new path, and begin the next transaction."""
-        super().save(path)
-        self._begin_anew()
+        with self.mutex:
+            super().save(path)
+            self._begin_anew()
 
     @cached_property
     def aggregates(self) -> frozenset[str]:

@@ -52,6 +52,16 @@ class Packed:
         with self._lock:
             self._known.pop(version, None)
 
+    def latest(self, name: str) -> tuple[Column | None, int]:
+        """Return a column as it is at hand, and the state that it is of."""
+        step, column = self._columns.get(name, (0, None))
+        return column, step
+
+    def is_now(self, state: int, version: int | None) -> bool:
+        """Tell whether a state is that of a version."""
+        with self._lock:
+            return state == (len(self._steps) if version is None else self._known.get(version))
+
     def column(self, cursor: Any, name: str, version: int | None) -> Column:
         """Return a column as the cursor's transaction sees it, of that version.
 

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import Any
 
@@ -68,6 +68,7 @@ class Pair:
 
     connection: Any = None
     cursor: Any = None
+    file = ""
     seen: tuple[int, int] = (-1, -1)  # its data_version, and the version of the index then
 
 
@@ -129,20 +130,40 @@ class Readers:
         super().load(path)  # type: ignore[misc]
         self._file = os.path.realpath(path)
 
-    def search(self, *args: Any, **options: Any) -> Any:
+    def search(self, query: Any, similarity: Any = None, *args: Any, **options: Any) -> Any:
         """Run a query."""
-        with self._reading():
-            return super().search(*args, **options)  # type: ignore[misc]
+        with self._reading(), self.transaction() if similarity else nullcontext():
+            return super().search(query, similarity, *args, **options)  # type: ignore[misc]
+
+    def query(self, *args: Any) -> Any:
+        """Run a parsed query."""
+        with self._reading(), self.transaction():
+            return super().query(*args)  # type: ignore[misc]
 
     def ids(self, ids: list[Any]) -> Any:
         """Return the row numbers of some ids."""
-        with self._reading():
+        with self._reading(), self.transaction():
             return super().ids(ids)  # type: ignore[misc]
 
     def count(self) -> int:
         """Count the rows."""
-        with self._reading():
+        with self._reading(), self.transaction():
             return int(super().count())  # type: ignore[misc]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See one state of the database until the end, in one of this class's own reads."""
+        pair = self._pair
+        if pair is self._writers or pair.connection.in_transaction:
+            yield
+            return
+        with Gate.of(pair.file).passed():
+            pair.cursor.execute("BEGIN")
+            try:
+                yield
+            finally:
+                with suppress(sqlite3.Error):
+                    pair.connection.rollback()  # a failed query leaves nothing behind
 
     def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
         """Insert rows."""
@@ -200,28 +221,31 @@ class Readers:
                     if not self.pending and self.connection:
                         self.connection.commit()
         else:
-            with Gate.of(file).passed(), self._borrowed(file):
-                self.cursor.execute("BEGIN")
+            pair = self._borrow(file)
+            try:
                 yield
+            finally:
+                self._own.pair = None
+                if self._file == file and len(self._idle) < MOST_IDLE:
+                    self._idle.append(pair)
+                else:
+                    pair.connection.close()
 
-    @contextmanager
-    def _borrowed(self, file: str) -> Iterator[None]:
+    def _borrow(self, file: str) -> Pair:
+        """Make an idle pair, or a new one, that of this thread."""
         try:
-            self._own.pair = self._idle.pop()
+            pair = self._idle.pop()
         except IndexError:
-            self._own.pair = Pair()
-            self.session(file)  # type: ignore[attr-defined]
-        pair = self._own.pair
-        try:
-            yield
-        finally:
-            self._own.pair = None
-            with suppress(sqlite3.Error):
-                pair.connection.rollback()  # a failed query leaves nothing behind
-            if self._file == file and len(self._idle) < MOST_IDLE:
-                self._idle.append(pair)
-            else:
-                pair.connection.close()
+            pair = Pair()
+            pair.file = file
+        self._own.pair = pair
+        if pair.connection is None:
+            try:
+                self.session(file)  # type: ignore[attr-defined]
+            except BaseException:
+                self._own.pair = None
+                raise
+        return pair
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -194,25 +194,29 @@ class Store:
     ) -> tuple[list[dict[str, Any]], Any]:
         """Return the rows of a query, and the database that gave them."""
         while True:
-            with self._mutex:
-                database, embeddings = self._database(), self._embeddings
+            embeddings = self._embeddings
+            if embeddings is None or self._is_closed:
+                with self._mutex:
+                    self._database()
+                    embeddings = self._embeddings
             try:
                 # Without sub-indexes no limit costs anything; with them it is what they look for.
-                most = (database.count() or 1) if embeddings.indexes else MOST_ROWS
+                most = (embeddings.count() or 1) if embeddings.indexes else MOST_ROWS
                 most = most if limit is None else limit
                 bound = dict(parameters or {}) or None
+                database = embeddings.database
                 rows: list[dict[str, Any]] = embeddings.search(query, most, parameters=bound)
             except Exception as error:
-                if embeddings is self._embeddings:
+                if embeddings is self._embeddings and not self._is_closed:
                     if INTERRUPTED in str(error):
                         raise KeyboardInterrupt from error
                     cause = " ".join(str(error).split())
                     msg = f"the query failed: {cause}; it was {query!r}"
                     raise QueryError(msg) from error
             else:
-                if embeddings is self._embeddings:
+                if embeddings is self._embeddings and not self._is_closed:
                     return rows, database
-            # Another thread has opened the index anew meanwhile, and closed this one.
+            # Another thread has opened the index anew meanwhile, or closed it.
 
     def _database(self) -> Any:
         if self._is_closed:

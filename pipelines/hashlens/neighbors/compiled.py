@@ -35,6 +35,7 @@ SORTING = 40  # comparisons that take as long as sorting a code into a band
 TASK = 10_000_000  # comparisons in one task of a thread: some milliseconds
 RUN = 64  # codes of one bucket that are compared with a
 TILE = 1024  # part of another bucket, which stays in the nearest cache
+STRIPE = 2048  # rows whose state of edits stays in the nearest cache
 ROOM = 2 * RUN * TILE  # pairs that a task finds before it hands them over
 
 
@@ -329,7 +330,7 @@ _ones: Any = intrinsic(_count_ones)
 
 
 def hamming(codes: Codes, query: Codes, out: npt.NDArray[Any]) -> None:
-    """Write the distances of codes (n, words) from one code; as `hashlens.neighbors.scan`'s."""
+    """Write the Hamming distances of codes (n, words) from one code, as `scan` does."""
     for word in range(codes.shape[1]):
         step = _add_distances if word else _put_distances
         step(codes[:, word], query[word], out)
@@ -345,6 +346,43 @@ def _put_distances(words: Any, word: Any, out: Any) -> None:
 def _add_distances(words: Any, word: Any, out: Any) -> None:
     for row in range(len(words)):
         out[row] += _ones(words[row] ^ word)
+
+
+def levenshtein(table: npt.NDArray[Any], last: Any, values: Sequence[int], out: Any) -> None:
+    """Write the Levenshtein distances of all rows of `positions` from a text, as `scan` does.
+
+    `last` has a bit for each digit of a fingerprint, and `values` those of the text's digits, -1
+    for what is none.
+    """
+    _put_edits(table, last, np.array(values, np.int64), out)
+
+
+@_compiled
+def _put_edits(table: Any, last: Any, values: Any, out: Any) -> None:
+    rows = table.shape[1]
+    rises, falls = np.empty(STRIPE, table.dtype), np.empty(STRIPE, table.dtype)
+    nowhere = np.zeros(STRIPE, table.dtype)
+    for start in range(0, rows, STRIPE):
+        size = min(STRIPE, rows - start)
+        rises[:] = last
+        falls[:] = 0
+        for value in values:
+            equal = nowhere[:size] if value < 0 else table[value, start : start + size]
+            _advance(equal, rises[:size], falls[:size])
+        for row in range(size):
+            more = _ones(np.uint64(rises[row] & last)) + np.uint64(len(values))
+            out[start + row] = more - _ones(np.uint64(falls[row] & last))
+
+
+@_compiled
+def _advance(equal: Any, rises: Any, falls: Any) -> None:
+    for row in range(len(equal)):
+        here, rise, fall = equal[row], rises[row], falls[row]
+        diagonal = (((here & rise) + rise) ^ rise) | here | fall
+        up = ((fall | ~(diagonal | rise)) << 1) | 1
+        down = (rise & diagonal) << 1
+        rises[row] = down | ~(diagonal | up)
+        falls[row] = diagonal & up
 
 
 @_compiled

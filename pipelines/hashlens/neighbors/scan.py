@@ -7,7 +7,7 @@ index of equal recall.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -93,9 +93,9 @@ def hamming(codes: Codes, query: Codes, out: Distances | None = None) -> Distanc
     """Return the Hamming distances of codes from one code, in bits; shape (n,)."""
     rows, words = codes.shape
     out = np.empty(rows, distance_type(words)) if out is None else out
-    kernel = _kernels.get(rows)
-    if kernel:
-        kernel(codes, query, out)
+    compiled = _kernels.get(rows)
+    if compiled:
+        compiled.hamming(codes, query, out)
         return out
     different = np.empty(min(rows, BLOCK), np.uint64)
     counts = np.empty(min(rows, BLOCK), np.uint8)
@@ -150,9 +150,13 @@ def levenshtein(
     rows = table.shape[1]
     last = kind((1 << digits) - 1)
     out = np.empty(rows, np.uint32) if out is None else out
+    values = [HEX.find(character) for character in query]
+    compiled = _kernels.get(rows)
+    if compiled:
+        compiled.levenshtein(table, last, values, out)
+        return out
     scratch = np.empty((5, min(rows, BLOCK)), kind)
     scratch[4] = 0
-    values = [HEX.find(character) for character in query]
     for start, stop in _spans(rows):
         rises, falls, diagonal, up, nowhere = scratch[:, : stop - start]
         rises.fill(last)
@@ -188,35 +192,37 @@ def _step(equal: Any, rises: Any, falls: Any, diagonal: Any, up: Any) -> None:
 
 
 class _Kernels:
-    """The compiled scan, twice as quick, and one long step outside of the interpreter's lock.
+    """The compiled scans, some times as quick, and one long step outside of the interpreter's lock.
 
-    To load it takes as long as some hundred scans, and to compile it, once, as some thousand. So a
-    process that goes on scanning loads it, beside its work.
+    To load them takes as long as some hundred scans, and to compile them, once, as some thousand.
+    So a process that goes on scanning loads them, beside its work.
     """
 
     def __init__(self) -> None:
-        self.scan: Callable[[Codes, Codes, Distances], None] | None = None
+        self.compiled: Any = None
         self._scans = self._rows = 0
         self._lock = threading.Lock()
 
-    def get(self, rows: int) -> Callable[[Codes, Codes, Distances], None] | None:
-        """Return the compiled scan if it is there; so many rows are to be scanned."""
-        if self.scan is None:
+    def get(self, rows: int) -> Any:
+        """Return `hashlens.neighbors.compiled` if it is there; so many rows are to be scanned."""
+        if self.compiled is None:
             self._scans, self._rows = self._scans + 1, self._rows + rows
             enough = self._scans >= WORTH[0] and self._rows >= WORTH[1]
             if enough and self._lock.acquire(blocking=False):  # for good: it is loaded once
                 threading.Thread(target=self.load, name="hashlens-kernels").start()
-        return self.scan
+        return self.compiled
 
     def load(self) -> None:
-        """Load the compiled scan."""
+        """Load the compiled scans, and have them compiled for the usual fingerprints."""
         with suppress(ImportError):
             # Imported here: a fifth of a second that most processes should not pay.
             from hashlens.neighbors import compiled  # noqa: PLC0415
 
-            self.scan = compiled.hamming
+            compiled.hamming(np.zeros((1, 1), np.uint64), np.zeros(1, np.uint64), _BYTE)
+            self.compiled = compiled
 
 
+_BYTE = np.zeros(1, np.uint8)
 _kernels = _Kernels()
 
 
