@@ -38,8 +38,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from results import record
 
 from hashlens import PerceptualHash
-from hashlens.neighbors import nearest, pack, unpack
-from hashlens.neighbors.join import connected, pairs
+from hashlens.neighbors import connected, nearest, pack, pairs, unpack
 from hashlens.processes import processors
 from hashlens.settings import Settings
 
@@ -894,14 +893,23 @@ def beside(title: str, mine: float, peer: str = "", theirs: float | None = None)
     return f"| {title} | {shown(mine)} | {told} |"
 
 
-def wide(run: Run) -> Iterator[str]:
-    """Yield the row of hashes of 256 bits, beside faiss."""
+def wide_table(run: Run) -> Table:
+    """Return a table of random hashes of 256 bits."""
     rng = np.random.default_rng(256)
     codes = any_codes(4 * max(run.rows), rng).reshape(-1, 4)
     table = Table(codes, codes[rng.integers(0, len(codes), QUERIES)])
     table.queries[:, 1:3] ^= any_codes(2 * QUERIES, rng).reshape(-1, 2) & np.uint64(0x1111)
     table.__dict__["texts"] = unpack(np.asfortranarray(codes), 64)
     table.__dict__["asked"] = unpack(np.asfortranarray(table.queries), 64)
+    for number in range(QUERIES):
+        distances = np.bitwise_count(codes ^ table.queries[number]).sum(axis=1, dtype=np.uint16)
+        table.known["hamming", number] = first(distances)
+    return table
+
+
+def wide(run: Run) -> Iterator[str]:
+    """Yield the row of hashes of 256 bits, beside faiss."""
+    table = wide_table(run)
     home = run.place("wide")
     mine = ours(table, home)
     ways = {"hashlens": mine.ask}
@@ -912,8 +920,8 @@ def wide(run: Run) -> Iterator[str]:
     except ImportError:
         pass
     for number in range(6):
-        distances = np.bitwise_count(codes ^ table.queries[number]).sum(axis=1, dtype=np.uint16)
-        expected = first(distances)
+        expected = table.known["hamming", number]
+        assert expected is not None
         assert mine.rows(mine.ask(number)) == expected
         for method in methods.values():
             found = method.rows(method.ask(number))
@@ -1076,27 +1084,36 @@ def threads(run: Run) -> None:
         "| rows | " + " | ".join(f"{number} threads | x" for number in numbers) + " |",
         "|---" * (2 * len(numbers) + 1) + "|",
     ]
-    for count in run.rows[-2:]:
-        table = run.table(Uniform(), count)
+    cases: list[tuple[str, Table, str, str]] = [
+        (f"{count:,}", run.table(Uniform(), count), OURS, "hamming") for count in run.rows[-2:]
+    ]
+    largest, table = cases[-1][:2]
+    cases.append((f"{largest}, Levenshtein", table, OURS_LEVENSHTEIN, "levenshtein"))
+    cases.append((f"{largest}, 256 bits", wide_table(run), OURS, "hamming"))
+    for label, table, query, metric in cases:
+        if table.answer(metric, 0) is None:
+            continue
         embeddings = opened(index_of(table, run.place("threads")))
         for number in range(QUERIES):
-            table.answer("hamming", number)
+            table.answer(metric, number)
         rates: dict[int, list[float]] = {number: [] for number in numbers}
         for turn in range(run.rounds + 1):
             for number in numbers:
-                rate = throughput(embeddings, table, number)
+                rate = throughput(embeddings, table, query, metric, number)
                 if turn:  # the first reads the column and opens connections
                     rates[number].append(rate)
         embeddings.close()
         median = {number: statistics.median(found) for number, found in rates.items()}
         told = [f"{rate:,.0f} | {rate / median[1]:.2f} x" for rate in median.values()]
-        lines.append(f"| {count:,} | " + " | ".join(told) + " |")
+        lines.append(f"| {label} | " + " | ".join(told) + " |")
     run.publish("Search: threads", COMMAND, "\n".join(lines))
 
 
-def throughput(embeddings: Any, table: Table, number: int, seconds: float = 2.0) -> float:
+def throughput(
+    embeddings: Any, table: Table, query: str, metric: str, number: int, seconds: float = 2.0
+) -> float:
     """Return the queries per second of some threads; raises where an answer is wrong."""
-    ask = asking(embeddings, OURS, table)
+    ask = asking(embeddings, query, table)
     ready, counts, failures = threading.Barrier(number + 1), [0] * number, []
     until = 0.0
 
@@ -1104,9 +1121,9 @@ def throughput(embeddings: Any, table: Table, number: int, seconds: float = 2.0)
         ready.wait()
         try:
             while time.perf_counter() < until:
-                query = (counts[which] * 3 + which) % QUERIES
-                found = bits_of(ask(query))
-                assert found == table.known["hamming", query], (query, found)
+                at = (counts[which] * 3 + which) % QUERIES
+                found = bits_of(ask(at))
+                assert found == table.known[metric, at], (at, found)
                 counts[which] += 1
         except Exception as error:  # noqa: BLE001  raised below, in the main thread
             failures.append(error)
