@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from txtai.app import Application
+from txtai.embeddings import Embeddings
 
 import hashlens
 from hashlens.cli.commands import app
@@ -92,6 +94,21 @@ def here(folder, tmp_path, monkeypatch):
     with hashlens.ImageIndex.open("photos.index", also=["color"]) as index:
         index.index([folder])
         yield index
+
+
+def test_the_examples_for_stock_txtai_run(tmp_path):
+    (settings,) = blocks("sql.md", "yaml")
+    application = Application(f"writable: true\n{settings}")
+    application.add([{"id": "a", "text": "ff00"}, {"id": "b", "text": "ff01"}])
+    application.index()
+    query = "select id, distance(text, 'ff03') d from txtai order by d limit 2"
+    assert application.search(query) == [{"id": "b", "d": 1}, {"id": "a", "d": 2}]
+    assert application.embeddings.database.explanation.way == "packed codes"
+    (plain,) = [block for block in blocks("sql.md", "python") if "SQL_FUNCTIONS" in block]
+    names: dict = {"Embeddings": Embeddings}
+    exec(plain.replace("Embeddings(", "made = Embeddings("), names)  # noqa: S102
+    names["made"].index([("a", "ff00", None), ("b", "ff01", None)])
+    assert [row["id"] for row in names["made"].search(query)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("query", "".join(blocks("sql.md", "sql")).splitlines())

@@ -270,3 +270,22 @@ def test_reindexing_and_equal_ids_are_followed():
     embeddings.reindex({"content": "hashlens.database.SQLite", **PLAIN})
     assert embeddings.search(query) == by_scan(embeddings, query)
     embeddings.close()
+
+
+def test_a_column_of_other_texts_is_scanned_until_it_has_fingerprints():
+    embeddings = Embeddings(content="hashlens.database.SQLite", **PLAIN)
+    # More odd texts than a column may have, and behind them fingerprints.
+    rows = [(f"odd{n}", {"text": f"no {n}", "color": n / 2}, None) for n in range(30)]
+    rows += [(f"good{n}", {"text": f"{n:04x}", "color": n // 2}, None) for n in range(30)]
+    embeddings.index(rows)
+    query = "select id, distance(text, '0003') d from txtai order by d limit 7"
+    assert embeddings.search(query) == by_scan(embeddings, query)
+    database = embeddings.database
+    assert "values are no hash" in database.explain(query).reason
+    embeddings.delete([f"odd{n}" for n in range(25)])
+    assert embeddings.search(query) == by_scan(embeddings, query)
+    assert database.explain(query).way == "packed codes"
+    # Numbers are compared as they are written: 1 and 1.0 are two texts.
+    numbers = "select id, distance(color, '1', 'levenshtein') d from txtai order by d limit 50"
+    assert embeddings.search(numbers) == by_scan(embeddings, numbers)
+    embeddings.close()

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,13 @@ def test_txtai_api_answers_a_distance_query(home, folder):
                 assert server.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.3)
+
+        def ask(_: int) -> object:
+            with urllib.request.urlopen(url) as answer:
+                return json.load(answer)
+
+        with ThreadPoolExecutor(16) as pool:  # the server answers from as many threads
+            assert all(found == rows for found in pool.map(ask, range(200)))
     finally:
         server.terminate()
         server.wait()

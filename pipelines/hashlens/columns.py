@@ -71,14 +71,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Column:
-    """All rows of a column: packed, or odd, which is any other value with the rows that have it.
+    """All rows of a column: packed, or odd, which is any other text with the rows that have it.
 
-    Packed is lower-case hex of `digits` digits, the number that is the most frequent.
+    Packed is lower-case hex of `digits` digits, the number that is the most frequent. A column
+    with too many odd texts is not whole; it answers nothing.
     """
 
     digits: int = 0
     segments: tuple[Segment, ...] = ()
-    odd: Mapping[Any, Rows] = field(default_factory=dict)
+    odd: Mapping[str, Rows] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(len(s.rows) for s in self.segments) + sum(map(len, self.odd.values()))
@@ -89,9 +90,14 @@ class Column:
         ends = [s.rows for s in self.segments] + list(self.odd.values())
         return max((int(rows[-1]) for rows in ends if len(rows)), default=-1)
 
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all rows are there: there are not too many odd texts."""
+        return len(self.odd) <= MOST_ODD
+
     def unfit(self, metric: str) -> str | None:
         """Tell why the column cannot answer for a metric, if so."""
-        if len(self.odd) > MOST_ODD:
+        if not self.is_whole:
             return f"more than {MOST_ODD:,} of its values are no hash of {self.digits} hex digits"
         if metric == "levenshtein" and self.digits > MOST_DIGITS:
             return f"its hashes have more than {MOST_DIGITS} hex digits"
@@ -143,7 +149,7 @@ class Measured:
 
     column: Column
     distances: Distances
-    odd: Mapping[Any, float]
+    odd: Mapping[str, float]
 
     def find(self, k: int | None = None, max_distance: int | None = None) -> Found:
         """Find the nearest rows, in the order (distance, row), as `select` does."""
@@ -190,14 +196,15 @@ def sorted_out(values: Iterable[tuple[int, Any]], digits: int) -> Column:
     hashes = [v for _, v in pairs if isinstance(v, str) and _HEX.fullmatch(v)]
     if not digits and hashes:
         digits = Counter(map(len, hashes)).most_common(1)[0][0]
-    odd: dict[Any, list[int]] = {}
+    odd: dict[str, list[int]] = {}
     rows, texts = [], []
     for row, value in pairs:
-        if isinstance(value, str) and len(value) == digits and _HEX.fullmatch(value):
+        text = "" if value is None else str(value)
+        if text == value and len(text) == digits and _HEX.fullmatch(text):
             rows.append(row)
-            texts.append(value)
+            texts.append(text)
         else:
-            odd.setdefault(value, []).append(row)
+            odd.setdefault(text, []).append(row)
     packed = (Segment(np.array(rows), pack(texts), digits),) if rows else ()
     return Column(digits, packed, {value: np.array(own) for value, own in odd.items()})
 

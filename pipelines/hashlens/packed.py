@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hashlens.columns import MOST_ODD, Column, Segment, joined_up, sorted_out
+from hashlens.columns import Column, Segment, joined_up, sorted_out
 from hashlens.neighbors.codes import pack_joined
 from hashlens.neighbors.scan import Rows
 
@@ -87,6 +87,8 @@ class Packed:
 
 def _renewed(cursor: Any, name: str, column: Column, gone: Sequence[Rows]) -> Column:
     """Return a column after some steps of this process."""
+    if not column.is_whole:
+        return read(cursor, name)
     if any(rows.size for rows in gone):
         column = column.without(np.unique(np.concatenate(gone)))
     if name != "text" and _replaced(cursor, column.highest):
@@ -119,7 +121,7 @@ def read(cursor: Any, column: str, digits: int = 0, after: int = -1) -> Column:
     last = cursor.execute("SELECT max(indexid) FROM sections").fetchone()[0]
     found = Column(digits)
     parts: list[Segment] = []
-    while after < (-1 if last is None else last) and len(found.odd) <= MOST_ODD:
+    while after < (-1 if last is None else last) and found.is_whole:
         ends = (after, after + SPAN)
         count, good, joined = cursor.execute(as_one, [digits, *ends]).fetchone()
         codes = pack_joined(joined, digits) if count and good == count else None

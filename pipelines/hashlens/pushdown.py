@@ -7,8 +7,8 @@ packed column; then the query, as it is, runs over these candidates and not over
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -24,7 +24,6 @@ from hashlens.planner import Grammar, NoPlanError, Plan, in_order, plans, unfit
 FEW = 1_000  # candidates that are never too many
 SHARE = 8  # nor is one of so many rows; beyond, a scan is as quick as picking rows
 WIDER = (8, 128)  # times the rows asked for, where a query has more conditions
-SECONDS_OF_TURN = 0.05  # then a thread no longer waits for its turn
 PARAMETER = "hashlens_rows"
 CANDIDATES = f"s.indexid IN (SELECT value FROM json_each(:{PARAMETER}))"
 
@@ -40,6 +39,7 @@ class Pushdown:
     packed: Packed
     version: int | None
     transaction: Callable[[], AbstractContextManager[None]]
+    in_turn: Callable[[Callable[[], Any]], Any]
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._last = threading.local()
@@ -118,35 +118,45 @@ class Pushdown:
         raise refused
 
     def _follow(self, plan: Plan, run: _Run) -> Answer:
-        """Return the answer that a plan gives.
+        """Return the answer that a plan gives, from the column as it is in the database.
 
-        It begins with the column that is at hand: the scan of it needs no connection. Only where
-        the transaction that follows finds another state, it begins again inside of that.
+        Mostly that is the one at hand, the scan of which needs no connection; the transaction that
+        follows tells.
         """
-        with ExitStack() as stack:
-            column, state = self.packed.latest(plan.term.column)
-
-            def check() -> None:
-                stack.enter_context(self.transaction())
-                if not self.packed.is_now(state, self.version):
-                    raise _OutdatedError
-
-            if column is not None:
-                with suppress(_OutdatedError):
-                    run.check = check
-                    try:
-                        return _follow(plan, column, run)
-                    except NoPlanError:
-                        check()  # there may be a plan by now
-                        raise
-            stack.enter_context(self.transaction())
-            run.check = _nothing
+        column, state = self.packed.latest(plan.term.column)
+        if column is not None:
+            with suppress(_OutdatedError):
+                return self._follow_at_hand(plan, run, column, state)
+        with self.transaction():
             column = self.packed.column(self.cursor, plan.term.column, self.version)
-            return _follow(plan, column, run)
+            measured = _measured(plan, column, run)
+            answer = _shortly(plan, measured, run)
+            return _at_length(plan, column, run) if answer is None else answer
 
+    def _follow_at_hand(self, plan: Plan, run: _Run, column: Column, state: int) -> Answer:
+        """Return the answer from a column of some state; raises _OutdatedError."""
 
-def _nothing() -> None:
-    """Check nothing."""
+        def check() -> None:
+            if not self.packed.is_now(state, self.version):
+                raise _OutdatedError
+
+        def shortly() -> Answer | None:
+            with self.transaction():
+                check()
+                return _shortly(plan, measured, run)
+
+        try:
+            measured = _measured(plan, column, run)
+        except NoPlanError:
+            with self.transaction():
+                check()
+            raise
+        answer: Answer | None = self.in_turn(shortly)
+        if answer is None:
+            with self.transaction():
+                check()
+                return _at_length(plan, column, run)
+        return answer
 
 
 class _OutdatedError(Exception):
@@ -162,13 +172,11 @@ class _Run:
     limit: int | None
     parameters: Mapping[str, Any]
     indexids: bool
-    check: Callable[[], None] = _nothing  # called before each
     rows: int = 0
     candidates: int = 0
 
     def over(self, rows: Rows) -> Answer:
         """Return the answer of the query over some rows."""
-        self.check()
         self.candidates = len(rows)
         where = self.clauses.get("where")
         narrowed = f"({where}) AND {CANDIDATES}" if where else CANDIDATES
@@ -177,35 +185,46 @@ class _Run:
 
     def meeting_conditions(self) -> Rows:
         """Return the rows that meet the conditions of the query, ascending."""
-        self.check()
         kept = {name: self.clauses.get(name) for name in ("where", "similar")}
         wanted = {**kept, "select": "s.indexid", "orderby": "s.indexid"}
         rows = self.scan(wanted, None, self.parameters or None, False)
         return np.fromiter((row["indexid"] for row in rows), np.int64, len(rows))
 
 
-def _follow(plan: Plan, column: Column, run: _Run) -> Answer:
-    """Return the answer that a plan gives from a column; raises NoPlanError."""
+def _measured(plan: Plan, column: Column, run: _Run) -> Measured:
+    """Measure the distances of a column; raises NoPlanError where it cannot answer."""
     reason = column.unfit(plan.term.metric) or unfit(plan.term, column.digits)
     if reason:
         raise NoPlanError(reason)
     run.rows = len(column)
-    measured = column.measured(plan.term.constant, plan.term.metric)
-    with _turn():
-        if plan.first is None:
-            found = measured.find(None, plan.bound)
-            _refuse(len(found.rows), run.rows, f"rows are within {plan.bound}")
-            return run.over(found.rows)
-        _refuse(plan.first, run.rows, f"of {run.rows:,} rows are asked for")
-        if plan.filtered:
-            answer = _among_more(plan, measured, run)
-            if answer is not None:
-                return answer
-            few = column.only(run.meeting_conditions())
-            measured = few.measured(plan.term.constant, plan.term.metric)
-        found = _nearest(plan, measured, plan.first)
-        _refuse(len(found.rows), run.rows, "rows tie with the last that is asked for")
+    _refuse(plan.first or 0, run.rows, f"of {run.rows:,} rows are asked for")
+    return column.measured(plan.term.constant, plan.term.metric)
+
+
+def _shortly(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
+    """Return the answer, or None where few rows meet its conditions; raises NoPlanError."""
+    if plan.first is None:
+        found = measured.find(None, plan.bound)
+        _refuse(len(found.rows), run.rows, f"rows are within {plan.bound}")
         return run.over(found.rows)
+    if plan.filtered:
+        return _among_more(plan, measured, run)
+    return _nearest_only(plan, measured, run)
+
+
+def _at_length(plan: Plan, column: Column, run: _Run) -> Answer:
+    """Return the answer from the rows that meet the conditions, all of which SQLite finds."""
+    if not plan.bare:
+        msg = "few rows meet its conditions, which use a name that it gives"
+        raise NoPlanError(msg)
+    few = column.only(run.meeting_conditions())
+    return _nearest_only(plan, few.measured(plan.term.constant, plan.term.metric), run)
+
+
+def _nearest_only(plan: Plan, measured: Measured, run: _Run) -> Answer:
+    found = _nearest(plan, measured, plan.first or 0)
+    _refuse(len(found.rows), run.rows, "rows tie with the last that is asked for")
+    return run.over(found.rows)
 
 
 def _among_more(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
@@ -218,9 +237,6 @@ def _among_more(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
         answer = run.over(found.rows)
         if len(answer) >= plan.limit or len(found.rows) < k:
             return answer
-    if not plan.bare:
-        msg = "few rows meet its conditions, which use a name that it gives"
-        raise NoPlanError(msg)
     return None
 
 
@@ -240,21 +256,3 @@ def _refuse(candidates: int, rows: int, what: str) -> None:
     if _is_too_many(candidates, rows):
         msg = f"{candidates:,} {what}"
         raise NoPlanError(msg)
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    """Let the threads of this process take turns, as long as these are short.
-
-    All that follows a scan are short steps, each of which hands the interpreter's lock over and
-    takes it back: where many threads do that at once, they do hardly anything else.
-    """
-    taken = _turns.acquire(timeout=SECONDS_OF_TURN)
-    try:
-        yield
-    finally:
-        if taken:
-            _turns.release()
-
-
-_turns = threading.Lock()

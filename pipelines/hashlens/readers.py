@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import Any
@@ -22,6 +22,7 @@ from hashlens.packed import Packed
 # A scan of a large index by another process may take longer than SQLite's own five seconds.
 BUSY_MILLISECONDS = 60_000
 SECONDS_AT_GATE = 0.1  # then a reader looks again whether there is a writer
+SECONDS_OF_TURN = 0.05  # then a thread no longer waits for its turn
 MOST_IDLE = 16  # connections that are kept for the next reader
 
 
@@ -84,6 +85,7 @@ class Readers:
         self._writers = Pair()
         self._mutex = threading.RLock()  # held by whoever uses the writer's pair
         self._idle: list[Pair] = []
+        self._turn = threading.Lock()
         self._writer: int | None = None  # the thread with rows that are not committed
         self._file: str | None = None
         super().__init__(config)  # type: ignore[call-arg]
@@ -164,6 +166,19 @@ class Readers:
             finally:
                 with suppress(sqlite3.Error):
                     pair.connection.rollback()  # a failed query leaves nothing behind
+
+    def in_turn(self, work: Callable[[], Any]) -> Any:
+        """Return what some short work returns; threads take turns as long as it is short.
+
+        Each statement hands the interpreter's lock over and takes it back: where many threads do
+        that at once, they do hardly anything else.
+        """
+        taken = self._turn.acquire(timeout=SECONDS_OF_TURN)
+        try:
+            return work()
+        finally:
+            if taken:
+                self._turn.release()
 
     def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
         """Insert rows."""

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from hashlens.model import FingerprintError, ParameterError
 
 Codes = NDArray[np.uint64]
+Ints = NDArray[np.int64]
+Hits = tuple[Ints, Ints, NDArray[np.uint16]]  # pairs of codes by number, and their distances
 DIGITS_PER_WORD = 16
 
 
@@ -89,3 +91,16 @@ def as_codes(codes: Any) -> Codes:
         msg = f"codes are a uint64 array of shape (n,) or (n, words), not {found}"
         raise ParameterError(msg)
     return np.asfortranarray(codes[:, None] if codes.ndim == 1 else codes)
+
+
+def fold(codes: Codes) -> Codes:
+    """Return one word for each code: they differ in no more bits than the codes.
+
+    The words are turned before they are put together: rows of a picture that are alike would
+    cancel each other.
+    """
+    folded: Codes = codes[0]
+    for number, word in enumerate(codes[1:], 1):
+        turn = np.uint64(1 + 17 * number % 63)
+        folded = folded ^ (word << turn | word >> np.uint64(64) - turn)
+    return folded

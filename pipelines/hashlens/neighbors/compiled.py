@@ -1,4 +1,4 @@
-"""The bucket join, compiled: pairs of codes within a Hamming distance, far from all compared.
+"""What is compiled: scans, and the bucket join, which compares far from all pairs of codes.
 
 Codes that differ in few bits agree, or nearly so, in one of several disjoint bands of their bits
 (multi-index hashing: Norouzi, Punjani, Fleet 2012). A band may have a radius of its own: if the
@@ -24,8 +24,7 @@ import numpy.typing as npt
 from numba import njit, types
 from numba.extending import intrinsic
 
-from hashlens.neighbors.codes import Codes
-from hashlens.neighbors.join import Hits, Ints, fold
+from hashlens.neighbors.codes import Codes, Hits, Ints, fold
 from hashlens.processes import processors
 
 WIDTHS = (8, 10, 12, 16, 21)  # bits of a band: these waste few of a word

@@ -23,11 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.model import ParameterError
-from hashlens.neighbors.codes import Codes, as_codes
-
-Ints = NDArray[np.int64]
-Distances = NDArray[np.uint16]
-Hits = tuple[Ints, Ints, Distances]  # numbers of distinct codes, and their distance
+from hashlens.neighbors.codes import Codes, Hits, Ints, as_codes, fold
 
 SMALL = 450_000_000  # comparisons that numpy has done before numba is imported
 BLOCK = 1 << 18  # pairs at a time
@@ -40,7 +36,7 @@ class Pairs(NamedTuple):
 
     a: Ints
     b: Ints
-    distance: Distances
+    distance: NDArray[np.uint16]
 
 
 class Overfull(NamedTuple):
@@ -162,19 +158,6 @@ def _whole(name: str, value: Any, least: int) -> int:
         msg = f"{name} must be a whole number, {least} or more, not {value!r}"
         raise ParameterError(msg)
     return number
-
-
-def fold(codes: Codes) -> Codes:
-    """Return one word for each code: they differ in no more bits than the codes.
-
-    The words are turned before they are put together: rows of a picture that are alike would
-    cancel each other.
-    """
-    folded: Codes = codes[0]
-    for number, word in enumerate(codes[1:], 1):
-        turn = np.uint64(1 + 17 * number % 63)
-        folded = folded ^ (word << turn | word >> np.uint64(64) - turn)
-    return folded
 
 
 def _distinct(codes: Codes) -> _Distinct:
