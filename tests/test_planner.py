@@ -55,7 +55,7 @@ COLOR = Term("json_extract(data, '$.color')", HASH, "hamming")
         ("where :r >= distance(text, :q)", Plan(TEXT, 8)),
         ("where (distance(text, :q) = 3)", Plan(TEXT, 3)),
         ("where distance(text, :q) between 1 and :r and width > 3", Plan(TEXT, 8)),
-        ("where width between 1 and 2 and d <= 4 group by width", Plan(TEXT, 4)),
+        ("where width between 1 and 2 and d <= 4", Plan(TEXT, 4)),
         ("where (width = 1 or width = 2) and (d <= 4 and d <= 2)", Plan(TEXT, 2)),
         ("where d <= 8 order by d", Plan(TEXT, 8, 3, 3, bare=False)),
         ("where d <= 8 and id > 'a' order by d", Plan(TEXT, 8, 3, 3, filtered=True, bare=False)),
@@ -117,6 +117,10 @@ def test_what_is_not(rest):
         ("order by d limit 10, 5", "id, distance(text, :q) d", "limit"),
         ("group by width order by d", "width, distance(text, :q) d", "groups"),
         ("order by d", "count(*), distance(text, :q) d", "groups"),
+        ("order by d", '"count"(*), distance(text, :q) d', "groups"),
+        ("where distance(text, :q) < 3", "distinct text", "groups"),
+        ("where distance(text, :q) < 3 group by width", "width, id, count(*)", "groups"),
+        ("where distance(text, :q) < 3", "max(width)", "groups"),
         ("order by d", "distinct text, distance(text, :q) d", "groups"),
         ("order by d", "row_number() over (), distance(text, :q) d", "groups"),
     ],
@@ -142,3 +146,34 @@ def test_the_order_is_completed_where_rows_are_rows():
     assert order("select count(*) from txtai") is None
     assert order("select distinct id from txtai") is None
     assert order("select id from txtai group by id order by id") == "s.id"
+
+
+@pytest.mark.parametrize(
+    ("rest", "select"),
+    [
+        ("", "count(*)"),
+        ("", "count(distinct width) n, count(*)"),
+        ("group by width", "width, count(*) n"),
+        ("group by width having count(*) > 1 order by width", "count(*), width as w"),
+    ],
+)
+def test_counts_are_bounded(rest, select):
+    assert plan(f"where distance(text, :q) <= 8 {rest}", select) == [Plan(TEXT, 8)]
+
+
+def test_rows_without_json_are_left_out_by_a_condition_on_it():
+    (found,) = plan("where distance(color, :q) <= 8 order by distance(color, :q)")
+    assert found == Plan(COLOR, 8, 3, 3, filtered=True)
+
+
+@pytest.mark.parametrize("where", ['"width" > 3', "w > 3", "W > 3"])
+def test_conditions_with_names_of_the_query_are_not_bare(where):
+    (found,) = plan(f"where {where} order by d", "width 'w', distance(text, :q) d")
+    assert not found.bare
+    assert found.filtered
+
+
+@pytest.mark.parametrize("limit", [0, -1, 3.0, None])
+def test_a_limit_that_txtai_takes_for_none_is_none(limit):
+    with pytest.raises(NoPlanError, match="limit"):
+        plan("order by d", limit=limit)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -288,4 +290,98 @@ def test_a_column_of_other_texts_is_scanned_until_it_has_fingerprints():
     # Numbers are compared as they are written: 1 and 1.0 are two texts.
     numbers = "select id, distance(color, '1', 'levenshtein') d from txtai order by d limit 50"
     assert embeddings.search(numbers) == by_scan(embeddings, numbers)
+    embeddings.close()
+
+
+def made(rows: Any, path: Any = None) -> Embeddings:
+    embeddings = Embeddings(content="hashlens.database.SQLite", **PLAIN)
+    embeddings.index(rows)
+    if path:
+        embeddings.save(str(path))
+    return embeddings
+
+
+ROWS = [(str(n), {"text": f"{n:04x}", "width": n}, None) for n in range(60)]
+NEAR = "select id, distance(text, :q) bits from txtai order by bits limit 5"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'select id, width, distance(text, :q) d from txtai where "width" >= 57 order by d limit 3',
+        "select width 'w', distance(text, :q) d from txtai where w = 57 order by d limit 3",
+        'select "count"(*) n, distance(text, :q) d from txtai order by d limit 2',
+        "select distinct width from txtai where distance(text, :q) <= 3 and id > '1' limit 3",
+        "select max(width) m, id from txtai where distance(text, :q) <= 3 and id > '1'",
+        "select id from txtai where distance(text, :q) <= :hashlens_rows order by id",
+    ],
+)
+def test_queries_that_were_once_answered_wrongly(query, monkeypatch):
+    monkeypatch.setattr(pushdown, "FEW", 2)
+    monkeypatch.setattr(pushdown, "WIDER", (1, 2))
+    embeddings = made(ROWS)
+    given = {"q": "0000", "hashlens_rows": 3} if ":hashlens_rows" in query else {"q": "0000"}
+    found = embeddings.search(query, parameters=given)
+    assert found == by_scan(embeddings, query, parameters=given)
+    embeddings.close()
+
+
+def test_rows_without_json_are_left_out_where_txtai_leaves_them_out():
+    embeddings = made(
+        [(f"t{n}", "0000", None) for n in range(30)]
+        + [(f"d{n}", {"text": "0000", "color": "ffff"}, None) for n in range(30)]
+    )
+    query = (
+        "select id, distance(color, :q) d from txtai where distance(color, :q) <= 16 "
+        "order by d limit 5"
+    )
+    found = embeddings.search(query, parameters={"q": "0000"})
+    assert found == by_scan(embeddings, query, parameters={"q": "0000"})
+    assert len(found) == 5
+    embeddings.close()
+
+
+def test_an_insert_that_failed_midway_is_followed():
+    embeddings = made(ROWS)
+    embeddings.search(NEAR, parameters={"q": "0000"})
+    bad = [("new", {"text": "0000"}, None), ("bad", {"text": "0000", "x": float("nan")}, None)]
+    with pytest.raises(ValueError, match="JSON"):
+        embeddings.database.insert(bad, 100)
+    found = embeddings.search(NEAR, parameters={"q": "0000"})
+    assert found == by_scan(embeddings, NEAR, parameters={"q": "0000"})
+    embeddings.close()
+
+
+def test_a_file_that_is_replaced_is_read_anew(tmp_path):
+    embeddings = made(ROWS, tmp_path / "index")
+    embeddings.search(NEAR, parameters={"q": "0000"})
+    others = [(str(n), {"text": f"{n * 7:04x}", "width": n}, None) for n in range(3, 60)]
+    made(others, tmp_path / "index").close()
+    found = embeddings.search(NEAR, parameters={"q": "0000"})
+    assert found == by_scan(embeddings, NEAR, parameters={"q": "0000"})
+    assert found[0]["id"] != "0"
+    embeddings.close()
+
+
+def test_what_others_write_without_counting_is_seen_before_own_writes(tmp_path):
+    embeddings = made(ROWS, tmp_path / "index")
+    embeddings.search(NEAR, parameters={"q": "0000"})
+    script = (
+        "import sqlite3, sys\n"
+        "with sqlite3.connect(sys.argv[1]) as connection:\n"
+        "    connection.execute(\"update sections set text = '0000' where id = '40'\")\n"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "index" / "documents"], check=True)
+    embeddings.upsert([("own", {"text": "ffff"}, None)])
+    found = embeddings.search(NEAR, parameters={"q": "0000"})
+    assert found == by_scan(embeddings, NEAR, parameters={"q": "0000"})
+    assert "40" in {row["id"] for row in found}
+    embeddings.close()
+
+
+def test_text_that_is_no_unicode_is_left_to_the_scan():
+    rows = [(str(n), {"text": f"{n:04x}", "color": f"{n:04x}"}, None) for n in range(20)]
+    embeddings = made([*rows, ("bad", {"text": "0000", "color": "\ud800"}, None)])
+    query = "select id, distance(color, '0000') d from txtai where id = '3' order by d limit 3"
+    assert embeddings.search(query) == [{"id": "3", "d": 2}]
     embeddings.close()

@@ -12,6 +12,7 @@ from hashlens.columns import Column, Segment, joined_up, sorted_out
 from hashlens.neighbors.codes import pack_joined
 from hashlens.neighbors.scan import Rows
 
+Version = tuple[int, int]  # of a file, by its inode: how often it was committed to
 SPAN = 65_536  # rows that are read at a time
 
 
@@ -27,9 +28,9 @@ class Packed:
         self._lock = threading.Lock()
         self._columns: dict[str, tuple[int, Column]] = {}  # as of so many steps
         self._steps: list[Rows | None] = []  # the rows that each removed; None for what is unknown
-        self._known: dict[int, int] = {}  # a version, and the number of steps that led to it
+        self._known: dict[Version, int] = {}  # a version, and the number of steps that led to it
 
-    def begin(self, version: int) -> None:
+    def begin(self, version: Version) -> None:
         """Note the version that a transaction of this process begins from."""
         with self._lock:
             self._step_of(version)
@@ -40,14 +41,14 @@ class Packed:
         with self._lock:
             self._steps.append(rows)
 
-    def commit(self, before: int, after: int) -> None:
+    def commit(self, before: Version, after: Version) -> None:
         """Note that the steps since version `before` have become version `after`."""
         with self._lock:
             if before not in self._known:
                 self._steps.append(None)
             self._known[after] = len(self._steps)
 
-    def forget(self, version: int) -> None:
+    def forget(self, version: Version) -> None:
         """Note that a version is not what it was: someone wrote and did not count it."""
         with self._lock:
             self._known.pop(version, None)
@@ -57,12 +58,12 @@ class Packed:
         step, column = self._columns.get(name, (0, None))
         return column, step
 
-    def is_now(self, state: int, version: int | None) -> bool:
+    def is_now(self, state: int, version: Version | None) -> bool:
         """Tell whether a state is that of a version."""
         with self._lock:
             return state == (len(self._steps) if version is None else self._known.get(version))
 
-    def column(self, cursor: Any, name: str, version: int | None) -> Column:
+    def column(self, cursor: Any, name: str, version: Version | None) -> Column:
         """Return a column as the cursor's transaction sees it, of that version.
 
         None is the version that this process is writing.
@@ -78,7 +79,7 @@ class Packed:
             self._columns[name] = (now, column)
             return column
 
-    def _step_of(self, version: int) -> int:
+    def _step_of(self, version: Version) -> int:
         if version not in self._known:
             self._steps.append(None)
             self._known[version] = len(self._steps)

@@ -8,12 +8,12 @@ not recognised beyond doubt is no plan, and the query runs over all rows.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from hashlens.metrics import is_hex
@@ -85,17 +85,23 @@ def plans(clauses: Mapping[str, Any], limit: int | None, grammar: Grammar) -> li
         msg = "it is no SQL query"
         raise NoPlanError(msg)
     reader = _Reader(grammar, clauses)
-    conditions = list(_conjuncts(_tokens(clauses.get("where"))))
+    where = _tokens(clauses.get("where"))
+    conditions = [where] if _has(where, "case") else list(_conjuncts(where))
     bounds = sorted(filter(None, map(reader.bound, conditions)), key=lambda bound: bound.most)
     term, ties = reader.order(_tokens(clauses.get("orderby")))
     gathers = _gathers(clauses, grammar.aggregates)
+    if gathers and not _counts(clauses):
+        msg = "it groups or aggregates rows"
+        raise NoPlanError(msg)
     count, offset = (None, None) if gathers else reader.window(limit)
     found = [Plan(bound.term, bound.most) for bound in bounds[:1] if bound.term != term]
     if term and count is not None and offset is not None:
         own = [bound for bound in bounds if bound.term == term]
         most = min((bound.most for bound in own), default=None)
-        filtered = sum(bound.is_all for bound in own) < len(conditions)
-        bare = reader.names.isdisjoint(map(str.lower, _tokens(clauses.get("where"))))
+        # Where a condition has a column of JSON, txtai leaves out rows without any.
+        joins = grammar.json_column.partition(",")[0] in (clauses.get("where") or "")
+        filtered = joins or sum(bound.is_all for bound in own) < len(conditions)
+        bare = not any(token[0] == '"' or token.lower() in reader.names for token in where)
         found.append(Plan(term, most, count + offset, count, ties, filtered, bare))
     elif bounds and not found:
         found = [Plan(bounds[0].term, bounds[0].most)]
@@ -183,8 +189,9 @@ class _Reader:
 
     def window(self, limit: int | None) -> tuple[int | None, int | None]:
         """Return limit and offset; None where one is no whole number."""
+        own = limit if isinstance(limit, int) and limit > 0 else None  # as txtai takes it
         return (
-            limit if self.limit is None else self._count(self.limit),
+            own if self.limit is None else self._count(self.limit),
             0 if self.offset is None else self._count(self.offset),
         )
 
@@ -199,7 +206,7 @@ class _Reader:
     def _named(self, tokens: Tokens) -> Iterator[tuple[str, Term | None]]:
         """Yield the names that a SELECT gives, with the term that is named, if it is one."""
         for item in _split(tokens, ","):
-            if len(item) > 1 and (name := _name(item[-1:])):
+            if len(item) > 1 and (name := _name(item[-1:]) or _quoted(item[-1])):
                 yield name, self.term(item[: -2 if item[-2].lower() == "as" else -1])
 
     def _column(self, tokens: Tokens) -> str | None:
@@ -229,7 +236,7 @@ class _Reader:
 
     def _number(self, tokens: Tokens) -> float | None:
         value = self._value(tokens)
-        known = isinstance(value, (int, float)) and math.isfinite(value)
+        known = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
         return value if known else None
 
     def _count(self, clause: str) -> int | None:
@@ -248,9 +255,30 @@ def _gathers(clauses: Mapping[str, Any], aggregates: Collection[str]) -> bool:
     """Tell whether a row of the answer may be made of many rows."""
     if clauses.get("groupby") or clauses.get("having"):
         return True
-    tokens = [token.lower() for token in _tokens(clauses.get("select"))]
-    calls = (name for name, sign in itertools.pairwise(tokens) if sign == "(")
-    return "distinct" in tokens or "over" in tokens or any(name in aggregates for name in calls)
+    select = _tokens(clauses.get("select"))
+    names = [token.lower().strip('"`') for token in select]
+    calls = (name for name, sign in pairwise(names) if sign == "(")
+    return _has(select, "distinct", "over") or any(name in aggregates for name in calls)
+
+
+def _counts(clauses: Mapping[str, Any]) -> bool:
+    """Tell whether a query only counts rows, by groups perhaps.
+
+    Of other gathered rows it may matter in which order they are gathered.
+    """
+    groups = list(_split(_tokens(clauses.get("groupby")), ","))
+    for item in _split(_tokens(clauses.get("select")), ","):
+        counted = len(item) > 1 and item[0].lower() == "count" and item[1] == "("
+        ends = item[item.index(")") + 1 :] if counted and ")" in item else []
+        if not (counted and len(ends) <= 2 and "(" not in ends) and not any(
+            item[: len(group)] == group and len(item) <= len(group) + 2 for group in groups
+        ):
+            return False
+    return True
+
+
+def _has(tokens: Tokens, *words: str) -> bool:
+    return any(token.lower() in words for token in tokens)
 
 
 @lru_cache(maxsize=512)  # the same queries come again and again, with other parameters
@@ -316,6 +344,11 @@ def _ascending(tokens: Tokens) -> Tokens | None:
     if tokens and tokens[-1].lower() == "asc":
         tokens = tokens[:-1]
     return None if tokens and tokens[-1].lower() == "desc" else _bare(tokens)
+
+
+def _quoted(token: str) -> str | None:
+    """Return the name that a text in single quotes is, as txtai takes it for one."""
+    return token[1:-1].lower() if token[0] == token[-1] == "'" and len(token) > 1 else None
 
 
 def _name(tokens: Tokens) -> str | None:

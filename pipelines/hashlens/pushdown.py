@@ -6,6 +6,7 @@ packed column; then the query, as it is, runs over these candidates and not over
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -18,7 +19,7 @@ import numpy as np
 from hashlens.columns import Column, Measured
 from hashlens.model import Explanation
 from hashlens.neighbors.scan import Found, Rows
-from hashlens.packed import Packed
+from hashlens.packed import Packed, Version
 from hashlens.planner import Grammar, NoPlanError, Plan, in_order, plans, unfit
 
 FEW = 1_000  # candidates that are never too many
@@ -37,7 +38,7 @@ class Pushdown:
     metric: str
     ours: Mapping[str, Any]
     packed: Packed
-    version: int | None
+    version: Callable[[], Version | None]
     transaction: Callable[[], AbstractContextManager[None]]
     in_turn: Callable[[Callable[[], Any]], Any]
 
@@ -92,8 +93,8 @@ class Pushdown:
         if "distance" not in self.ours:
             msg = "distance is a function of the configuration"
             raise NoPlanError(msg)
-        if not isinstance(parameters, Mapping):
-            msg = "its parameters have no names"
+        if type(parameters) is not dict or PARAMETER in parameters:
+            msg = "its parameters are no plain dict, or one has a name that is needed here"
             raise NoPlanError(msg)
         columns = self.jsoncolumn("*")  # type: ignore[attr-defined]
         grammar = Grammar(parameters, self.metric, columns, self.aggregates)
@@ -128,7 +129,10 @@ class Pushdown:
             with suppress(_OutdatedError):
                 return self._follow_at_hand(plan, run, column, state)
         with self.transaction():
-            column = self.packed.column(self.cursor, plan.term.column, self.version)
+            try:
+                column = self.packed.column(self.cursor, plan.term.column, self.version())
+            except sqlite3.OperationalError as error:  # text that is no Unicode
+                raise NoPlanError(str(error)) from error
             measured = _measured(plan, column, run)
             answer = _shortly(plan, measured, run)
             return _at_length(plan, column, run) if answer is None else answer
@@ -137,7 +141,7 @@ class Pushdown:
         """Return the answer from a column of some state; raises _OutdatedError."""
 
         def check() -> None:
-            if not self.packed.is_now(state, self.version):
+            if not self.packed.is_now(state, self.version()):
                 raise _OutdatedError
 
         def shortly() -> Answer | None:

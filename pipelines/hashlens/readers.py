@@ -17,12 +17,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import Any
 
-from hashlens.packed import Packed
+from hashlens.packed import Packed, Version
 
 # A scan of a large index by another process may take longer than SQLite's own five seconds.
 BUSY_MILLISECONDS = 60_000
 SECONDS_AT_GATE = 0.1  # then a reader looks again whether there is a writer
-SECONDS_OF_TURN = 0.05  # then a thread no longer waits for its turn
 MOST_IDLE = 16  # connections that are kept for the next reader
 
 
@@ -43,16 +42,18 @@ class Gate:
     @contextmanager
     def passed(self) -> Iterator[None]:
         """Be a reader."""
-        with self._changed:
-            batch = self._batch
-            while self._inside and self._batch == batch and os.path.exists(self._journal):
-                self._changed.wait(SECONDS_AT_GATE)
-            self._inside += 1
+        inside = False
         try:
+            with self._changed:
+                batch = self._batch
+                while self._inside and self._batch == batch and os.path.exists(self._journal):
+                    self._changed.wait(SECONDS_AT_GATE)
+                self._inside += 1
+                inside = True
             yield
         finally:
             with self._changed:
-                self._inside -= 1
+                self._inside -= inside
                 if not self._inside:
                     self._batch += 1
                     self._changed.notify_all()
@@ -70,7 +71,8 @@ class Pair:
     connection: Any = None
     cursor: Any = None
     file = ""
-    seen: tuple[int, int] = (-1, -1)  # its data_version, and the version of the index then
+    inode = 0
+    seen: tuple[int, Version] | None = None  # its data_version, and the version then
 
 
 class Readers:
@@ -108,15 +110,15 @@ class Readers:
     def cursor(self, cursor: Any) -> None:
         self._pair.cursor = cursor
 
-    @property
-    def version(self) -> int | None:
-        """Return how often the database was committed to; None for what is not committed."""
-        if self._pair is self._writers:
-            return None
-        version = _pragma(self.cursor, "user_version")
-        data_version, before = self._pair.seen
-        self._pair.seen = (_pragma(self.cursor, "data_version"), version)
-        if version == before and self._pair.seen[0] != data_version:
+    def version(self) -> Version | None:
+        """Read which version of the database this is; None for what is not committed."""
+        return None if self._pair is self._writers else self._look(self._pair)
+
+    def _look(self, pair: Pair) -> Version:
+        """Read the version that a pair sees, and whether others wrote and did not count it."""
+        version = pair.inode, _pragma(pair.cursor, "user_version")
+        seen, pair.seen = pair.seen, (_pragma(pair.cursor, "data_version"), version)
+        if seen and seen[1] == version and seen[0] != pair.seen[0]:
             self.packed.forget(version)
         return version
 
@@ -130,7 +132,7 @@ class Readers:
     def load(self, path: str) -> None:
         """Open a database."""
         super().load(path)  # type: ignore[misc]
-        self._file = os.path.realpath(path)
+        self._is_at(path)
 
     def search(self, query: Any, similarity: Any = None, *args: Any, **options: Any) -> Any:
         """Run a query."""
@@ -168,17 +170,16 @@ class Readers:
                     pair.connection.rollback()  # a failed query leaves nothing behind
 
     def in_turn(self, work: Callable[[], Any]) -> Any:
-        """Return what some short work returns; threads take turns as long as it is short.
+        """Return what some short work with the database returns; threads take turns.
 
         Each statement hands the interpreter's lock over and takes it back: where many threads do
-        that at once, they do hardly anything else.
+        that at once, they hardly do anything else. Whoever is in a transaction already does not
+        wait: others may be waiting for its end.
         """
-        taken = self._turn.acquire(timeout=SECONDS_OF_TURN)
-        try:
+        if self._pair is self._writers or self.connection.in_transaction:
             return work()
-        finally:
-            if taken:
-                self._turn.release()
+        with self._turn:
+            return work()
 
     def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
         """Insert rows."""
@@ -204,12 +205,13 @@ class Readers:
         with self._mutex:
             commits = self.path in (None, path)
             if commits and self.pending and self.connection:
-                before = _pragma(self.cursor, "user_version")
-                self.cursor.execute(f"PRAGMA user_version = {before + 1}")
-                self.packed.commit(before, before + 1)
+                before = self._look(self._writers)
+                self.cursor.execute(f"PRAGMA user_version = {before[1] + 1}")
+                self.packed.commit(before, self._look(self._writers))
             super().save(path)  # type: ignore[misc]
             if commits:
-                self._writer, self._file = None, os.path.realpath(path)
+                self._writer = None
+                self._is_at(path)
 
     def close(self) -> None:
         """Close the connections; a reader at work closes its own when it is done."""
@@ -218,6 +220,12 @@ class Readers:
             while self._idle:
                 self._idle.pop().connection.close()
             super().close()  # type: ignore[misc]
+
+    def _is_at(self, path: str) -> None:
+        self._file = os.path.realpath(path)
+        if self._writers.inode != (inode := _inode(self._file)):
+            self._writers.inode, self._writers.seen = inode, None
+        self._look(self._writers)
 
     @property
     def _pair(self) -> Pair:
@@ -236,31 +244,36 @@ class Readers:
                     if not self.pending and self.connection:
                         self.connection.commit()
         else:
-            pair = self._borrow(file)
             try:
+                self._borrow(file)
                 yield
             finally:
-                self._own.pair = None
-                if self._file == file and len(self._idle) < MOST_IDLE:
+                pair, self._own.pair = self._own.pair, None
+                if pair and self._file == file and len(self._idle) < MOST_IDLE:
                     self._idle.append(pair)
-                else:
+                elif pair:
                     pair.connection.close()
 
-    def _borrow(self, file: str) -> Pair:
+    def _borrow(self, file: str) -> None:
         """Make an idle pair, or a new one, that of this thread."""
+        self._own.pair = None
+        inode = _inode(file)
+        while self._idle:
+            with suppress(IndexError):  # another thread was quicker
+                pair = self._idle.pop()
+                if pair.inode == inode:
+                    self._own.pair = pair
+                    return
+                pair.connection.close()  # the file has been replaced
+        with self._mutex:
+            self._look(self._writers)  # what others did before there was this pair
+        self._own.pair = pair = Pair()
+        pair.file, pair.inode = file, inode
         try:
-            pair = self._idle.pop()
-        except IndexError:
-            pair = Pair()
-            pair.file = file
-        self._own.pair = pair
-        if pair.connection is None:
-            try:
-                self.session(file)  # type: ignore[attr-defined]
-            except BaseException:
-                self._own.pair = None
-                raise
-        return pair
+            self.session(file)  # type: ignore[attr-defined]
+        except BaseException:
+            self._own.pair = None
+            raise
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -269,11 +282,18 @@ class Readers:
             try:
                 if self.connection and not self.connection.in_transaction:
                     self.cursor.execute("BEGIN IMMEDIATE")
-                    self.packed.begin(_pragma(self.cursor, "user_version"))
+                    self.packed.begin(self._look(self._writers))
                 self.pending, self._writer = True, threading.get_ident()
                 yield
+            except BaseException:
+                self.packed.step(None)  # who knows how far it came
+                raise
             finally:
                 self._own.pair = pair
+
+
+def _inode(file: str) -> int:
+    return os.stat(file).st_ino
 
 
 def _pragma(cursor: Any, name: str) -> int:

@@ -7,6 +7,7 @@ word's column in one piece (Fortran order); any other order gives the same answe
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,7 +87,8 @@ def as_codes(codes: Any) -> Codes:
 
     Raises ParameterError for what is no array of codes.
     """
-    if not isinstance(codes, np.ndarray) or codes.dtype != np.uint64 or codes.ndim not in (1, 2):
+    fits = isinstance(codes, np.ndarray) and codes.dtype == np.uint64 and codes.ndim in (1, 2)
+    if not fits or 0 in codes.shape[1:]:
         found = f"{codes.dtype} {codes.shape}" if isinstance(codes, np.ndarray) else repr(codes)
         msg = f"codes are a uint64 array of shape (n,) or (n, words), not {found}"
         raise ParameterError(msg)
@@ -104,3 +106,15 @@ def fold(codes: Codes) -> Codes:
         turn = np.uint64(1 + 17 * number % 63)
         folded = folded ^ (word << turn | word >> np.uint64(64) - turn)
     return folded
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """Return a whole number; raises ParameterError for what is none, or is less."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        msg = f"{name} must be a whole number, {least} or more, not {value!r}"
+        raise ParameterError(msg)
+    return number

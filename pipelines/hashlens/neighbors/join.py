@@ -13,7 +13,6 @@ compared all with all by numpy; more go to the bucket join of `hashlens.neighbor
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.model import ParameterError
-from hashlens.neighbors.codes import Codes, Hits, Ints, as_codes, fold
+from hashlens.neighbors.codes import Codes, Hits, Ints, as_codes, fold, whole
 
 SMALL = 450_000_000  # comparisons that numpy has done before numba is imported
 BLOCK = 1 << 18  # pairs at a time
@@ -142,22 +141,11 @@ def _columns(codes: Any) -> Codes:
 
 
 def _limit(max_distance: Any) -> int:
-    return _whole("max_distance", max_distance, 0)
+    return whole("max_distance", max_distance, 0)
 
 
 def _cap(max_bucket: Any) -> int | None:
-    return None if max_bucket is None else _whole("max_bucket", max_bucket, 1)
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or number < least:
-        msg = f"{name} must be a whole number, {least} or more, not {value!r}"
-        raise ParameterError(msg)
-    return number
+    return None if max_bucket is None else whole("max_bucket", max_bucket, 1)
 
 
 def _distinct(codes: Codes) -> _Distinct:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.model import ParameterError
-from hashlens.neighbors.codes import DIGITS_PER_WORD, Codes, as_codes, pack
+from hashlens.neighbors.codes import DIGITS_PER_WORD, Codes, as_codes, pack, whole
 
 Rows = NDArray[np.int64]
 Distances = NDArray[Any]  # small unsigned integers
@@ -38,24 +38,20 @@ def nearest(codes: Codes, query: str | Codes, k: int, *, max_distance: int | Non
     """Find the `k` codes nearest to a query in Hamming bits, all of them at most `max_distance`.
 
     `query` is a fingerprint in hex or one code. At equal distance the lower row comes first.
-    Raises ParameterError for a query that has another number of words.
+    Raises ParameterError for a query that has another number of words, and for numbers that are
+    not whole or are negative.
     """
-    return select(hamming(as_codes(codes), _code(codes, query)), k, max_distance)
+    limit = None if max_distance is None else whole("max_distance", max_distance, 0)
+    return select(hamming(*_fitting(codes, query)), whole("k", k, 0), limit)
 
 
 def within(codes: Codes, query: str | Codes, max_distance: int) -> Found:
     """Find all codes at most `max_distance` Hamming bits from a query; as `nearest`."""
-    return select(hamming(as_codes(codes), _code(codes, query)), None, max_distance)
+    return select(hamming(*_fitting(codes, query)), None, whole("max_distance", max_distance, 0))
 
 
 def select(distances: Distances, k: int | None = None, max_distance: int | None = None) -> Found:
-    """Select the `k` nearest (None: all) at most `max_distance` away, in order (distance, row).
-
-    Raises ParameterError for a negative `k`.
-    """
-    if k is not None and k < 0:
-        msg = f"k must be 0 or more, not {k}"
-        raise ParameterError(msg)
+    """Select the `k` nearest (None: all) at most `max_distance` away, in order (distance, row)."""
     far = int(np.iinfo(distances.dtype).max)
     # A Python int: numpy would widen a whole array to compare it with a wider number.
     bound = far if max_distance is None else min(int(max_distance), far)
@@ -230,10 +226,10 @@ def _spans(rows: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK))
 
 
-def _code(codes: Codes, query: str | Codes) -> Codes:
+def _fitting(codes: Codes, query: str | Codes) -> tuple[Codes, Codes]:
+    rows = as_codes(codes)
     code = pack([query])[0] if isinstance(query, str) else np.atleast_1d(np.asarray(query))
-    words = 1 if codes.ndim == 1 else codes.shape[1]
-    if code.dtype != np.uint64 or code.shape != (words,):
-        msg = f"a query of {code.dtype} {code.shape} does not fit codes of {words} words"
+    if code.dtype != np.uint64 or code.shape != rows.shape[1:]:
+        msg = f"a query of {code.dtype} {code.shape} does not fit codes of {rows.shape[1]} words"
         raise ParameterError(msg)
-    return code
+    return rows, code
