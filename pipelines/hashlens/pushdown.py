@@ -201,7 +201,7 @@ def _measured(plan: Plan, column: Column, run: _Run) -> Measured:
     if reason:
         raise NoPlanError(reason)
     run.rows = len(column)
-    _refuse(plan.first or 0, run.rows, f"of {run.rows:,} rows are asked for")
+    _refuse(min(plan.first or 0, run.rows), run.rows, f"of {run.rows:,} rows are asked for")
     return column.measured(plan.term.constant, plan.term.metric)
 
 

@@ -265,8 +265,11 @@ class Readers:
                     self._own.pair = pair
                     return
                 pair.connection.close()  # the file has been replaced
-        with self._mutex:
-            self._look(self._writers)  # what others did before there was this pair
+        if self._mutex.acquire(blocking=False):  # else a writer is at work, who has looked
+            try:
+                self._look(self._writers)  # what others did before there was this pair
+            finally:
+                self._mutex.release()
         self._own.pair = pair = Pair()
         pair.file, pair.inode = file, inode
         try:
