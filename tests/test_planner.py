@@ -121,6 +121,10 @@ def test_what_is_not(rest):
         ("where distance(text, :q) < 3", "distinct text", "groups"),
         ("where distance(text, :q) < 3 group by width", "width, id, count(*)", "groups"),
         ("where distance(text, :q) < 3", "max(width)", "groups"),
+        ("where distance(text, :q) < 3 group by width", "width + 1, count(*)", "groups"),
+        ("where distance(text, :q) < 3 group by width", "count(*) + indexid n", "groups"),
+        ("where distance(text, :q) < 3 group by width order by id", "count(*)", "groups"),
+        ("where distance(text, :q) < 3 group by width having max(id) > 3", "count(*)", "groups"),
         ("order by d", "distinct text, distance(text, :q) d", "groups"),
         ("order by d", "row_number() over (), distance(text, :q) d", "groups"),
     ],
@@ -153,6 +157,7 @@ def test_the_order_is_completed_where_rows_are_rows():
     [
         ("", "count(*)"),
         ("", "count(distinct width) n, count(*)"),
+        ("group by width order by n desc", "count(upper(id)) n, width 'w'"),
         ("group by width", "width, count(*) n"),
         ("group by width having count(*) > 1 order by width", "count(*), width as w"),
     ],

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -197,18 +198,13 @@ def test_the_thread_that_wrote_sees_its_rows_and_others_what_is_saved(tmp_path):
     embeddings.load(str(path))
     assert embeddings.search(COUNTED) == [{"n": STAYING + CHANGING}]
     embeddings.upsert([("one", {"text": QUERY, "number": 9}, None)])
-    seen: list[Any] = []
-    other = threading.Thread(target=lambda: seen.append(embeddings.search(COUNTED)))
-    other.start()
-    other.join()
-    assert seen == [[{"n": STAYING + CHANGING}]]
+    other = ThreadPoolExecutor(1)
+    assert other.submit(embeddings.search, COUNTED).result() == [{"n": STAYING + CHANGING}]
     assert embeddings.search(COUNTED) == [{"n": STAYING + CHANGING + 1}]
     assert embeddings.search(f"{NEAREST} offset 20", parameters={"q": QUERY})[0]["id"] == "one"
     embeddings.save(str(path))
-    other = threading.Thread(target=lambda: seen.append(embeddings.search(COUNTED)))
-    other.start()
-    other.join()
-    assert seen[1] == [{"n": STAYING + CHANGING + 1}]
+    assert other.submit(embeddings.search, COUNTED).result() == [{"n": STAYING + CHANGING + 1}]
+    other.shutdown()
     embeddings.close()
 
 

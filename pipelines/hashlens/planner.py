@@ -23,6 +23,7 @@ PACKED_METRICS = ("hamming", "levenshtein")
 # In WHERE these names are columns even where they are an alias as well.
 REAL_COLUMNS = frozenset(["indexid", "id", "tags", "entry", "text", "data", "object", "score"])
 ORDER = "s.indexid"  # the order of rows that a query leaves open
+_COUNTING = ("count", "distinct", "and", "or", "not", "asc", "desc")
 _DOUBLE = ("<=", ">=", "==", "<>", "!=", "||")
 
 Tokens = Sequence[str]
@@ -267,14 +268,34 @@ def _counts(clauses: Mapping[str, Any]) -> bool:
     Of other gathered rows it may matter in which order they are gathered.
     """
     groups = list(_split(_tokens(clauses.get("groupby")), ","))
+    known = {*_COUNTING, *(token.lower() for group in groups for token in group)}
     for item in _split(_tokens(clauses.get("select")), ","):
-        counted = len(item) > 1 and item[0].lower() == "count" and item[1] == "("
-        ends = item[item.index(")") + 1 :] if counted and ")" in item else []
-        if not (counted and len(ends) <= 2 and "(" not in ends) and not any(
-            item[: len(group)] == group and len(item) <= len(group) + 2 for group in groups
-        ):
+        counted = item[: _end_of_call(item)] if item[0].lower() == "count" else []
+        whole = next((part for part in (counted, *groups) if part and _is_named(item, part)), None)
+        if whole is None:
             return False
-    return True
+        known.update(token.strip("\"'").lower() for token in item[len(whole) :])
+    rest = _tokens(clauses.get("having")) + _tokens(clauses.get("orderby"))
+    words = (token.strip('"').lower() for token in rest if token[0].isalpha() or token[0] in '"_')
+    return known.issuperset(words)
+
+
+def _is_named(item: Tokens, part: Tokens) -> bool:
+    """Tell whether an item of a SELECT is a part, with a name perhaps."""
+    rest = item[len(part) :]
+    name = rest[1:] if rest and rest[0].lower() == "as" else rest
+    fits = not rest or (len(name) == 1 and bool(_name(name) or _quoted(name[0])))
+    return fits and item[: len(part)] == part
+
+
+def _end_of_call(tokens: Tokens) -> int:
+    """Return where the brackets end that the second token begins."""
+    depth = 0
+    for place, token in enumerate(tokens[1:], 2):
+        depth += (token == "(") - (token == ")")
+        if not depth:
+            return place
+    return len(tokens)
 
 
 def _has(tokens: Tokens, *words: str) -> bool:

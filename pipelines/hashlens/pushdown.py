@@ -105,15 +105,13 @@ class Pushdown:
             except NoPlanError as reason:
                 refused = reason
                 continue
-            term = plan.term
             self._last.explanation = Explanation(
                 "packed codes",
-                "",
-                term.column,
-                term.constant,
-                term.metric,
-                run.rows,
-                run.candidates,
+                column=plan.term.column,
+                constant=plan.term.constant,
+                metric=plan.term.metric,
+                rows=run.rows,
+                candidates=run.candidates,
             )
             return answer
         raise refused

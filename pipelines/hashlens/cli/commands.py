@@ -261,24 +261,29 @@ def search(
         show(rows, style, MATCH_COLUMNS if style == "table" else tuple(rows[0]) if rows else ())
 
 
-_param_option = click.option(
-    "--param",
-    "params",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Bind parameter :NAME; =@FILE binds the hash of an image; repeatable.",
-)
-_rows_option = click.option(
-    "--limit", type=int, help="At most so many rows, unless the query has a limit."
-)
+def _query_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what a query needs."""
+    for option in (
+        _format_option,
+        click.option(
+            "--limit", type=int, help="At most so many rows, unless the query has a limit."
+        ),
+        click.option(
+            "--param",
+            "params",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Bind parameter :NAME; =@FILE binds the hash of an image; repeatable.",
+        ),
+        _index_option,
+        click.argument("query"),
+    ):
+        command = option(command)
+    return command
 
 
 @app.command()
-@click.argument("query")
-@_index_option
-@_param_option
-@_rows_option
-@_format_option
+@_query_options
 def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str) -> None:
     """Run a query: select ... from txtai ...
 
@@ -292,11 +297,7 @@ def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, 
 
 
 @app.command()
-@click.argument("query")
-@_index_option
-@_param_option
-@_rows_option
-@_format_option
+@_query_options
 def explain(
     query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str
 ) -> None:
