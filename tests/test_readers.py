@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import pytest
 from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
-from hashlens import ImageIndex, QueryError
+from hashlens import ImageIndex, QueryError, metrics
 from hashlens.metrics import hamming
 from hashlens.settings import Settings
 from hashlens.store import Store
@@ -222,3 +223,21 @@ def test_a_write_that_did_not_count_itself_is_seen(tmp_path):
     subprocess.run([sys.executable, "-c", script, path / "documents"], check=True)
     assert embeddings.search(NEAREST, parameters={"q": QUERY})[0]["id"] == "new1"
     embeddings.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("traced", [False, True])  # txtai turns this on for the whole process
+def test_an_interrupt_in_a_function_of_sql_is_one(tmp_path, monkeypatch, traced):
+    path = tmp_path / "index"
+    make(path)
+    sqlite3.enable_callback_tracebacks(traced)
+
+    def interrupt(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    with ImageIndex.open(path) as index:
+        with monkeypatch.context() as patched:
+            patched.setitem(metrics._METRICS, "hamming", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                index.sql(SCANNED, {"q": QUERY})
+        check(2, index.sql(SCANNED, {"q": QUERY}))

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any
 
 from hashlens.packed import Packed, Version
+from hashlens.sql import was_interrupted
 
 # A scan of a large index by another process may take longer than SQLite's own five seconds.
 BUSY_MILLISECONDS = 60_000
@@ -141,8 +142,13 @@ class Readers:
 
     def query(self, *args: Any) -> Any:
         """Run a parsed query."""
-        with self._reading(), self.transaction():
-            return super().query(*args)  # type: ignore[misc]
+        try:
+            with self._reading(), self.transaction():
+                return super().query(*args)  # type: ignore[misc]
+        except Exception:
+            if was_interrupted():
+                raise KeyboardInterrupt from None
+            raise
 
     def ids(self, ids: list[Any]) -> Any:
         """Return the row numbers of some ids."""
@@ -207,8 +213,11 @@ class Readers:
             if commits and self.pending and self.connection:
                 before = self._look(self._writers)
                 self.cursor.execute(f"PRAGMA user_version = {before[1] + 1}")
-                self.packed.commit(before, self._look(self._writers))
-            super().save(path)  # type: ignore[misc]
+                after = self._look(self._writers)
+                super().save(path)  # type: ignore[misc]
+                self.packed.commit(before, after)  # not before: a full disk may refuse
+            else:
+                super().save(path)  # type: ignore[misc]
             if commits:
                 self._writer = None
                 self._is_at(path)

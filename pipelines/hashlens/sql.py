@@ -8,6 +8,7 @@ dotted paths, so that a saved index opens again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,7 +53,21 @@ def functions(metric: str = "hamming") -> dict[str, Callable[..., float]]:
 
 
 def _with_default(function: Callable[..., float], metric: str, a: Any, b: Any, *rest: Any) -> float:
-    return function(a, b, *(rest or (metric,)))
+    try:
+        return function(a, b, *(rest or (metric,)))
+    except KeyboardInterrupt:
+        _interrupted.set()
+        raise
+
+
+def was_interrupted() -> bool:
+    """Tell, once, whether Ctrl-C came in one of the functions: SQLite makes an error of it."""
+    found = _interrupted.is_set()
+    _interrupted.clear()
+    return found
+
+
+_interrupted = threading.Event()
 
 
 def normalize(query: str) -> str:
