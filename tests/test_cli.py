@@ -74,7 +74,9 @@ def test_search_prints_matches_nearest_first(made, folder):
     assert [row["distance"] for row in rows] == sorted(row["distance"] for row in rows)
     assert rows[0]["similarity"] == 1
     table = hashlens(*query, "--max-distance", 0).splitlines()
-    assert table[0].split() == ["distance", "similarity", "path", "width", "height", "bytes"]
+    columns = ["distance", "similarity", "stage", "path", "width", "height", "bytes"]
+    assert table[0].split() == columns
+    assert rows[0]["stage"] == "digest"
     assert str(folder / "0.png") in "".join(table)
     assert len(json.loads(hashlens(*query, "--first", "--format", "json"))) == 1
     by_hash = hashlens("search", rows[0]["text"], "--index", made, "--first", "--format", "csv")

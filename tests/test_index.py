@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -401,8 +402,10 @@ class TestSearch:
         found = index.search(draw(0), limit=99)
         assert names(found) == names(expected)
         for bound in (0, 3, 20, 64):
-            within = [m for m in found if m.distance <= bound]
+            within = [replace(m, stage="hash") for m in found if m.distance <= bound]
             assert index.search(draw(0), limit=99, max_distance=bound) == within
+        assert {m.stage for m in found} == {"hash", "nearest"}
+        assert all((m.stage == "hash") == (m.distance == 0) for m in found)
 
     def test_takes_paths_images_bytes_arrays_and_hashes(self, index, folder):
         path = folder / "3.png"

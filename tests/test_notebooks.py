@@ -38,5 +38,6 @@ def test_the_demo_finds_the_copies_and_draws_them(tmp_path):
     assert "indexed 42 of 42 images" in said
     for copy in ("reencoded.jpg", "half.png", "brighter.webp", "blurred.jpg", "crop90.jpg"):
         assert said.count(f"chelsea-{copy}") >= 2
+    assert "(230, 60, 470, 250)" in said or "crop     " in said
     with Image.open(tmp_path / "demo" / "contact-sheet.jpg") as sheet:
         assert sheet.size == (800, 440)

@@ -188,9 +188,15 @@ class TestPlan:
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere forks are not safe")
     def test_forks_where_there_is_one_thread(self, monkeypatch):
         monkeypatch.setattr(threading, "active_count", lambda: 1)
+        monkeypatch.delitem(sys.modules, "cv2", raising=False)
         assert plan(10_000, 4) == Plan("fork", 4)
         assert plan(3, 4) == Plan("fork", 3)
         assert plan(1, 4) == Plan("serial", 1)
+
+    def test_never_forks_with_opencv_whose_threads_a_fork_loses(self, monkeypatch):
+        monkeypatch.setattr(threading, "active_count", lambda: 1)
+        monkeypatch.setitem(sys.modules, "cv2", sys)
+        assert plan(10_000, 4) == Plan("processes", 4)
 
     def test_never_forks_beside_another_thread(self, monkeypatch):
         monkeypatch.setattr(threading, "active_count", lambda: 2)

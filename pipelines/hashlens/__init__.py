@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hashlens.calibration import Calibration as Calibration
+    from hashlens.evaluation import Card as Card
+    from hashlens.evaluation import evaluate as evaluate
     from hashlens.files import file_digest as file_digest
     from hashlens.files import pixel_digest as pixel_digest
     from hashlens.formats import FORMATS as FORMATS
@@ -25,16 +28,20 @@ if TYPE_CHECKING:
     from hashlens.model import IndexingError as IndexingError
     from hashlens.model import Match as Match
     from hashlens.model import ParameterError as ParameterError
+    from hashlens.model import Place as Place
     from hashlens.model import Progress as Progress
     from hashlens.model import QueryError as QueryError
     from hashlens.model import Report as Report
     from hashlens.model import Skipped as Skipped
+    from hashlens.outline import draw_matches as draw_matches
     from hashlens.pipeline import ImageHash as ImageHash
     from hashlens.pipeline import ImageRows as ImageRows
     from hashlens.rows import hash_files as hash_files
     from hashlens.sql import SQL_FUNCTIONS as SQL_FUNCTIONS
 
 _HOMES = {
+    "calibration": ("Calibration",),
+    "evaluation": ("Card", "evaluate"),
     "files": ("file_digest", "pixel_digest"),
     "formats": ("FORMATS",),
     "hashing": ("PerceptualHash",),
@@ -49,11 +56,13 @@ _HOMES = {
         "IndexingError",
         "Match",
         "ParameterError",
+        "Place",
         "Progress",
         "QueryError",
         "Report",
         "Skipped",
     ),
+    "outline": ("draw_matches",),
     "pipeline": ("ImageHash", "ImageRows"),
     "rows": ("hash_files",),
     "sql": ("SQL_FUNCTIONS",),

@@ -10,13 +10,15 @@ configuration: so nothing but a name is written into a saved index, and it opens
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 from PIL import Image
@@ -25,11 +27,26 @@ from txtai.database.encoder import Encoder
 from txtai.database.sqlite import SQLite as TxtaiSQLite
 
 from hashlens import sql
+from hashlens.matching import evidence
 from hashlens.planner import in_order
 from hashlens.pushdown import Pushdown
 from hashlens.readers import Readers
-from hashlens.rows import NUMBERS
+from hashlens.rows import CROPS, NUMBERS
 from hashlens.settings import KEY
+
+# Columns of what a search for crops found, and their types; NULL without `similar(…)` of a crop
+# index.
+PLACE_COLUMNS = {
+    "box": "VARCHAR",
+    "fractions": "VARCHAR",
+    "outline": "VARCHAR",
+    "transform": "VARCHAR",
+    "inliers": "BIGINT",
+    "correlation": "DOUBLE",
+    "agreement": "DOUBLE",
+    "mirrored": "BIGINT",
+}
+PLACE = "hashlens_place"
 
 _numbers = count()
 
@@ -60,6 +77,15 @@ class HashContent:
     pending = False  # rows were written that are not committed
     skipped: frozenset[Any] = frozenset()
 
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.found = self.holder()
+        super().__init__(config)  # type: ignore[call-arg]
+
+    @staticmethod
+    def holder() -> Any:
+        """Return what holds the places of a search, of each thread its own."""
+        return threading.local()
+
     def registerfunctions(self, config: dict[str, Any]) -> None:
         """Add our functions to those of the configuration, which come first."""
         super().registerfunctions(config)  # type: ignore[misc]
@@ -71,9 +97,21 @@ class HashContent:
             if name not in taken
         }
 
+    def search(self, query: Any, similarity: Any = None, *args: Any, **options: Any) -> Any:
+        """Run a query, which may ask for the places that its search for crops found."""
+        self.found.places = evidence.places(similarity) if similarity else {}
+        return super().search(query, similarity, *args, **options)  # type: ignore[misc]
+
+    def jsoncolumn(self, name: str) -> str:
+        """Return the expression of a column that is none of txtai's own."""
+        if name in PLACE_COLUMNS:
+            return f"{PLACE}(s.indexid, '{name}')"
+        column: str = super().jsoncolumn(name)  # type: ignore[misc]
+        return column
+
     def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
         """Yield the id and some columns of every row, sorted by id, as they are committed."""
-        picked = ", ".join(self.jsoncolumn(name) for name in names)  # type: ignore[attr-defined]
+        picked = ", ".join(self.jsoncolumn(name) for name in names)
         cursor = self.connection.cursor()
         cursor.execute(f"SELECT id, {picked} FROM documents ORDER BY id")
         while rows := cursor.fetchmany(1000):
@@ -87,7 +125,8 @@ class HashContent:
         self.skipped = frozenset(
             uid for uid, row, _ in documents if isinstance(row, dict) and row.get("skipped")
         )
-        super().insert(documents, index)  # type: ignore[misc]
+        stored = [(uid, _stored(row), tags) for uid, row, tags in documents]
+        super().insert(stored, index)  # type: ignore[misc]
 
     def insertsection(self, index: int, uid: Any, text: str | None, tags: Any, entry: Any) -> None:
         """Insert the text of a row."""
@@ -117,6 +156,7 @@ class SQLite(Pushdown, Readers, HashContent, TxtaiSQLite):  # type: ignore[misc]
         super().addfunctions()
         for name, function in self.ours.items():
             self.connection.create_function(name, -1, function, deterministic=True)
+        self.connection.create_function(PLACE, 2, partial(_value, self.found))
 
 
 def _in_turn(name: str) -> Callable[..., Any]:
@@ -164,11 +204,19 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
                 f"CREATE OR REPLACE TEMP MACRO {name}(a, b) AS {two}(a, b), "
                 f"(a, b, m) AS {three}(a, b, m)"
             )
+        place = f"{PLACE}_{number}"
+        _create(connection, place, partial(_text, self.found), str)
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {PLACE}(a, b) AS {place}(a, b)")
+
+    @staticmethod
+    def holder() -> Any:
+        """Return what holds the places of a search: DuckDB calls functions in its own threads."""
+        return SimpleNamespace()
 
     def jsoncolumn(self, name: str) -> str:
         """Read a column out of a row's JSON; DuckDB gives text, our numbers become numbers."""
-        column: str = super().jsoncolumn(name)
-        return column + (f"::{NUMBERS[name]}" if name in NUMBERS else "")
+        kind = NUMBERS.get(name) or PLACE_COLUMNS.get(name)
+        return super().jsoncolumn(name) + (f"::{kind}" if kind else "")
 
     def session(self, path: str | None = None, connection: Any = None) -> None:
         """Open a session whose temporary tables and functions outlive a rollback.
@@ -215,6 +263,25 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
         self.connection.begin()
 
 
+def _value(found: Any, row: int, name: str) -> Any:
+    """Return what a search found of the place of the query in the picture of a row."""
+    # Not a method: a function that holds its database would keep it from being freed.
+    value = getattr(getattr(found, "places", {}).get(row), name, None)
+    return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def _text(found: Any, row: int, name: str) -> str | None:
+    value = _value(found, row, name)
+    return None if value is None else str(int(value) if isinstance(value, bool) else value)
+
+
+def _stored(row: Any) -> Any:
+    """Return what is stored of a row: without what was handed on to the crop index."""
+    if isinstance(row, dict) and CROPS in row:
+        return {name: value for name, value in row.items() if name != CROPS}
+    return row
+
+
 def _plain(rows: Any) -> Any:
     """Return rows with floats for decimals and text for times; pairs of a search as they are."""
     if not (rows and isinstance(rows[0], dict)):
@@ -228,9 +295,9 @@ def _plain_value(value: Any) -> Any:
     return str(value) if isinstance(value, date) else value
 
 
-def _create(connection: Any, name: str, function: Callable[..., float], result: type) -> None:
+def _create(connection: Any, name: str, function: Callable[..., Any], result: type) -> None:
     # DuckDB reads the number of arguments from the signature; a partial has none that it likes.
-    def call(*values: Any) -> float:
+    def call(*values: Any) -> Any:
         return function(*values)
 
     connection.create_function(

@@ -37,9 +37,10 @@ HEAVY = frozenset(
     ]
 )
 # Configuration of an index that needs more than the content database.
-MODEL_KEYS = ("path", "dense", "sparse", "keyword", "hybrid", "scoring", "graph", "indexes")
+MODEL_KEYS = ("path", "dense", "sparse", "keyword", "hybrid", "scoring", "graph")
+CROPS_MODULE = "hashlens.crops"
 # Our modules with classes that inherit from txtai's: they belong to one copy of it.
-GUESTS = ("hashlens.database", "hashlens.semantic")
+GUESTS = (CROPS_MODULE, "hashlens.database", "hashlens.semantic")
 
 _lock = threading.RLock()
 _lean: Host | None = None
@@ -111,8 +112,17 @@ def host(config: Mapping[str, Any] | None = None) -> Host:
 
 
 def needs_models(config: Mapping[str, Any]) -> bool:
-    """Tell whether an index configuration asks for vectors, keywords or a graph."""
-    return any(config.get(key) for key in MODEL_KEYS)
+    """Tell whether an index configuration asks for vectors, keywords or a graph.
+
+    The crop index, a sub-index, needs no model.
+    """
+    indexes = config.get("indexes") or {}
+    others = [item for item in indexes.values() if not _is_crops(item)]
+    return bool(others) or any(config.get(key) for key in MODEL_KEYS)
+
+
+def _is_crops(index: Mapping[str, Any]) -> bool:
+    return str(index.get("method", "")).startswith(f"{CROPS_MODULE}.")
 
 
 def _belongs(name: str) -> bool:

@@ -10,39 +10,67 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from PIL import Image
 
-from hashlens.directory import config_of, exists
-from hashlens.metrics import total_similarity
+from hashlens import files
+from hashlens.directory import config_of, exists, stamp
+from hashlens.metrics import is_hex, total_similarity
 from hashlens.model import (
     Duplicates,
     Explanation,
     IndexingError,
     Match,
     ParameterError,
+    Place,
     Progress,
     QueryError,
     Report,
     Skipped,
 )
 from hashlens.rows import LOW_INFORMATION
-from hashlens.settings import CONTENTS, Settings, require_engine, require_same, settings_of
-from hashlens.sql import check_fingerprint, check_query, hash_parameters, normalize
+from hashlens.settings import (
+    CONTENTS,
+    Settings,
+    crop_index,
+    require_engine,
+    require_same,
+    settings_of,
+)
+from hashlens.sql import (
+    check_fingerprint,
+    check_query,
+    hash_parameters,
+    name_pictures,
+    normalize,
+)
 from hashlens.store import MOST_ROWS, Store
 from hashlens.update import update
 
 if TYPE_CHECKING:
-    from hashlens.files import Source
+    from hashlens.calibration import Calibration
+    from hashlens.files import Pixels, Source
 
 Paths = Iterable["str | os.PathLike[str]"]
 
 DEFAULT_PATH = ".hashlens"
+_PLACE_COLUMNS = (
+    "box",
+    "fractions",
+    "outline",
+    "transform",
+    "inliers",
+    "correlation",
+    "agreement",
+    "mirrored",
+)
 _MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, information, file_digest"
 
 
@@ -53,6 +81,8 @@ class ImageIndex:
         self._store = store
         self.settings = settings_of(store.config, str(store.path))
         self._make = self.settings.maker()
+        self._crops = crop_index(store.config)
+        self._calibrated: tuple[tuple[int, int] | None, Calibration] | None = None
 
     @classmethod
     def open(
@@ -70,10 +100,12 @@ class ImageIndex:
         `settings` are those of the hash: the algorithm (default perceptual) and its parameters,
         `also` (a list of further algorithms, each a column of its own), `grade` (default fast) and
         `upright` (default True; see `hashlens.hashing.hasher.Hasher`); `metric`, of the
-        two-argument `distance` (default hamming); and `thumbnails` and `pixel_digests`, whether
-        rows hold these (default False). `content` is sqlite (the default) or duckdb; `config` is
-        merged into a new index's txtai configuration, for instance `{"indexes": …}`. With `eager`
-        False, a new index is made when it is first used or closed: hashing begins meanwhile.
+        two-argument `distance` (default hamming); `thumbnails` and `pixel_digests`, whether
+        rows hold these (default False); and `keypoints`, how many of them the crop index has of a
+        picture (default 0: there is none; 200 is a good number). `content` is sqlite (the default)
+        or duckdb; `config` is merged into a new index's txtai configuration, for instance
+        `{"indexes": …}`. With `eager` False, a new index is made when it is first used or closed:
+        hashing begins meanwhile.
 
         Raises ParameterError for settings that cannot work, and IndexingError where an existing
         index has other ones, or where there is none and `create` is False.
@@ -178,34 +210,85 @@ class ImageIndex:
         `column` is `text`, or the algorithm of a further hash. Raises ParameterError where the
         index has no such column.
         """
-        columns = list(self.settings.digits)
-        if column not in columns:
-            msg = f"the index has fingerprints in {', '.join(columns)}, not in {column!r}"
+        return self.settings.hasher(source)[self._position(column)]
+
+    def calibrate(self, column: str = "text", *, seed: int = 0) -> Calibration:
+        """Estimate how many false matches each distance gives among the pictures of the index.
+
+        `column` is as for `fingerprint`; the `seed` picks the sample of a large collection. Flat
+        pictures (see `duplicates`) are left out: their distances say nothing. Raises ParameterError
+        for another metric than Hamming, and for too few pictures.
+        """
+        from hashlens.calibration import calibrate  # noqa: PLC0415  loads numpy
+        from hashlens.neighbors import pack  # noqa: PLC0415
+
+        hashed = self.settings.hasher.hashes[self._position(column)]
+        if self.settings.metric != "hamming":
+            msg = f"calibration is for Hamming distances; the index has {self.settings.metric}"
             raise ParameterError(msg)
-        return self.settings.hasher(source)[columns.index(column)]
+        rows = self._store.query(
+            f"select {column} code from txtai where {column} is not null and information >= :least",
+            {"least": LOW_INFORMATION},
+        )
+        texts = (row["code"] for row in rows)
+        codes = [text for text in texts if len(text) == hashed.digits and is_hex(text)]
+        return calibrate(pack(codes), hashed.bits or 0, seed=seed)
 
     def search(
-        self, query: Source, *, limit: int = 10, max_distance: float | None = None
+        self,
+        query: Source,
+        *,
+        limit: int = 10,
+        max_distance: float | Literal["auto"] | None = None,
+        crops: bool | None = None,
     ) -> list[Match]:
-        """Find the rows nearest to an image or a fingerprint, nearest first, then oldest row.
+        """Find the rows that match an image or a fingerprint, and say why each does.
 
-        `query` is a path, bytes, a file object, an array, a PIL image or a fingerprint in hex;
-        `max_distance` is inclusive. Raises QueryError for a text that is neither a file nor a
-        fingerprint of this index, and ImageError for an image that cannot be read.
+        `query` is a path, bytes, a file object, an array, a PIL image or a fingerprint in hex. In
+        their order: equal files; fingerprints within `max_distance` (inclusive; equal ones where
+        it is None; `auto` is what `calibrate` recommends), nearest first; pictures that the query
+        shows a part of, or that it contains, the best correlation first; and, where `max_distance`
+        is None, the nearest of all others. At equal distance the oldest row comes first.
+
+        `crops` says whether to look for parts of pictures, which an image and an index with
+        `keypoints` are needed for; None: where that can be done. Raises QueryError for a text that
+        is neither a file nor a fingerprint of this index, and ImageError for an image that cannot
+        be read.
         """
-        is_number = isinstance(max_distance, (int, float)) and max_distance >= 0  # nor NaN
-        if max_distance is not None and not is_number:
-            msg = f"max_distance must be a number >= 0, not {max_distance!r}"
-            raise ParameterError(msg)
-        wanted = self._wanted(query)
-        bound = "" if max_distance is None else "and distance(text, :q) <= :most"
-        found = self._store.query(
+        wanted = self._wanted(query, crops)
+        most = self._most(max_distance)
+        bound = "" if most is None else "and distance(text, :q) <= :most"
+        nearest = self._store.query(
             f"select {_MATCH_COLUMNS}, text, distance(text, :q) d from txtai "
             f"where text is not null {bound} order by d, indexid",
-            {"q": wanted} if max_distance is None else {"q": wanted, "most": max_distance},
+            {"q": wanted.fingerprint} | ({} if most is None else {"most": most}),
             _at_least_one(limit),
         )
-        return [self._match(row, wanted) for row in found]
+        found = [self._match(row, wanted, most) for row in nearest]
+        if wanted.picture is not None:
+            found = self._with_crops(found, wanted, limit)
+        return sorted(found, key=lambda match: STAGES.index(match.stage))[:limit]
+
+    def _with_crops(self, found: list[Match], wanted: _Wanted, limit: int) -> list[Match]:
+        """Return matches with those of the crop index, and with the places of those that it has."""
+        rows = self._store.query(
+            f"select {_MATCH_COLUMNS}, text, distance(text, :q) d, {', '.join(_PLACE_COLUMNS)} "
+            f"from txtai where similar(:image, {limit}, '{self._crops}') "
+            "order by score desc, indexid",
+            {"q": wanted.fingerprint, "image": wanted.picture},
+        )
+        located = {row["id"]: (row, _place_of(row)) for row in rows}
+        accepted = {match.id for match in found if match.stage in ("digest", "hash")}
+        known = [
+            replace(match, place=located[match.id][1]) if match.id in located else match
+            for match in found
+            if match.id in accepted or match.id not in located
+        ]
+        return known + [
+            replace(self._match(row, wanted, None), stage="crop", place=place)
+            for uid, (row, place) in located.items()
+            if uid not in accepted
+        ]
 
     def sql(
         self, query: str, parameters: Mapping[str, Any] | None = None, *, limit: int | None = None
@@ -261,7 +344,7 @@ class ImageIndex:
             "skipped": skipped,
             **self.settings.values(),
             "bits": self.settings.hash.bits,
-            "policy": self.settings.hasher.policy,
+            "policy": self._make.policy,
             "content": self._store.config["content"],
             "bytes": sum(file.stat().st_size for file in files),
         }
@@ -284,15 +367,58 @@ class ImageIndex:
         """Close the index."""
         self._store.close()
 
-    def _wanted(self, query: Source) -> str:
+    def _wanted(self, query: Source, crops: bool | None) -> _Wanted:
+        """Read what is searched for."""
         if isinstance(query, str) and not os.path.exists(query):
             try:
                 fits = self.settings.hash.digits if self.settings.metric == "hamming" else None
-                return check_fingerprint(query, fits)
+                return _Wanted(check_fingerprint(query, fits))
             except QueryError as error:
                 msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
                 raise QueryError(msg) from error
-        return self.fingerprint(query)
+        if crops and not self._crops:
+            msg = f"{self.path} has no crop index; make one with keypoints=200 (index --crops)"
+            raise ParameterError(msg)
+        data = query if isinstance(query, bytes) else None
+        if isinstance(query, (str, os.PathLike)):
+            data = files.read(query)
+        name = os.fspath(query) if isinstance(query, (str, os.PathLike)) else None
+        pixels = self.settings.hasher.decode(query if data is None else data, name=name)
+        samples = self.settings.hasher.samples(pixels)
+        fingerprint = self.settings.hasher.fingerprints([samples])[0][0]
+        picture = pixels if self._crops and crops is not False else None
+        return _Wanted(fingerprint, files.file_digest(data) if data else None, picture)
+
+    def _most(self, max_distance: float | Literal["auto"] | None) -> float | None:
+        if max_distance == "auto":
+            return self._recommended()
+        is_number = isinstance(max_distance, (int, float)) and max_distance >= 0  # nor NaN
+        if max_distance is not None and not is_number:
+            msg = f"max_distance must be a number >= 0 or 'auto', not {max_distance!r}"
+            raise ParameterError(msg)
+        return max_distance
+
+    def _recommended(self) -> int:
+        """Return what `calibrate` recommends; measured anew after each commit."""
+        now = stamp(self.path) if exists(self.path) else None
+        if self._calibrated is None or self._calibrated[0] != now:
+            self._calibrated = now, self.calibrate()
+        found = self._calibrated[1]
+        if found.max_distance is None:
+            msg = (
+                f"max_distance='auto' finds none: even with equal hashes only, a query has about "
+                f"{found.false_matches(0):.2g} false matches here; give a number, or make an index "
+                f"with a hash of more bits"
+            )
+            raise ParameterError(msg)
+        return found.max_distance
+
+    def _position(self, column: str) -> int:
+        columns = list(self.settings.digits)
+        if column not in columns:
+            msg = f"the index has fingerprints in {', '.join(columns)}, not in {column!r}"
+            raise ParameterError(msg)
+        return columns.index(column)
 
     def _checked(
         self, query: str, parameters: Mapping[str, Any] | None
@@ -301,22 +427,63 @@ class ImageIndex:
         if not isinstance(parameters, Mapping | None):
             msg = f"parameters are given by name, in a dict, not as {parameters!r}"
             raise QueryError(msg)
-        line = normalize(query)
+        line, pictures = name_pictures(normalize(query))
+        given = dict(parameters or {})
         digits = self.settings.digits
         columns = hash_parameters(line, digits)
         bound = {
             name: self.fingerprint(value, columns.get(name, "text"))
-            if isinstance(value, (Path, Image.Image))
+            if isinstance(value, (Path, Image.Image)) and name not in pictures.values()
             else value
-            for name, value in (parameters or {}).items()
+            for name, value in given.items()
         }
+        for name, old in pictures.items():
+            if old in given:
+                value = given[old]
+                bound[name] = os.fspath(value) if isinstance(value, Path) else value
+                if old in columns and isinstance(value, (Path, Image.Image)):
+                    bound[old] = self.fingerprint(value, columns[old])
         check_query(line, bound, digits=digits, metric=self.settings.metric)
         return line, bound
 
-    def _match(self, row: dict[str, Any], wanted: str) -> Match:
-        alike = total_similarity(wanted, row["text"], self.settings.metric)
-        rest = {key: row[key] for key in row if key not in ("id", "path", "d")}
-        return Match(row["id"], row["path"], row["d"], alike, rest)
+    def _match(self, row: dict[str, Any], wanted: _Wanted, most: float | None) -> Match:
+        """Return the match of a row; `most` is the largest distance of one by hash."""
+        alike = total_similarity(wanted.fingerprint, row["text"], self.settings.metric)
+        says_much = (row["information"] or 0) >= LOW_INFORMATION
+        if wanted.digest and row["file_digest"] == wanted.digest:
+            stage = "digest"
+        elif most is not None or (row["d"] == 0 and says_much):
+            stage = "hash"
+        else:
+            stage = "nearest"
+        apart = ("id", "path", "d", *_PLACE_COLUMNS)
+        rest = {key: row[key] for key in row if key not in apart}
+        return Match(row["id"], row["path"], row["d"], alike, rest, stage)
+
+
+STAGES = ("digest", "hash", "crop", "nearest")
+
+
+class _Wanted(NamedTuple):
+    """What is searched for: a fingerprint, and of an image the digest and the picture."""
+
+    fingerprint: str
+    digest: str | None = None
+    picture: Pixels | None = None
+
+
+def _place_of(row: Mapping[str, Any]) -> Place:
+    box, fractions, outline, transform = (json.loads(row[name]) for name in _PLACE_COLUMNS[:4])
+    return Place(
+        box=tuple(box),
+        fractions=tuple(fractions),
+        outline=tuple(map(tuple, outline)),
+        transform=(tuple(transform[0]), tuple(transform[1])),
+        inliers=row["inliers"],
+        correlation=row["correlation"],
+        agreement=row["agreement"],
+        mirrored=bool(row["mirrored"]),
+    )
 
 
 def _at_least_one(limit: int) -> int:

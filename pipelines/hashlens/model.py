@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 
 class HashlensError(Exception):
@@ -59,7 +59,8 @@ class Report:
     `hashed` files were read and given a fingerprint, `unchanged` ones had it already, `moved` ones
     have that of a row whose file is gone, `removed` rows belong to files that have vanished,
     `ignored` files have another extension, and `skipped` names each file without a fingerprint,
-    with its reason.
+    with its reason. `uncroppable` names pictures in which no keypoint was found, being too small
+    or without texture, where the index has crops: no part of them can be found again.
     """
 
     hashed: int = 0
@@ -68,6 +69,7 @@ class Report:
     removed: int = 0
     ignored: int = 0
     skipped: tuple[Skipped, ...] = ()
+    uncroppable: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -75,12 +77,46 @@ class Report:
         return self.hashed + self.unchanged + self.moved
 
 
+Corners: TypeAlias = "tuple[int, int, int, int]"  # left, top, right, bottom
+Fractions: TypeAlias = "tuple[float, float, float, float]"
+Outline: TypeAlias = "tuple[tuple[float, float], ...]"
+Affine: TypeAlias = "tuple[tuple[float, float, float], tuple[float, float, float]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a query image lies in a picture, and the evidence for that.
+
+    `box` is the part of the picture that the query shows, in pixels; `fractions` is the same in
+    fractions of its width and height. `outline` is where the corners of the query lie, from its top
+    left on clockwise; they may be outside of the picture. `transform` takes pixels of the query to
+    pixels of the picture: `x' = a x + b y + c`, `y' = d x + e y + f`. `inliers` keypoints agree
+    with it; `correlation` (at most 1) is how much the two look alike there, and `agreement` is the
+    share of blocks there in which they look the same. `mirrored` tells whether the query shows the
+    picture as in a mirror.
+    """
+
+    box: Corners
+    fractions: Fractions
+    outline: Outline
+    transform: Affine
+    inliers: int
+    correlation: float
+    agreement: float
+    mirrored: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """One row that matches a query image, with its evidence.
 
+    `stage` says why it matched: `digest` (the files are equal), `hash` (the fingerprints are equal,
+    or within the `max_distance` that was asked for) or `crop` (one shows a part of the other, or
+    all of it); `nearest` is no match, only the nearest of what remains.
+
     `distance` is what the index's metric says (Hamming bits by default); `similarity` is
-    `1 - distance / most possible`, for display. `row` holds the other columns of the row.
+    `1 - distance / most possible`, for display. `row` holds the other columns of the row. `place`,
+    and its fields, are None where the crop stage found nothing.
     """
 
     id: str
@@ -88,6 +124,48 @@ class Match:
     distance: float
     similarity: float
     row: dict[str, Any] = field(default_factory=dict)
+    stage: str = "nearest"
+    place: Place | None = None
+
+    @property
+    def box(self) -> Corners | None:
+        """Return the part of the picture that the query shows, in pixels."""
+        return self.place.box if self.place else None
+
+    @property
+    def fractions(self) -> Fractions | None:
+        """Return the box in fractions of the picture's width and height."""
+        return self.place.fractions if self.place else None
+
+    @property
+    def outline(self) -> Outline | None:
+        """Return where the corners of the query lie, in pixels of the picture."""
+        return self.place.outline if self.place else None
+
+    @property
+    def transform(self) -> Affine | None:
+        """Return the map from pixels of the query to pixels of the picture."""
+        return self.place.transform if self.place else None
+
+    @property
+    def inliers(self) -> int | None:
+        """Return how many keypoints agree with the transform."""
+        return self.place.inliers if self.place else None
+
+    @property
+    def correlation(self) -> float | None:
+        """Return how much the two look alike in the box, at most 1."""
+        return self.place.correlation if self.place else None
+
+    @property
+    def agreement(self) -> float | None:
+        """Return the share of blocks in the box in which the two look the same."""
+        return self.place.agreement if self.place else None
+
+    @property
+    def mirrored(self) -> bool | None:
+        """Tell whether the query shows the picture as in a mirror."""
+        return self.place.mirrored if self.place else None
 
 
 @dataclass(frozen=True, slots=True)

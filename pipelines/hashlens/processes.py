@@ -32,8 +32,10 @@ def processors() -> int:
 
 def can_fork() -> bool:
     """Tell whether this process can be forked without danger."""
-    # A fork copies the memory but one thread only: a lock that another one held stays locked.
-    return sys.platform == "linux" and threading.active_count() == 1
+    # A fork copies the memory but one thread only: a lock that another one held stays locked, and
+    # OpenCV waits for ever for the threads that it had.
+    alone = threading.active_count() == 1 and "cv2" not in sys.modules
+    return sys.platform == "linux" and alone
 
 
 class Process:

@@ -115,6 +115,11 @@ class Readers:
         """Read which version of the database this is; None for what is not committed."""
         return None if self._pair is self._writers else self._look(self._pair)
 
+    @property
+    def commits(self) -> int:
+        """Return how many commits the database has counted."""
+        return _pragma(self.cursor, "user_version")
+
     def _look(self, pair: Pair) -> Version:
         """Read the version that a pair sees, and whether others wrote and did not count it."""
         version = pair.inode, _pragma(pair.cursor, "user_version")

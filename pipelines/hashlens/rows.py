@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.formats import extensions as chosen_extensions
 from hashlens.hashing import PerceptualHash
@@ -17,12 +17,16 @@ from hashlens.model import ImageError, ParameterError, Progress, Skipped
 from hashlens.walk import find_images
 from hashlens.workers import Crashed, Results, plan
 
+if TYPE_CHECKING:
+    from hashlens.files import Pixels
+
 Row: TypeAlias = dict[str, Any]
 Document: TypeAlias = tuple[str, Row, None]  # as txtai takes it: id, data, tags
 
 # The columns of a row that are numbers, by their SQL type. The others are text: id, path, text (the
 # fingerprint) and those of further hashes, format, policy, file_digest, pixel_digest, skipped; and
-# object is the thumbnail.
+# object is the thumbnail. CROPS is handed on to the crop index, and not stored with the row.
+CROPS = "crops"
 NUMBERS = {
     "width": "BIGINT",
     "height": "BIGINT",
@@ -30,6 +34,7 @@ NUMBERS = {
     "mtime": "DOUBLE",
     "mtime_ns": "BIGINT",
     "information": "DOUBLE",
+    "keypoints": "BIGINT",
 }
 # Below this information score a picture is as good as flat, and its hash says nothing.
 LOW_INFORMATION = 1.0
@@ -46,14 +51,16 @@ class RowMaker:
     A row is made in two steps: `self(path)` reads the file, in a worker; `finish` makes the
     fingerprints of many. Without `facts`, rows have the fingerprints only, and take any hash;
     otherwise ParameterError is raised for hashes whose fingerprints differ in length from image to
-    image, and could not be compared.
+    image, and could not be compared. `apart` says that this is done in a process for nothing else.
     """
 
     hasher: Hasher
     thumbnails: bool = False
     pixel_digests: bool = False
+    keypoints: int = 0
     facts: bool = True
     quick: bool = True
+    apart: bool = False
 
     def __post_init__(self) -> None:
         """Check that the hashes have one length, and columns of their own."""
@@ -70,6 +77,15 @@ class RowMaker:
                 )
                 msg = f"{item!r} has no fixed number of bits to compare: {hint}"
                 raise ParameterError(msg)
+
+    @property
+    def policy(self) -> str:
+        """Return in a line how rows are made: those of other policies are made anew."""
+        if not self.keypoints:
+            return self.hasher.policy
+        from hashlens.keypoints import extractor  # noqa: PLC0415  loads numpy
+
+        return f"{self.hasher.policy}; {self.keypoints} of {extractor()}"
 
     def __call__(self, path: str) -> Row:
         """Read a file: its row, with samples; one that cannot be read has `skipped` instead."""
@@ -116,7 +132,21 @@ class RowMaker:
             # Of its own decode: the fingerprints must not depend on whether there are thumbnails.
             small = files.decode(data, name=path, draft=("RGB", files.THUMBNAIL_SIDE))
             row["object"] = files.thumbnail(small.image)
+        if self.keypoints:
+            row |= self._keypoints(pixels)
         row["samples"] = taken
+
+    def _keypoints(self, pixels: Pixels) -> Row:
+        """Return how many keypoints a picture has, and what the crop index takes of them."""
+        import cv2  # noqa: PLC0415  loads numpy, too
+
+        from hashlens import keypoints  # noqa: PLC0415
+
+        if self.apart:
+            cv2.setNumThreads(1)  # other cores have their own workers
+        frame = keypoints.frame(pixels.image, pixels.box)
+        found = keypoints.extract(frame, pixels.size, self.keypoints)
+        return {"keypoints": len(found.codes), CROPS: found.to_bytes()}
 
     def _information(self, image: Any, box: Any, taken: tuple[bytes, ...]) -> bytes:
         """Return the sample of the information score: the default hash has taken it already."""
@@ -136,12 +166,17 @@ class RowMaker:
 
             scores = information([sample[-1] for sample in taken])
             taken = [sample[:-1] for sample in taken]
-            policy = self.hasher.policy
+            policy = self.policy
             for row, score in zip(read_rows, scores, strict=True):
                 row |= {"information": score, "policy": policy}
         names = hash_columns(self.hasher.hashes)
         for row, texts in zip(read_rows, self.hasher.fingerprints(taken), strict=True):
             row |= zip(names, texts, strict=True)
+        if self.keypoints and read_rows:
+            from hashlens.matching.records import to_text  # noqa: PLC0415  loads numpy
+
+            for row in read_rows:
+                row[CROPS] = to_text(row[CROPS])
         return list(rows)
 
     def rows(self, items: Sequence[str | Skipped], workers: int | None = None) -> RowStream:
@@ -170,7 +205,8 @@ class RowStream:
 
             use_simplejpeg()  # once, before the forks
         paths = [item for item in items if isinstance(item, str)]
-        self._results = Results(replace(make, quick=quick), paths, chosen)
+        apart = chosen.kind in ("fork", "processes")
+        self._results = Results(replace(make, quick=quick, apart=apart), paths, chosen)
         from hashlens.hashing import kernels  # noqa: F401, PLC0415  while the workers are at work
 
     def __enter__(self) -> RowStream:

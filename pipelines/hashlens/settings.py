@@ -17,7 +17,7 @@ from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
 from hashlens.metrics import check_metric
 from hashlens.model import IndexingError, ParameterError
-from hashlens.rows import RowMaker, hash_columns
+from hashlens.rows import CROPS, RowMaker, hash_columns
 
 KEY = "hashlens"
 CONTENTS = {
@@ -25,23 +25,33 @@ CONTENTS = {
     "duckdb": "hashlens.database.DuckDB",
 }
 ENCODER = "hashlens.database.Thumbnails"
+# The crop index is a sub-index. It gets a row's keypoint codes, or reads the picture at its path.
+CROP_INDEX = {
+    "method": "hashlens.crops.CropVectors",
+    "backend": "hashlens.crops.CropIndex",
+    "columns": {"text": CROPS, "object": "path"},
+}
 
 
 @dataclass(frozen=True)
 class Settings:
     """What rows hold: fingerprints of some hashes, and what else; and the metric of `distance`.
 
-    `thumbnails` and `pixel_digests` need a decode of their own for each image.
+    `thumbnails` and `pixel_digests` need a decode of their own for each image. `keypoints` is how
+    many keypoint codes the crop index has of a picture, at most; 0: there is no crop index.
     """
 
     hasher: Hasher = field(default_factory=lambda: Hasher((PerceptualHash(),)))
     metric: str = "hamming"
     thumbnails: bool = False
     pixel_digests: bool = False
+    keypoints: int = 0
 
     def __post_init__(self) -> None:
-        """Check the metric and the flags; raises ParameterError."""
+        """Check the metric, the flags and the number; raises ParameterError."""
         check_metric(self.metric)
+        if self.keypoints != 0 or type(self.keypoints) is not int:
+            check_keypoints(self.keypoints)
         for name in ("thumbnails", "pixel_digests"):
             if not isinstance(getattr(self, name), bool):
                 msg = f"{name} must be True or False, not {getattr(self, name)!r}"
@@ -52,8 +62,9 @@ class Settings:
         """Read settings from their flat form; raises ParameterError for what cannot be."""
         rest = dict(values)
         own = {key: rest.pop(key) for key in _OWN if key in rest}
-        how = {key: rest.pop(key) for key in ("grade", "upright") if key in rest}
+        how: dict[str, Any] = {key: rest.pop(key) for key in ("grade", "upright") if key in rest}
         also = _also(rest.pop("also", ()))
+        how["least"] = _frame_side() if own.get("keypoints") else 0
         return cls(Hasher((PerceptualHash(**rest), *also), **how), **own)
 
     @property
@@ -69,7 +80,7 @@ class Settings:
 
     def maker(self) -> RowMaker:
         """Return what makes rows with these settings; raises ParameterError where nothing can."""
-        return RowMaker(self.hasher, self.thumbnails, self.pixel_digests)
+        return RowMaker(self.hasher, self.thumbnails, self.pixel_digests, self.keypoints)
 
     def values(self) -> dict[str, Any]:
         """Return the flat form, for a configuration."""
@@ -91,17 +102,42 @@ class Settings:
             raise ParameterError(msg)
         require_engine(CONTENTS[content])
         versions = {name: version(name) for name in ("hashlens", "imagehash")} | decoders()
+        crops = {**CROP_INDEX, "keypoints": self.keypoints, "upright": self.hasher.upright}
+        indexes = ({CROPS: crops} if self.keypoints else {}) | more.pop("indexes", {})
         return {
             "content": CONTENTS[content],
             "objects": ENCODER,
             "keyword": False,
             "defaults": False,
             KEY: {**self.values(), "versions": versions},
+            **({"indexes": indexes} if indexes else {}),
             **more,
         }
 
 
-_OWN = ("metric", "thumbnails", "pixel_digests")
+_OWN = ("metric", "thumbnails", "pixel_digests", "keypoints")
+
+
+def check_keypoints(number: Any) -> None:
+    """Raise ParameterError where that is no number of keypoints."""
+    from hashlens.keypoints import MOST_KEYPOINTS  # noqa: PLC0415  see `_frame_side`
+
+    if type(number) is not int or not 0 <= number <= MOST_KEYPOINTS:
+        msg = f"keypoints must be a whole number 0 to {MOST_KEYPOINTS}, not {number!r}"
+        raise ParameterError(msg)
+
+
+def _frame_side() -> int:
+    from hashlens.keypoints import SIDE  # noqa: PLC0415  loads numpy, which hashes do without
+
+    return SIDE
+
+
+def crop_index(config: Mapping[str, Any]) -> str | None:
+    """Return the name of the crop index among the sub-indexes of a configuration."""
+    indexes = config.get("indexes") or {}
+    names = (name for name, item in indexes.items() if item.get("method") == CROP_INDEX["method"])
+    return next(names, None)
 
 
 def _also(given: Any) -> list[PerceptualHash]:
@@ -131,7 +167,15 @@ def settings_of(config: Mapping[str, Any], name: str) -> Settings:
             f"its hashes: it was not made by hashlens"
         )
         raise IndexingError(msg)
-    return Settings.of({key: value for key, value in values.items() if key != "versions"})
+    crops = (config.get("indexes") or {}).get(crop_index(config))
+    stated = {"keypoints": _keypoints(crops)} if crops else {}
+    return Settings.of(stated | {key: value for key, value in values.items() if key != "versions"})
+
+
+def _keypoints(crops: Mapping[str, Any]) -> Any:
+    from hashlens.keypoints import KEYPOINTS  # noqa: PLC0415  likewise
+
+    return crops.get("keypoints", KEYPOINTS)
 
 
 def require_same(stored: Settings, asked: Mapping[str, Any], name: str) -> None:

@@ -120,6 +120,24 @@ def hash_parameters(query: str, columns: Collection[str]) -> dict[str, str]:
     return {constant[1:]: column for constant, column in pairs if constant[0] == ":"}
 
 
+def name_pictures(query: str) -> tuple[str, dict[str, str]]:
+    """Return a query in which the parameters of `similar` have names of their own.
+
+    What is a fingerprint to `distance` is a picture to `similar`. The names are returned with
+    those that they stand for.
+    """
+    parts = list(_cut(query))
+    names: dict[str, str] = {}
+    last = ["", ""]
+    for place, part in enumerate(parts):
+        if part[0] == ":" and part != "::" and last[0].lower() == "similar" and last[1] == "(":
+            new = f"{part[1:]}_picture"
+            names[new], parts[place] = part[1:], f":{new}"
+        if not part.isspace():
+            last = [last[1], part]
+    return "".join(parts), names
+
+
 def check_fingerprint(value: object, digits: int | None) -> str:
     """Return a fingerprint in lower case, or raise QueryError where it is none of that length."""
     expected = "hex digits" if digits is None else f"{digits} hex digits ({4 * digits} bits)"

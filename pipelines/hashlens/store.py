@@ -13,8 +13,10 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,16 +37,20 @@ from hashlens.directory import (
 )
 from hashlens.host import Host, host, needs_models
 from hashlens.model import Explanation, HashlensError, IndexingError, QueryError
-from hashlens.rows import Document, Row
-from hashlens.settings import KEY
+from hashlens.rows import CROPS, Document, Row
+from hashlens.settings import KEY, crop_index
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
+TRIES = 200  # to load an index while another process commits
 MOST_ROWS = 2**62  # databases count in 64 bits
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
 
-# What txtai stores of a row: its columns as JSON, and its picture.
-_STORED = "SELECT d.data, o.object FROM documents d LEFT JOIN objects o ON d.id = o.id"
+# What txtai stores of a row: its columns as JSON, its picture, and its number.
+_STORED = (
+    "SELECT d.data, o.object, s.indexid FROM documents d LEFT JOIN objects o ON d.id = o.id "
+    "LEFT JOIN sections s ON d.id = s.id"
+)
 
 
 class Known(NamedTuple):
@@ -134,8 +140,8 @@ class Store:
             with self._mutex:
                 if stamp(self.path) != self._stamp:
                     self._reload()
-                if self.config.get(COMMITTING):
-                    self._rebuild_indexes()
+                if COMMITTING in self.config:
+                    self._recover()
             yield
 
     def write(self, documents: Iterable[Document], deletes: Iterable[str] = ()) -> None:
@@ -159,12 +165,15 @@ class Store:
         """Put rows in the place of others: by new id, the old one and the columns that change."""
         with self._mutex:
             cursor = self._database().cursor
-            documents: list[Document] = []
-            for new, (old, columns) in changes.items():
-                data, picture = cursor.execute(f"{_STORED} WHERE d.id = ?", [old]).fetchone()
-                row = json.loads(data) | columns | ({"object": picture} if picture else {})
-                documents.append((new, row, None))
-            self.write(documents, [old for old, _ in changes.values()])
+            stored = {
+                new: cursor.execute(f"{_STORED} WHERE d.id = ?", [old]).fetchone()
+                for new, (old, _) in changes.items()
+            }
+            crops = self._crops({number for *_, number in stored.values()})
+            self.write(
+                [(new, _row(stored[new], crops) | changes[new][1], None) for new in changes],
+                [old for old, _ in changes.values()],
+            )
 
     def copy(self, path: Path) -> None:
         """Save a copy of the index to a new or empty directory; raises IndexingError otherwise."""
@@ -200,6 +209,8 @@ class Store:
                     self._database()
                     embeddings = self._embeddings
             try:
+                if embeddings.indexes and stamp(self.path) != self._stamp:
+                    embeddings = self._reopened(embeddings)
                 # Without sub-indexes no limit costs anything; with them it is what they look for.
                 most = (embeddings.count() or 1) if embeddings.indexes else MOST_ROWS
                 most = most if limit is None else limit
@@ -218,6 +229,13 @@ class Store:
                     return rows, database
             # Another thread has opened the index anew meanwhile, or closed it.
 
+    def _reopened(self, before: Any) -> Any:
+        """Open the index anew, once, where another process wrote: sub-indexes are in memory."""
+        with self._mutex:
+            if before is self._embeddings and stamp(self.path) != self._stamp:
+                self._reload()
+            return self._embeddings
+
     def _database(self) -> Any:
         if self._is_closed:
             msg = f"the index at {self.path} is closed"
@@ -233,9 +251,11 @@ class Store:
 
     def _open(self) -> None:
         self._host = self._host or host(self.config)
-        self._embeddings = _load(self.path, self._host)
+        self._embeddings, self._stamp = _load_whole(self.path, self._host)
         self.config = self._embeddings.config
-        self._stamp = stamp(self.path)
+        crops = self._crop_index()
+        if crops:
+            crops.delete = partial(_delete, crops)
 
     @contextmanager
     def _making(self) -> Iterator[None]:
@@ -258,43 +278,104 @@ class Store:
         # txtai begins a new database, elsewhere, for an index that has no rows; ours has its
         # place on disk, and may be open in other processes.
         self._embeddings.count = lambda: 1
+        crops = self._crop_index()
+        begins = crops and not crops.count()  # then txtai imports its class
         try:
-            self._embeddings.upsert(documents)
+            with self._host.active() if self._host and begins else nullcontext():
+                self._embeddings.upsert(documents)
         finally:
             del self._embeddings.count
 
     def _commit(self) -> None:
         indexes = self._embeddings.indexes
         if indexes:
-            write_config(self.path, {**self.config, COMMITTING: True})
             staged = self.path / STAGED
             shutil.rmtree(staged, ignore_errors=True)
             indexes.save(str(staged))
+            write_config(self.path, {**self.config, COMMITTING: self._commits()})
             self._database().save(str(self.path / DOCUMENTS))
-            replace(staged, self.path / INDEXES)
-            write_config(self.path, self.config)
+            self._swap()
+            crops = self._crop_index()
+            if crops and crops.ann:
+                name = crop_index(self.config)
+                crops.ann.moved(self.path / INDEXES / str(name) / "embeddings")
         else:
             write_config(self.path, self.config)
             self._database().save(str(self.path / DOCUMENTS))
         self._stamp = stamp(self.path)
 
+    def _crop_index(self) -> Any:
+        """Return the crop index; None where there is none."""
+        name = crop_index(self.config)
+        return self._embeddings.indexes[name] if name else None
+
+    def _crops(self, rows: Collection[int]) -> dict[int, str]:
+        """Return what the crop index has of some rows, as rows hand it on."""
+        crops = self._crop_index()
+        found: dict[int, str] = crops.ann.handed_on(rows) if crops and crops.ann else {}
+        return found
+
+    def _swap(self) -> None:
+        """Put staged sub-indexes in place: the end of a commit."""
+        replace(self.path / STAGED, self.path / INDEXES)
+        write_config(self.path, self.config)
+
+    def _commits(self) -> int | None:
+        """Return how many commits the database has counted; None where it counts none."""
+        return getattr(self._database(), "commits", None)
+
+    def _recover(self) -> None:
+        """Finish the commit that another process began, or take it back.
+
+        Before the database was committed, the sub-indexes in place are right; after that, those
+        staged are. A database that does not count its commits leaves that open: then sub-indexes
+        are made anew.
+        """
+        before = self.config[COMMITTING]
+        if type(before) is not int:
+            self._rebuild_indexes()
+            return
+        self.config.pop(COMMITTING)
+        if self._commits() == before:
+            shutil.rmtree(self.path / STAGED, ignore_errors=True)
+            write_config(self.path, self.config)
+        elif (self.path / STAGED).exists():
+            self._swap()
+        else:
+            write_config(self.path, self.config)
+        self._reload()
+
     def _rebuild_indexes(self) -> None:
         shutil.rmtree(self.path / INDEXES, ignore_errors=True)
         self._reload()
         self.config.pop(COMMITTING)  # on disk it stays until this is done
-        cursor = self._database().cursor
-        stored = cursor.execute(_STORED).fetchall()
-        rows = ((json.loads(data), picture) for data, picture in stored)
-        self.write(
-            (row["id"], {**row, "object": picture} if picture else row, None)
-            for row, picture in rows
-        )
+        stored = self._database().cursor.execute(_STORED).fetchall()
+        rows = (_row(item, {}) for item in stored)
+        self.write((row["id"], row, None) for row in rows)
 
     def _reload(self) -> None:
         # Close rolls back what was not committed. Queries of other threads go on with the new.
         before = self._embeddings
         self._open()
         before.close()
+
+
+def _row(stored: tuple[str, bytes | None, int], crops: Mapping[int, str]) -> Row:
+    """Return a row as it was given to txtai: with its picture, and what the crop index has."""
+    data, picture, number = stored
+    row: Row = json.loads(data)
+    extra = {"object": picture, CROPS: crops.get(number)}
+    return row | {name: value for name, value in extra.items() if value}
+
+
+def _delete(index: Any, ids: Iterable[int]) -> None:
+    """Delete from a crop index by row: in one pass, where txtai makes one for each row."""
+    wanted = set(ids)
+    positions = [position for position, row in enumerate(index.ids or ()) if row in wanted]
+    for position in positions:
+        index.ids[position] = None
+    if positions:
+        index.ann.delete(positions)
 
 
 def _require_like(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
@@ -307,6 +388,24 @@ def _require_like(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Pat
 def commits_at_once(config: Mapping[str, Any]) -> bool:
     """Tell whether a commit is cheap: the index has content only, no vectors to save with it."""
     return not needs_models(config)
+
+
+def _load_whole(path: Path, copy: Host) -> tuple[Any, tuple[int, int]]:
+    """Load an index, and its stamp; again, where another process is putting parts in place."""
+    for _ in range(TRIES):
+        seen = stamp(path)
+        try:
+            loaded = _load(path, copy)
+        except IndexingError:
+            if stamp(path) == seen and COMMITTING not in config_of(path):
+                raise
+            time.sleep(0.01)
+            continue
+        if stamp(path) == seen:
+            return loaded, seen
+        loaded.close()
+    msg = f"the index at {path} cannot be opened: another process keeps writing to it"
+    raise IndexingError(msg)
 
 
 def _load(path: Path, copy: Host) -> Any:

@@ -47,10 +47,10 @@ def update(
             rows = stack.enter_context(make.rows(images, workers))
             stack.enter_context(store.writing())
             if store.count():  # another process has made the index meanwhile
-                changes = compare(images, store.known(), make.hasher.policy, force=True)
+                changes = compare(images, store.known(), make.policy, force=True)
         else:
             stack.enter_context(store.writing())
-            changes = compare(images, store.known(), make.hasher.policy, force=force)
+            changes = compare(images, store.known(), make.policy, force=force)
             if moved and not force:
                 changes.move(store)
             rows = stack.enter_context(make.rows(changes.todo, workers))
@@ -68,6 +68,7 @@ def update(
         len(vanished),
         ignored,
         tuple(changes.skipped),
+        tuple(changes.uncroppable),
     )
 
 
@@ -128,11 +129,14 @@ class Changes:
     unchanged: int = 0
     moved: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    uncroppable: list[str] = field(default_factory=list)
 
     def note(self, row: Row) -> Row | None:
         """Count a new row, and return it unless it says of a skipped file what is known."""
         if "skipped" not in row:
             self.hashed += 1
+            if row.get("keypoints") == 0:
+                self.uncroppable.append(row["path"])
             return row
         self.skipped.append(Skipped(row["path"], row["skipped"]))
         before = self.tried.get(row["id"])

@@ -48,7 +48,8 @@ def _prepare() -> None:
     if sys.argv[1:2] in (["hash"], ["index"]):
         from hashlens.processes import start_early
 
-        start_early(("hashlens.rows", "hashlens.files", "hashlens.hashing.samples"))
+        crops = ("cv2", "hashlens.keypoints") if {"--crops", "--keypoints"} & set(sys.argv) else ()
+        start_early(("hashlens.rows", "hashlens.files", "hashlens.hashing.samples", *crops))
 
 
 def _run() -> int:

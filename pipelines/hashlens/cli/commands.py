@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from os.path import abspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from hashlens.cli.output import FORMATS, show, show_one, stream
+from hashlens.cli.calibration import calibrate
+from hashlens.cli.evaluation import evaluate
+from hashlens.cli.options import all_of, format_option, index_option, open_index, progress_bar
+from hashlens.cli.output import show, show_one, stream
 from hashlens.formats import POPULAR
 
 if TYPE_CHECKING:
     from hashlens.index import ImageIndex
-    from hashlens.model import Progress, Report
+    from hashlens.model import Match, Report
 
 MOST_SKIPPED = 20  # of a reason, that are listed
-MATCH_COLUMNS = ("distance", "similarity", "path", "width", "height", "bytes")
+MATCH_COLUMNS = ("distance", "similarity", "stage", "path", "width", "height", "bytes")
+PLACE_COLUMNS = ("box", "inliers", "agreement", "mirrored")
+MORE_OF_PLACE = ("correlation", "fractions", "outline", "transform")
 
 
-Decorator: TypeAlias = "Callable[[Callable[..., None]], Callable[..., None]]"
+class _Distance(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A number, or `auto`."""
+
+    name = "distance"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
+        """Read it."""
+        if value == "auto":
+            return "auto"
+        return float(click.FLOAT.convert(value, param, ctx))
 
 
-def _all(*decorators: Decorator) -> Decorator:
-    """Put several options into one, in their order."""
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
-_index_option = click.option(
-    "--index",
-    "directory",
-    default=".hashlens",
-    show_default=True,
-    metavar="DIR",
-    help="Directory of the index.",
-)
-_format_option = click.option(
-    "--format",
-    "style",
-    type=click.Choice(FORMATS, case_sensitive=False),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-_files_options = _all(
+_files_options = all_of(
     click.option(
         "--ext",
         "endings",
@@ -70,7 +55,7 @@ _files_options = _all(
         "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
     ),
 )
-_hash_options = _all(
+_hash_options = all_of(
     click.option(
         "--set",
         "params",
@@ -94,7 +79,7 @@ _hash_options = _all(
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hashlens")
 def app() -> None:
-    """Find the same picture again: exact copies and near-duplicates, answered in SQL.
+    """Find the same picture again: copies, near-duplicates and crops, answered in SQL.
 
     Not for finding pictures of the same thing: perceptual hashes compare how pictures look.
     """
@@ -102,7 +87,7 @@ def app() -> None:
 
 @app.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
-@_index_option
+@index_option
 @click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
 @_hash_options
 @click.option(
@@ -120,16 +105,26 @@ def app() -> None:
     "--pixel-digests/--no-pixel-digests", default=None, help="Keep digests of all pixels (no)."
 )
 @click.option(
+    "--crops/--no-crops",
+    default=None,
+    help="A new index finds pictures by a part of them, too (no).",
+)
+@click.option(
+    "--keypoints", type=int, metavar="N", help="Keypoints of a picture for that, at most (200)."
+)
+@click.option(
     "--moved", is_flag=True, help="Know files again that were moved, by the digest of their bytes."
 )
 @_files_options
-@_format_option
+@format_option
 def index(
     paths: tuple[str, ...],
     directory: str,
     params: tuple[str, ...],
     also: tuple[str, ...],
     content: str | None,
+    crops: bool | None,
+    keypoints: int | None,
     moved: bool,
     endings: tuple[str, ...],
     popular: bool,
@@ -145,9 +140,9 @@ def index(
     from hashlens.index import ImageIndex
 
     given = {name: value for name, value in settings.items() if value is not None}
-    given |= _hash_params(params) | ({"also": also} if also else {})
+    given |= _hash_params(params) | ({"also": also} if also else {}) | _crops(crops, keypoints)
     with ImageIndex.open(directory, eager=False, content=content, **given) as opened:
-        with _progress_bar() as advance:
+        with progress_bar() as advance:
             report = opened.index(
                 paths,
                 moved=moved,
@@ -171,7 +166,7 @@ def index(
 )
 @_hash_options
 @_files_options
-@_format_option
+@format_option
 def hash_(
     paths: tuple[str, ...],
     algorithms: tuple[str, ...],
@@ -195,7 +190,7 @@ def hash_(
     columns = [PerceptualHash(name).algorithm.replace("-", "_") for name in algorithms]
     named = {abspath(path) for path in paths}
     failed = False
-    with _progress_bar() as advance:
+    with progress_bar() as advance:
         rows = hash_files(
             paths,
             [{"algorithm": name, **given} for name in algorithms],
@@ -220,7 +215,7 @@ def hash_(
 
 
 @app.command()
-@_format_option
+@format_option
 def formats(style: str) -> None:
     """List the image formats: their extensions, and what reads them here."""
     from hashlens.formats import FORMATS as KNOWN
@@ -240,31 +235,71 @@ def formats(style: str) -> None:
 
 @app.command()
 @click.argument("query", metavar="IMAGE_OR_HASH")
-@_index_option
-@click.option("--max-distance", type=float, metavar="N", help="Matches within N only, inclusive.")
+@index_option
+@click.option(
+    "--max-distance",
+    type=_Distance(),
+    metavar="N|auto",
+    help="Matches only: those by hash within N, inclusive, or what calibrate recommends.",
+)
 @click.option("--limit", type=int, default=10, show_default=True, help="At most so many matches.")
-@click.option("--first", is_flag=True, help="The nearest match only.")
-@_format_option
+@click.option("--first", is_flag=True, help="The best match only.")
+@click.option(
+    "--crops/--no-crops", default=None, help="Look for parts of pictures (if the index has them)."
+)
+@click.option(
+    "--draw",
+    type=click.Path(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw the matches, and where the image lies in each, to a picture.",
+)
+@format_option
 def search(
-    query: str, directory: str, max_distance: float | None, limit: int, first: bool, style: str
+    query: str,
+    directory: str,
+    max_distance: float | Literal["auto"] | None,
+    limit: int,
+    first: bool,
+    crops: bool | None,
+    draw: str | None,
+    style: str,
 ) -> None:
-    """Find the pictures nearest to an image file or a hash in hex.
+    """Find the pictures that match an image file or a hash in hex, and the nearest others.
 
-    The distance counts differing bits (0: looks the same); similarity is 1 - distance / bits.
+    The stage says why one matches: digest (equal files), hash (equal hashes, or within
+    --max-distance), crop (one shows a part of the other: box is the part, in pixels) or nearest (no
+    match). The distance counts differing bits; similarity is 1 - distance / bits.
     """
-    with _open(directory) as opened:
-        matches = opened.search(query, limit=1 if first else limit, max_distance=max_distance)
-        rows = [
-            {"distance": m.distance, "similarity": m.similarity, "path": m.path, **m.row}
-            for m in matches
-        ]
-        show(rows, style, MATCH_COLUMNS if style == "table" else tuple(rows[0]) if rows else ())
+    with open_index(directory) as opened:
+        matches = opened.search(
+            query, limit=1 if first else limit, max_distance=max_distance, crops=crops
+        )
+        if draw:
+            from hashlens.outline import save_matches
+
+            save_matches(matches, draw)
+        places = any(match.place for match in matches)
+        rows = [_match_row(match, places=places or style != "table") for match in matches]
+        columns = (*MATCH_COLUMNS, *(PLACE_COLUMNS if places else ()))
+        show(rows, style, columns if style == "table" else tuple(rows[0]) if rows else ())
+
+
+def _match_row(match: Match, *, places: bool) -> dict[str, Any]:
+    place = {name: getattr(match, name) for name in (*PLACE_COLUMNS, *MORE_OF_PLACE)}
+    return {
+        "distance": match.distance,
+        "similarity": match.similarity,
+        "stage": match.stage,
+        "path": match.path,
+        **(place if places else {}),
+        **match.row,
+    }
 
 
 def _query_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command what a query needs."""
     for option in (
-        _format_option,
+        format_option,
         click.option(
             "--limit", type=int, help="At most so many rows, unless the query has a limit."
         ),
@@ -275,7 +310,7 @@ def _query_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="NAME=VALUE",
             help="Bind parameter :NAME; =@FILE binds the hash of an image; repeatable.",
         ),
-        _index_option,
+        index_option,
         click.argument("query"),
     ):
         command = option(command)
@@ -291,7 +326,7 @@ def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, 
     pixel_digest, skipped, object (the thumbnail). Functions: distance(a, b), distance(a, b,
     metric), similarity(a, b).
     """
-    with _open(directory) as opened:
+    with open_index(directory) as opened:
         bound = _bound(query, params, opened)
         show(opened.sql(query, bound, limit=limit), style)
 
@@ -304,17 +339,17 @@ def explain(
     """Run a query, and tell which way it went: packed codes, or a full scan and why."""
     from dataclasses import asdict
 
-    with _open(directory) as opened:
+    with open_index(directory) as opened:
         bound = _bound(query, params, opened)
         show_one(asdict(opened.explain(query, bound, limit=limit)), style)
 
 
 @app.command()
-@_index_option
-@_format_option
+@index_option
+@format_option
 def duplicates(directory: str, style: str) -> None:
     """List the groups of pictures with equal hashes."""
-    with _open(directory) as opened:
+    with open_index(directory) as opened:
         groups = opened.duplicates()
     if style == "json":
         show([{"hash": g.fingerprint, "paths": list(g.paths)} for g in groups], style)
@@ -328,11 +363,11 @@ def duplicates(directory: str, style: str) -> None:
 
 
 @app.command()
-@_index_option
-@_format_option
+@index_option
+@format_option
 def info(directory: str, style: str) -> None:
     """Show what an index is made of."""
-    with _open(directory) as opened:
+    with open_index(directory) as opened:
         show_one(opened.info(), style)
 
 
@@ -340,7 +375,7 @@ def info(directory: str, style: str) -> None:
 @click.argument("config", type=click.Path(), metavar="CONFIG.YML")
 @click.argument("elements", nargs=-1, metavar="[ELEMENT]...")
 @click.option("--workflow", metavar="NAME", help="Which workflow, if there are several.")
-@_format_option
+@format_option
 def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str) -> None:
     """Run a workflow of a txtai application file, on its own elements or those given here."""
     from hashlens.run import run as run_config
@@ -348,14 +383,26 @@ def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str
     show_one(run_config(config, elements, workflow=workflow), style)
 
 
+app.add_command(calibrate)
+app.add_command(evaluate)
+
+
+def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
+    """Read what a new index is to have of crops; nothing where nothing is said."""
+    if crops is False and keypoints:
+        msg = "--no-crops and --keypoints exclude each other"
+        raise click.UsageError(msg)
+    if crops is None and keypoints is None:
+        return {}
+    if crops is False:
+        return {"keypoints": 0}
+    from hashlens.keypoints import KEYPOINTS
+
+    return {"keypoints": KEYPOINTS if keypoints is None else keypoints}
+
+
 def _extensions(endings: tuple[str, ...], popular: bool) -> tuple[str, ...] | None:
     return (*endings, *POPULAR) if popular else endings or None
-
-
-def _open(directory: str) -> ImageIndex:
-    from hashlens.index import ImageIndex
-
-    return ImageIndex.open(directory, create=False)
 
 
 def _pairs(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
@@ -407,25 +454,6 @@ def _number(text: str) -> int | float | str:
     return value if type(value) in (int, float) and text[0] in "-0123456789" else text
 
 
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """Show a bar on standard error, if a person looks, from the first second on."""
-    if not (sys.stderr and sys.stderr.isatty()):
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit="file", delay=1, leave=False, dynamic_ncols=True, smoothing=0.1) as bar:
-
-        def advance(step: Progress) -> None:
-            if bar.total != step.total:
-                bar.initial = bar.n = step.done - 1  # those need no time
-                bar.total = step.total
-            bar.update(step.done - bar.n)
-
-        yield advance
-
-
 def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
     from dataclasses import asdict
 
@@ -448,9 +476,15 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
         for item in report.skipped:
             reasons.setdefault(item.reason, []).append(item.path)
         for reason, paths in sorted(reasons.items(), key=lambda item: -len(item[1])):
-            print(f"skipped {len(paths)}: {reason}")
-            for path in paths[:MOST_SKIPPED]:
-                print(f"  {path}")
-            if len(paths) > MOST_SKIPPED:
-                more = len(paths) - MOST_SKIPPED
-                print(f"  … and {more} more: select path from txtai where skipped is not null")
+            _show_paths(f"skipped {len(paths)}: {reason}", paths, "skipped is not null")
+        if report.uncroppable:
+            what = "no crop fingerprint, too small or without texture"
+            _show_paths(f"{what}: {len(report.uncroppable)}", report.uncroppable, "keypoints = 0")
+
+
+def _show_paths(title: str, paths: Sequence[str], condition: str) -> None:
+    print(title)
+    for path in paths[:MOST_SKIPPED]:
+        print(f"  {path}")
+    if len(paths) > MOST_SKIPPED:
+        print(f"  … and {len(paths) - MOST_SKIPPED} more: select path from txtai where {condition}")

@@ -30,13 +30,14 @@ class Hasher:
     formats, and images that are given as pixels, as in `exact`.
 
     With `upright`, pictures are hashed as a person sees them: turned as EXIF says, transparency on
-    white, 16-bit and float pixels scaled; without, as ImageHash takes them. Raises ParameterError
-    for what is neither grade.
+    white, 16-bit and float pixels scaled; without, as ImageHash takes them. `least` is the shortest
+    side, in pixels, that others need of a decode. Raises ParameterError for what is neither grade.
     """
 
     hashes: tuple[PerceptualHash, ...]
     grade: str = "fast"
     upright: bool = True
+    least: int = 0
 
     def __post_init__(self) -> None:
         """Check the grade, the flag, and that there is a hash."""
@@ -56,7 +57,7 @@ class Hasher:
         if self.grade == "exact":
             return None
         modes, sides = zip(*(item.draft for item in self.hashes), strict=True)
-        return "RGB" if "RGB" in modes else "L", max(sides)
+        return "RGB" if "RGB" in modes else "L", max(self.least, *sides)
 
     @property
     def policy(self) -> str:
@@ -78,7 +79,7 @@ class Hasher:
         halved for the others, as far as they need less: the resizing of a large image would take
         longer than its decoding.
         """
-        if len(self.hashes) == 1:
+        if len(self.hashes) == 1 and not self.least:
             return (self.hashes[0].sample(pixels.image, pixels.box),)
         shared = self.draft[1] if self.draft and pixels.box else 0
         shades: dict[int, tuple[Image.Image, Box | None]] = {}

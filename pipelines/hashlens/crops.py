@@ -1,0 +1,146 @@
+"""The crop index: a sub-index of a txtai index that finds pictures by a part of them.
+
+    indexes:
+      crops:
+        method: hashlens.crops.CropVectors
+        backend: hashlens.crops.CropIndex
+        columns: {text: crops, object: path}
+        keypoints: 200
+
+and SQL then says `select path, score, box from txtai where similar(:image, 'crops')`, with the
+path of a picture, its bytes, an array or a PIL image. It needs no model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from txtai.ann import ANN
+from txtai.vectors import Vectors
+
+from hashlens import keypoints
+from hashlens.directory import replace
+from hashlens.files import Pixels, decode
+from hashlens.keypoints import KEYPOINTS, QUERY_SIDE, SIDE, Keypoints
+from hashlens.matching import Query, Table, evidence, find, records
+from hashlens.model import ImageError
+
+MOST = 10_000  # matches of one query
+
+
+class CropVectors(Vectors):  # type: ignore[misc]  # txtai is untyped
+    """Read pictures for a crop index: keypoints in the place of vectors."""
+
+    def loadmodel(self, path: Any) -> None:
+        """Load nothing."""
+
+    def vectors(
+        self, documents: Iterable[tuple[Any, Any, Any]], *_: Any, **__: Any
+    ) -> tuple[list[Any], int, list[tuple[Any, Keypoints]]]:
+        """Return ids, a dimension for form's sake, and the keypoints of each document."""
+        read = [(uid, self._read(data)) for uid, data, _ in documents]
+        return [uid for uid, _ in read], 1, read
+
+    def batchtransform(self, documents: Iterable[tuple[Any, Any, Any]], *_: Any) -> list[Query]:
+        """Return queries; raises ImageError for what is no picture that can be read."""
+        return [self._query(data) for _, data, _ in documents]
+
+    def _read(self, data: Any) -> Keypoints:
+        """Return the keypoints of a row: those it has, or those of its picture."""
+        if isinstance(data, str) and data.startswith(records.MARK):
+            return records.from_text(data)
+        try:
+            query = self._query(data, SIDE)
+        except ImageError:
+            return records.none()  # a skipped file, which has a row as well
+        return keypoints.extract(query.frame, query.size, self.config.get("keypoints", KEYPOINTS))
+
+    def _query(self, data: Any, side: int = QUERY_SIDE) -> Query:
+        if isinstance(data, Pixels):
+            pixels = data
+        else:
+            pixels = decode(data, draft=("L", SIDE), seen=self.config.get("upright", True))
+        return Query(keypoints.frame(pixels.image, pixels.box, side), pixels.size)
+
+
+class CropIndex(ANN):  # type: ignore[misc]
+    """Find the pictures that a query shows a part of, or that are a part of it.
+
+    The score is the correlation of the two where they overlap; what is not verified is no match.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.backend = Table()
+        self.extractor: str | None = None
+        self._warned = False
+
+    @property
+    def table(self) -> Table:
+        """Return the pictures, as they are now."""
+        found: Table = self.backend
+        return found
+
+    def load(self, path: str) -> None:
+        """Load a saved index."""
+        self.backend, self.extractor = Table.load(Path(path))
+
+    def index(self, embeddings: Sequence[tuple[int, Keypoints]]) -> None:
+        """Begin anew with some pictures."""
+        self.backend, self.extractor = Table(), None
+        self.config["offset"] = 0
+        self.append(embeddings)
+        self.metadata({"keypoints": self.config.get("keypoints", KEYPOINTS)})
+
+    def append(self, embeddings: Sequence[tuple[int, Keypoints]]) -> None:
+        """Add pictures."""
+        self._check_extractor()
+        first = self.config["offset"]
+        added = ((first + n, row, found) for n, (row, found) in enumerate(embeddings))
+        self.backend = self.table.plus(added)
+        self.config["offset"] = first + len(embeddings)
+        self.metadata()
+
+    def delete(self, ids: Iterable[int]) -> None:
+        """Delete pictures by position."""
+        self.backend = self.table.minus(ids)
+
+    def search(self, queries: Sequence[Query], limit: int) -> list[list[tuple[int, float]]]:
+        """Return position and score of the matches of each query, the best first."""
+        self._check_extractor()
+        answers = [find(self.table, query, min(limit, MOST)) for query in queries]
+        evidence.remember(answers)
+        return [[(item.position, item.place.correlation) for item in found] for found in answers]
+
+    def count(self) -> int:
+        """Count the pictures."""
+        return len(self.table)
+
+    def save(self, path: str) -> None:
+        """Save the index; what was there is replaced whole."""
+        new = Path(f"{path}.new")
+        self.backend = self.table.save(new, self.extractor or keypoints.extractor())
+        replace(new, Path(path))
+        self.moved(Path(path))
+
+    def moved(self, path: Path) -> None:
+        """Note that the saved index has been moved."""
+        self.table.moved(path)
+
+    def handed_on(self, rows: Collection[int]) -> dict[int, str]:
+        """Return the keypoints of some rows, as rows hand them on."""
+        return {row: records.to_text(found.to_bytes()) for row, found in self.table.keypoints(rows)}
+
+    def _check_extractor(self) -> None:
+        now = keypoints.extractor()
+        if self.extractor not in (None, now) and not self._warned:
+            self._warned = True
+            msg = (
+                f"the crop index was made by {self.extractor}, and this is {now}: crops may be "
+                f"missed until the pictures are indexed anew"
+            )
+            warnings.warn(msg, stacklevel=2)
+        self.extractor = self.extractor or now

@@ -1,0 +1,276 @@
+"""The keypoints of all pictures of an index: compact arrays, on disk and mapped into memory.
+
+Each append makes a segment, which is never changed; a save puts small ones together. So a save
+costs what is new, and readers go on with what they have.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.keypoints import PLACE, Keypoints
+from hashlens.matching.lookup import Codes, Lookup, Rows
+from hashlens.model import IndexingError
+
+LAYOUT = 1
+MANIFEST = "manifest.json"
+# Of a picture: its place in the index, the number of its row in the content database, its pixels,
+# and how many keypoints and bytes of thumbnail it has.
+PICTURE = np.dtype(
+    [
+        ("position", "<i8"),
+        ("row", "<i8"),
+        ("width", "<u4"),
+        ("height", "<u4"),
+        ("keypoints", "<u2"),
+        ("bytes", "<u2"),
+    ]
+)
+MERGE = 2  # a segment this many times as large as all later ones is left alone
+
+Bytes = NDArray[np.uint8]
+
+# An index that is opened anew has most of its segments still: their tables need not be made again.
+_tables: WeakValueDictionary[tuple[int, ...], Lookup] = WeakValueDictionary()
+
+
+class Segment:
+    """Some pictures, in the order of their positions."""
+
+    def __init__(
+        self, codes: Codes, places: NDArray[Any], pictures: NDArray[Any], thumbnails: Bytes
+    ) -> None:
+        self.codes = codes
+        self.places = places
+        self.pictures = pictures
+        self.thumbnails = thumbnails
+        self.folder: Path | None = None
+        self.file: tuple[int, ...] | None = None  # of the codes, whatever its name
+        self._tables: Lookup | None = None
+        self._mutex = threading.Lock()
+
+    @classmethod
+    def of(cls, records: Sequence[tuple[int, int, Keypoints]]) -> Segment:
+        """Make a segment of pictures: the position, the row and the keypoints of each."""
+        found = [keypoints for *_, keypoints in records]
+        pictures = np.array(
+            [
+                (position, row, *item.size, len(item.codes), len(item.thumbnail))
+                for position, row, item in records
+            ],
+            PICTURE,
+        )
+        return cls(
+            np.concatenate([np.empty(0, np.uint64), *(item.codes for item in found)]),
+            np.concatenate([np.empty(0, PLACE), *(item.places for item in found)]),
+            pictures,
+            np.frombuffer(b"".join(item.thumbnail for item in found), np.uint8),
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Segment:
+        """Map a saved segment into memory."""
+        made = cls(*(_mapped(folder / f"{name}.npy") for name in _ARRAYS))
+        made.pictures = np.array(made.pictures)  # small, and needed by each query
+        made.folder = folder
+        made.file = _identity(folder / "codes.npy")
+        made._tables = _tables.get(made.file)
+        return made
+
+    def write(self, folder: Path) -> Segment:
+        """Save the segment, and return it as saved; what is on disk already is linked."""
+        folder.mkdir()
+        for name in _ARRAYS:
+            if not (self.folder and _linked(self.folder / f"{name}.npy", folder / f"{name}.npy")):
+                with open(folder / f"{name}.npy", "wb") as file:
+                    np.save(file, getattr(self, name))
+                    file.flush()
+                    os.fsync(file.fileno())
+        return self if self.folder else Segment.read(folder)
+
+    @cached_property
+    def starts(self) -> Rows:
+        """Return where the keypoints of each picture begin, and the end of the last."""
+        return _starts(self.pictures["keypoints"])
+
+    @cached_property
+    def _thumbnail_starts(self) -> Rows:
+        return _starts(self.pictures["bytes"])
+
+    @property
+    def lookup(self) -> Lookup:
+        """Return the tables of the codes, made when they are first asked for."""
+        with self._mutex:
+            if self._tables is None:
+                self._tables = Lookup(np.array(self.codes))
+                if self.file:
+                    _tables[self.file] = self._tables
+            return self._tables
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.pictures)
+
+    def keypoints(self, number: int) -> Keypoints:
+        """Return the keypoints of a picture."""
+        part = slice(self.starts[number], self.starts[number + 1])
+        thumbnail = slice(self._thumbnail_starts[number], self._thumbnail_starts[number + 1])
+        picture = self.pictures[number]
+        return Keypoints(
+            np.array(self.codes[part]),
+            np.array(self.places[part]),
+            (int(picture["width"]), int(picture["height"])),
+            self.thumbnails[thumbnail].tobytes(),
+        )
+
+
+class Table:
+    """The pictures of an index, without those that were deleted. Never changed: see `plus`."""
+
+    def __init__(self, segments: Sequence[Segment] = (), gone: Rows | None = None) -> None:
+        self.segments = tuple(segments)
+        self.gone = np.empty(0, np.int64) if gone is None else gone
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return sum(map(len, self.segments)) - len(self.gone)
+
+    def plus(self, records: Iterable[tuple[int, int, Keypoints]]) -> Table:
+        """Return the table with further pictures: position, row and keypoints, in that order.
+
+        Positions must be higher than all before.
+        """
+        added = list(records)
+        return Table((*self.segments, Segment.of(added)), self.gone) if added else self
+
+    def minus(self, positions: Iterable[int]) -> Table:
+        """Return the table without the pictures at some positions."""
+        wanted = np.unique(np.fromiter(positions, np.int64))
+        known = [segment.pictures["position"] for segment in self.segments]
+        there = wanted[np.isin(wanted, np.concatenate(known))] if known else wanted[:0]
+        return Table(self.segments, np.union1d(self.gone, there))
+
+    def keypoints(self, rows: Collection[int]) -> Iterator[tuple[int, Keypoints]]:
+        """Yield row and keypoints of the pictures of some rows."""
+        wanted = np.fromiter(rows, np.int64)
+        for segment in self.segments:
+            alive = ~np.isin(segment.pictures["position"], self.gone)
+            for number in np.flatnonzero(alive & np.isin(segment.pictures["row"], wanted)):
+                yield int(segment.pictures["row"][number]), segment.keypoints(int(number))
+
+    def save(self, folder: Path, extractor: str) -> Table:
+        """Write the table to a new folder, and return it as it is there."""
+        table = self._merged()
+        folder.mkdir(parents=True)
+        names = [f"{number:04}" for number in range(len(table.segments))]
+        pairs = zip(table.segments, names, strict=True)
+        table = Table([segment.write(folder / name) for segment, name in pairs], table.gone)
+        manifest = {
+            "layout": LAYOUT,
+            "extractor": extractor,
+            "segments": names,
+            "gone": table.gone.tolist(),
+        }
+        with open(folder / MANIFEST, "w", encoding="utf-8") as file:
+            json.dump(manifest, file)
+            file.flush()
+            os.fsync(file.fileno())
+        return table
+
+    def moved(self, folder: Path) -> None:
+        """Note that the folder to which the table was saved has been moved."""
+        for number, segment in enumerate(self.segments):
+            if segment.folder:
+                segment.folder = folder / f"{number:04}"
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[Table, str]:
+        """Return a saved table and its extractor; raises IndexingError for what cannot be read."""
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if manifest["layout"] != LAYOUT:
+                msg = f"{folder} has layout {manifest['layout']}, this version reads {LAYOUT}"
+                raise IndexingError(msg)
+            segments = [Segment.read(folder / name) for name in manifest["segments"]]
+            return cls(segments, np.array(manifest["gone"], np.int64)), manifest["extractor"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f"no keypoints can be read at {folder}: {error}; index the pictures anew"
+            raise IndexingError(msg) from error
+
+    def _merged(self) -> Table:
+        """Return the table with small segments put together, and without what is mostly gone."""
+        groups: list[list[Segment]] = []
+        later = 0
+        for segment in reversed(self.segments):
+            if groups and len(segment) <= MERGE * later:
+                groups[-1].insert(0, segment)
+            else:
+                groups.append([segment])
+            later += len(segment)
+        segments = []
+        gone = self.gone
+        for group in reversed(groups):
+            dead = [np.isin(item.pictures["position"], gone) for item in group]
+            if len(group) == 1 and 2 * dead[0].sum() <= len(group[0]):
+                segments.append(group[0])
+                continue
+            merged = _join(list(zip(group, dead, strict=True)))
+            gone = np.setdiff1d(gone, np.concatenate([item.pictures["position"] for item in group]))
+            if len(merged):
+                segments.append(merged)
+        return Table(segments, gone)
+
+
+def _join(parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
+    """Put segments together, without their dead pictures."""
+    arrays = []
+    for name, counted in zip(_ARRAYS, ("keypoints", "keypoints", None, "bytes"), strict=True):
+        alive = [
+            ~dead if counted is None else np.repeat(~dead, part.pictures[counted])
+            for part, dead in parts
+        ]
+        arrays.append(
+            np.concatenate(
+                [getattr(part, name)[kept] for (part, _), kept in zip(parts, alive, strict=True)]
+            )
+        )
+    return Segment(*arrays)
+
+
+_ARRAYS = ("codes", "places", "pictures", "thumbnails")
+
+
+def _starts(counts: NDArray[Any]) -> Rows:
+    starts = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=starts[1:])
+    return starts
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except ValueError:  # nothing can be mapped of an empty array
+        return np.asanyarray(np.load(path, allow_pickle=False))
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:  # on another disk, or gone: what is mapped is still there
+        return False
+    return True
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,269 @@
+"""From a candidate to a match.
+
+Does one map take the keypoints of a query to those of a picture, and if so, do the two look alike
+where they overlap?
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.keypoints import FULL, OCTAVE, TURN, Keypoints
+
+MOST_BITS = 18  # by which the codes of one place may differ
+MOST_PAIRS = 100  # nearest pairs of keypoints, each of which proposes a map
+TOLERANCE = 0.012  # of the diagonal, in both pictures
+MOST_SCALING = 0.55  # natural logarithm: between the scale of one pair and of the map
+MOST_TURNING = 0.5  # radians, likewise
+MOST_ANISOTROPY = 1.6  # of an affine map
+CELL = 64  # places closer than a 64th of the longer side count once
+LEAST_INLIERS = 4
+
+Floats = NDArray[np.float64]
+
+
+class Points(NamedTuple):
+    """Keypoints in numbers: complex places in units of the longer side, log scale, radians."""
+
+    codes: NDArray[np.uint64]
+    places: NDArray[np.complex128]
+    scales: Floats
+    angles: Floats
+    diagonal: float
+
+    @classmethod
+    def of(cls, keypoints: Keypoints) -> Points:
+        """Convert what is stored."""
+        places = keypoints.places
+        width, height = keypoints.size
+        return cls(
+            keypoints.codes,
+            (places["x"] + 1j * places["y"]) / FULL,
+            places["scale"] * (np.log(2) / OCTAVE),
+            places["angle"] * (2 * np.pi / TURN),
+            float(np.hypot(width, height)) / max(width, height),
+        )
+
+
+class Map(NamedTuple):
+    """A map from the query to a picture, both in units of their longer sides.
+
+    It takes z to `turn * z + shear * conj(z) + shift`: any affine map is of this form.
+    """
+
+    turn: complex
+    shear: complex
+    shift: complex
+    inliers: int
+
+    def __call__(self, places: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """Map places."""
+        return self.turn * places + self.shear * places.conj() + self.shift
+
+
+def align(query: Points, candidate: Points) -> Map | None:
+    """Find the map that takes most of a query's keypoints to those of a candidate.
+
+    Each pair of keypoints with near codes proposes a similarity, by its places, scales and angles;
+    all proposals are tried, so nothing is left to chance. The best is fitted to its supporters, as
+    a similarity and as an affine map. None where fewer than `LEAST_INLIERS` support it.
+    """
+    left, right = pairs(query.codes, candidate.codes)
+    if len(left) < LEAST_INLIERS:
+        return None
+    source, target = query.places[left], candidate.places[right]
+    scaling = candidate.scales[right] - query.scales[left]
+    turning = candidate.angles[right] - query.angles[left]
+    turns = np.exp(scaling + 1j * turning)
+    # A row for each proposal, a column for each pair that may support it.
+    apart = target[None] - target[:, None], source[None] - source[:, None]
+    residual = np.abs(apart[0] - turns[:, None] * apart[1])
+    most = np.minimum(TOLERANCE * candidate.diagonal, TOLERANCE * query.diagonal * np.abs(turns))
+    scaled = np.abs(scaling[None] - scaling[:, None])
+    turned = _turned(turning[None] - turning[:, None])
+    supports = (residual <= most[:, None]) & (scaled <= MOST_SCALING) & (turned <= MOST_TURNING)
+    counts = supports.sum(axis=1)
+    best = int(counts.argmax())
+    if counts[best] < LEAST_INLIERS:
+        return None
+    # An affine map need not scale and turn all pairs alike.
+    near = (scaled[best] <= 2 * MOST_SCALING) & (turned[best] <= 2 * MOST_TURNING)
+    return _refined(query, candidate, source, target, supports[best], near)
+
+
+def _refined(
+    query: Points,
+    candidate: Points,
+    source: NDArray[np.complex128],
+    target: NDArray[np.complex128],
+    inside: NDArray[np.bool_],
+    near: NDArray[np.bool_],
+) -> Map | None:
+    """Fit a map to its supporters, which may be more then, and count them."""
+    best: Map | None = None
+    for affine in (False, False, True, True):
+        if inside.sum() < LEAST_INLIERS:
+            break
+        found = fit(source[inside], target[inside], affine=affine)
+        if found is None:
+            continue
+        residual = np.abs(found(source) - target)
+        smallest = abs(found.turn) - abs(found.shear)
+        most = min(TOLERANCE * candidate.diagonal, TOLERANCE * query.diagonal * smallest)
+        now = (residual <= most) & near
+        count = min(_cells(source[now]), _cells(target[now]))
+        if best is None or count >= best.inliers:
+            best = found._replace(inliers=count)
+            inside = now
+    return best if best and best.inliers >= LEAST_INLIERS else None
+
+
+def fit(
+    source: NDArray[np.complex128], target: NDArray[np.complex128], *, affine: bool
+) -> Map | None:
+    """Fit a map by least squares; None for an affine one that mirrors or stretches too much."""
+    middle, aim = source.mean(), target.mean()
+    z, w = source - middle, target - aim
+    square = float((z.real**2 + z.imag**2).sum())
+    if square == 0:
+        return None
+    straight, crossed = np.vdot(z, w), np.vdot(z.conj(), w)
+    if not affine:
+        turn, shear = straight / square, 0j
+    else:
+        # Normal equations of turn and shear: [[square, own*], [own, square]].
+        own = (z * z).sum()
+        determinant = square * square - abs(own) ** 2
+        if determinant <= 1e-9 * square * square:
+            return None
+        turn = (square * straight - own.conjugate() * crossed) / determinant
+        shear = (square * crossed - own * straight) / determinant
+        large, small = abs(turn) + abs(shear), abs(turn) - abs(shear)
+        if small <= 0 or large > MOST_ANISOTROPY * small:
+            return None
+    shift = aim - turn * middle - shear * middle.conjugate()
+    return Map(complex(turn), complex(shear), complex(shift), 0)
+
+
+def pairs(
+    left: NDArray[np.uint64], right: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair codes one to one: each with its nearest, the nearer first, at most `MOST_PAIRS`."""
+    if not len(left) or not len(right):
+        none = np.empty(0, np.int64)
+        return none, none
+    distances = np.bitwise_count(left[:, None] ^ right[None])
+    nearest = distances.argmin(axis=1)
+    bits = distances[np.arange(len(left)), nearest]
+    order = np.argsort(bits, kind="stable")
+    order = order[bits[order] <= MOST_BITS]
+    _, first = np.unique(nearest[order], return_index=True)  # each of the right is taken once
+    order = order[np.sort(first)][:MOST_PAIRS]
+    return order, nearest[order]
+
+
+def _cells(places: NDArray[np.complex128]) -> int:
+    """Count places that are apart."""
+    across, down = (np.floor(part * CELL).astype(np.int64) for part in (places.real, places.imag))
+    return len(np.unique(across * 4 * CELL + down))
+
+
+def _turned(angles: Floats) -> Floats:
+    """Return by how much angles differ from none, at most half a turn."""
+    return np.abs((angles + np.pi) % (2 * np.pi) - np.pi)
+
+
+GRID = 96  # samples across and down, at which two pictures are compared: those of a thumbnail
+BLOCKS = 4  # blocks across and down, each compared for itself
+LEAST_BLOCKS = 4  # that both pictures have, with something in them
+LEAST_DEVIATION = 4.0  # grey levels: a block that is flatter in both looks like any other
+ALIKE = 0.8  # correlation of a block from which on the two agree there
+
+
+class Likeness(NamedTuple):
+    """How much two pictures look alike where they overlap, block by block.
+
+    `correlation` is the mean of the blocks' normalised cross-correlations; `agreement` is the
+    share of blocks that are `ALIKE`. A caption spoils the blocks that it covers, and no others.
+    """
+
+    correlation: float
+    agreement: float
+
+
+def compare(found: Map, query: NDArray[np.uint8], picture: NDArray[np.uint8]) -> Likeness:
+    """Compare two grey pictures where a map says that they overlap.
+
+    Both are sampled on one grid, averaged over its cells or their own pixels, whatever is coarser.
+    """
+    long, query_long = max(picture.shape), max(query.shape)
+    height, width = (side / long for side in picture.shape)
+    query_height, query_width = (side / query_long for side in query.shape)
+    corners = found(np.array([0, query_width, query_width + 1j * query_height, 1j * query_height]))
+    left, right = max(0.0, corners.real.min()), min(width, corners.real.max())
+    top, bottom = max(0.0, corners.imag.min()), min(height, corners.imag.max())
+    if left >= right or top >= bottom:
+        return Likeness(0.0, 0.0)
+    steps = (np.arange(GRID) + 0.5) / GRID
+    here = (left + (right - left) * steps)[None] + 1j * (top + (bottom - top) * steps)[:, None]
+    there = inverse(found)(here)
+    across, down = there.real, there.imag
+    inside = (across >= 0) & (across <= query_width) & (down >= 0) & (down <= query_height)
+    scale = abs(found.turn)
+    pitch = max(np.sqrt((right - left) * (bottom - top)) / GRID, 1 / long, scale / query_long)
+    ours = _blocks(_sampled(picture, here, 1 / (pitch * long)))
+    theirs = _blocks(_sampled(query, there, scale / (pitch * query_long)))
+    return _likeness(ours, theirs, _blocks(inside))
+
+
+def _likeness(ours: Floats, theirs: Floats, inside: NDArray[Any]) -> Likeness:
+    """Compare blocks, a row each, by the samples that are inside of both pictures."""
+    most = inside.sum(axis=1) * 2 >= inside.shape[1]
+    a, b, mask = ours[most], theirs[most], inside[most]
+    counts = mask.sum(axis=1)
+    a = (a - ((a * mask).sum(axis=1) / counts)[:, None]) * mask
+    b = (b - ((b * mask).sum(axis=1) / counts)[:, None]) * mask
+    squares = (a * a).sum(axis=1), (b * b).sum(axis=1)
+    textured = np.maximum(*squares) >= counts * LEAST_DEVIATION**2
+    if textured.sum() < LEAST_BLOCKS:
+        return Likeness(0.0, 0.0)
+    both = np.sqrt(squares[0] * squares[1])[textured]
+    correlations = (a * b).sum(axis=1)[textured] / np.maximum(both, 1e-9)
+    return Likeness(float(correlations.mean()), float((correlations >= ALIKE).mean()))
+
+
+def _blocks(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return the samples of each block in a row."""
+    side = GRID // BLOCKS
+    return samples.reshape(BLOCKS, side, BLOCKS, side).swapaxes(1, 2).reshape(BLOCKS**2, side**2)
+
+
+def _sampled(image: NDArray[np.uint8], at: NDArray[np.complex128], factor: float) -> Floats:
+    """Sample an image, first reduced by a factor, at places in units of its longer side."""
+    import cv2  # noqa: PLC0415
+
+    height, width = image.shape
+    side = max(height, width)
+    if factor < 0.99:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    across = at.real * (side * image.shape[1] / width) - 0.5
+    down = at.imag * (side * image.shape[0] / height) - 0.5
+    return cv2.remap(
+        image.astype(np.float32),
+        across.astype(np.float32),
+        down.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.float64)
+
+
+def inverse(found: Map) -> Map:
+    """Return the map back."""
+    size = abs(found.turn) ** 2 - abs(found.shear) ** 2
+    turn, shear = found.turn.conjugate() / size, -found.shear / size
+    shift = -(turn * found.shift + shear * found.shift.conjugate())
+    return Map(turn, shear, shift, found.inliers)
