@@ -251,7 +251,10 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
             self._begin_anew()  # rows of a temporary database may as well be kept: no one sees it
             self.pending = False
         try:
-            return _plain(super().query(in_order(query, self.aggregates), *args))
+            clauses = in_order(query, self.aggregates)
+            if clauses.get("similar") and not clauses.get("orderby"):
+                clauses["orderby"] = "1"  # txtai's own, by score, would have to be grouped by
+            return _plain(super().query(clauses, *args))
         except Exception:
             if not self.pending:
                 self.connection.rollback()

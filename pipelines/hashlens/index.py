@@ -264,21 +264,33 @@ class ImageIndex:
             {"q": wanted.fingerprint} | ({} if most is None else {"most": most}),
             _at_least_one(limit),
         )
-        found = [self._match(row, wanted, most) for row in nearest]
+        if wanted.digest and len(nearest) == limit and nearest[-1]["d"] == 0:
+            nearest = [*self._equal(wanted, limit), *nearest]  # one of which may come after these
+        found = list({row["id"]: self._match(row, wanted, most) for row in nearest}.values())
         if wanted.picture is not None:
             found = self._with_crops(found, wanted, limit)
         return sorted(found, key=lambda match: STAGES.index(match.stage))[:limit]
 
+    def _equal(self, wanted: _Wanted, limit: int) -> list[dict[str, Any]]:
+        """Return the rows of equal files."""
+        return self._store.query(
+            f"select {_MATCH_COLUMNS}, text, distance(text, :q) d from txtai "
+            "where distance(text, :q) <= 0 and file_digest = :digest order by indexid",
+            {"q": wanted.fingerprint, "digest": wanted.digest},
+            limit,
+        )
+
     def _with_crops(self, found: list[Match], wanted: _Wanted, limit: int) -> list[Match]:
         """Return matches with those of the crop index, and with the places of those that it has."""
+        accepted = {match.id for match in found if match.stage in ("digest", "hash")}
+        most = limit + len(accepted)  # so many of these are no news
         rows = self._store.query(
             f"select {_MATCH_COLUMNS}, text, distance(text, :q) d, {', '.join(_PLACE_COLUMNS)} "
-            f"from txtai where similar(:image, {limit}, '{self._crops}') "
+            f"from txtai where similar(:image, {most}, '{self._crops}') "
             "order by score desc, indexid",
             {"q": wanted.fingerprint, "image": wanted.picture},
         )
         located = {row["id"]: (row, _place_of(row)) for row in rows}
-        accepted = {match.id for match in found if match.stage in ("digest", "hash")}
         known = [
             replace(match, place=located[match.id][1]) if match.id in located else match
             for match in found
@@ -438,11 +450,13 @@ class ImageIndex:
             for name, value in given.items()
         }
         for name, old in pictures.items():
-            if old in given:
-                value = given[old]
-                bound[name] = os.fspath(value) if isinstance(value, Path) else value
-                if old in columns and isinstance(value, (Path, Image.Image)):
-                    bound[old] = self.fingerprint(value, columns[old])
+            if old not in given:
+                msg = f"the query has :{old}, but no such parameter was given: {query!r}"
+                raise QueryError(msg)
+            value = given[old]
+            bound[name] = os.fspath(value) if isinstance(value, Path) else value
+            if old in columns and isinstance(value, (Path, Image.Image)):
+                bound[old] = self.fingerprint(value, columns[old])
         check_query(line, bound, digits=digits, metric=self.settings.metric)
         return line, bound
 

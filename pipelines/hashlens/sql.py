@@ -127,11 +127,13 @@ def name_pictures(query: str) -> tuple[str, dict[str, str]]:
     those that they stand for.
     """
     parts = list(_cut(query))
-    names: dict[str, str] = {}
+    taken, names = set(parts), dict[str, str]()
     last = ["", ""]
     for place, part in enumerate(parts):
         if part[0] == ":" and part != "::" and last[0].lower() == "similar" and last[1] == "(":
             new = f"{part[1:]}_picture"
+            while f":{new}" in taken:
+                new += "_"
             names[new], parts[place] = part[1:], f":{new}"
         if not part.isspace():
             last = [last[1], part]

@@ -185,6 +185,8 @@ class Store:
             except OSError as error:
                 msg = f"nothing can be saved to {path}: {error.strerror or error}"
                 raise IndexingError(msg) from error
+            finally:
+                self._settle()
 
     def close(self, *, make: bool = True) -> None:
         """Close the index; what was written is committed already.
@@ -295,10 +297,7 @@ class Store:
             write_config(self.path, {**self.config, COMMITTING: self._commits()})
             self._database().save(str(self.path / DOCUMENTS))
             self._swap()
-            crops = self._crop_index()
-            if crops and crops.ann:
-                name = crop_index(self.config)
-                crops.ann.moved(self.path / INDEXES / str(name) / "embeddings")
+            self._settle()
         else:
             write_config(self.path, self.config)
             self._database().save(str(self.path / DOCUMENTS))
@@ -314,6 +313,13 @@ class Store:
         crops = self._crop_index()
         found: dict[int, str] = crops.ann.handed_on(rows) if crops and crops.ann else {}
         return found
+
+    def _settle(self) -> None:
+        """Tell the crop index where its files are, after they were saved and moved."""
+        crops = self._crop_index()
+        if crops and crops.ann:
+            name = crop_index(self.config)
+            crops.ann.moved(self.path / INDEXES / str(name) / "embeddings")
 
     def _swap(self) -> None:
         """Put staged sub-indexes in place: the end of a commit."""
@@ -346,11 +352,12 @@ class Store:
         self._reload()
 
     def _rebuild_indexes(self) -> None:
+        stored = self._database().cursor.execute(_STORED).fetchall()
+        crops = self._crops({number for *_, number in stored})  # the files may be gone
         shutil.rmtree(self.path / INDEXES, ignore_errors=True)
         self._reload()
         self.config.pop(COMMITTING)  # on disk it stays until this is done
-        stored = self._database().cursor.execute(_STORED).fetchall()
-        rows = (_row(item, {}) for item in stored)
+        rows = (_row(item, crops) for item in stored)
         self.write((row["id"], row, None) for row in rows)
 
     def _reload(self) -> None:

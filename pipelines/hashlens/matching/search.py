@@ -20,7 +20,7 @@ BATCH = 20  # candidates that are verified before it is asked whether any matche
 # A match has so many inliers, and agrees in that share of its blocks at least. Where there are few
 # inliers, almost all must agree: silhouettes of different things agree at their rim only. Many
 # inliers that agree nowhere are two photographs of one tiger.
-ACCEPTED = ((15, 0.2), (10, 0.35), (7, 0.6), (4, 0.75))
+ACCEPTED = ((50, 0.05), (15, 0.2), (10, 0.35), (7, 0.6), (4, 0.8))
 
 LEAST_SCORE = 0.01  # txtai drops what has none
 

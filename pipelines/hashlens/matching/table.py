@@ -39,9 +39,10 @@ PICTURE = np.dtype(
 MERGE = 2  # a segment this many times as large as all later ones is left alone
 
 Bytes = NDArray[np.uint8]
+Identity = tuple[int, ...]
 
 # An index that is opened anew has most of its segments still: their tables need not be made again.
-_tables: WeakValueDictionary[tuple[int, ...], Lookup] = WeakValueDictionary()
+_tables: WeakValueDictionary[Identity, Lookup] = WeakValueDictionary()
 
 
 class Segment:
@@ -55,7 +56,7 @@ class Segment:
         self.pictures = pictures
         self.thumbnails = thumbnails
         self.folder: Path | None = None
-        self.file: tuple[int, ...] | None = None  # of the codes, whatever its name
+        self._files: dict[str, Identity] = {}  # of the arrays, whatever their names are by now
         self._tables: Lookup | None = None
         self._mutex = threading.Lock()
 
@@ -83,16 +84,17 @@ class Segment:
         made = cls(*(_mapped(folder / f"{name}.npy") for name in _ARRAYS))
         made.pictures = np.array(made.pictures)  # small, and needed by each query
         made.folder = folder
-        made.file = _identity(folder / "codes.npy")
-        made._tables = _tables.get(made.file)
+        made._files = {name: _identity(folder / f"{name}.npy") for name in _ARRAYS}
+        made._tables = _tables.get(made._files["codes"])
         return made
 
     def write(self, folder: Path) -> Segment:
         """Save the segment, and return it as saved; what is on disk already is linked."""
         folder.mkdir()
         for name in _ARRAYS:
-            if not (self.folder and _linked(self.folder / f"{name}.npy", folder / f"{name}.npy")):
-                with open(folder / f"{name}.npy", "wb") as file:
+            target = folder / f"{name}.npy"
+            if not (self.folder and _linked(self.folder / target.name, target, self._files[name])):
+                with open(target, "wb") as file:
                     np.save(file, getattr(self, name))
                     file.flush()
                     os.fsync(file.fileno())
@@ -113,8 +115,8 @@ class Segment:
         with self._mutex:
             if self._tables is None:
                 self._tables = Lookup(np.array(self.codes))
-                if self.file:
-                    _tables[self.file] = self._tables
+                if self._files:
+                    _tables[self._files["codes"]] = self._tables
             return self._tables
 
     def __len__(self) -> int:
@@ -203,7 +205,7 @@ class Table:
                 raise IndexingError(msg)
             segments = [Segment.read(folder / name) for name in manifest["segments"]]
             return cls(segments, np.array(manifest["gone"], np.int64)), manifest["extractor"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             msg = f"no keypoints can be read at {folder}: {error}; index the pictures anew"
             raise IndexingError(msg) from error
 
@@ -263,14 +265,18 @@ def _mapped(path: Path) -> NDArray[Any]:
         return np.asanyarray(np.load(path, allow_pickle=False))
 
 
-def _linked(source: Path, target: Path) -> bool:
+def _linked(source: Path, target: Path, expected: Identity) -> bool:
+    """Link a file, if it is still the one that was read; tell whether that was done."""
     try:
         os.link(source, target)
+        if _identity(target) == expected:
+            return True
+        target.unlink()
     except OSError:  # on another disk, or gone: what is mapped is still there
-        return False
-    return True
+        pass
+    return False
 
 
-def _identity(path: Path) -> tuple[int, ...]:
+def _identity(path: Path) -> Identity:
     status = os.stat(path)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
