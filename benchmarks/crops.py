@@ -1,6 +1,6 @@
 """Measure crop search by the size of the collection: what it finds, how fast, on how many bytes.
 
-    python benchmarks/crops.py FOLDER [--sizes N …] [--queries N] [--seed S] [--dry]
+    python benchmarks/crops.py FOLDER [--sizes N,N,…] [--queries N] [--seed S] [--dry]
 
 FOLDER holds photos, some hundreds. A hash of their names, with the seed, tells which are asked
 for, which are kept out of the collection and asked for in vain, and of which distractors are made.
@@ -67,9 +67,12 @@ import json, sys, time
 import cv2
 from hashlens import ImageIndex
 def memory():
-    lines = open("/proc/self/status").read().splitlines()
-    found = dict(line.split(":", 1) for line in lines)
     names = ("VmRSS", "RssAnon", "VmHWM")
+    try:
+        lines = open("/proc/self/status").read().splitlines()
+    except OSError:  # not Linux
+        return dict.fromkeys(names, 0)
+    found = dict(line.split(":", 1) for line in lines)
     return {name: int(found[name].split()[0]) * 1024 for name in names}
 cv2.setNumThreads(1)
 picture = open(sys.argv[2], "rb").read()
@@ -103,22 +106,17 @@ class Split:
         split = cls([], [], [])
         for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".jpg"):
             drawn = stream(seed, "split", path.name).random()
-            part = (
-                split.asked
-                if drawn < ASKED
-                else split.kept_out
-                if drawn < ASKED + KEPT_OUT
-                else split.sources
-            )
-            part.append(path)
+            if drawn < ASKED:
+                split.asked.append(path)
+            elif drawn < ASKED + KEPT_OUT:
+                split.kept_out.append(path)
+            else:
+                split.sources.append(path)
         return split
 
 
 def tile(sources: Sequence[Path], number: int, seed: int) -> bytes:
-    """Return the file of a distractor: a part of a photo, perhaps mirrored, turned upright or not.
-
-    The angle is a right one.
-    """
+    """Return the file of a distractor: a part of a photo, mirrored or not, in any of 4 turns."""
     random = stream(seed, "tile", str(number))
     with Image.open(sources[int(random.integers(len(sources)))]) as photo:
         image = ImageOps.exif_transpose(photo).convert("RGB")
@@ -524,8 +522,8 @@ def told(split: Split, results: Sequence[Measured], seed: int) -> str:
         f"Photos: {len(split.asked)} that are asked for and {len(split.sources)} of which "
         f"distractors are made are in the collection, {len(split.kept_out)} are kept out and asked "
         f"for in vain; a hash of the name with seed {seed} tells which. *Tiles* are real pictures: "
-        "20-70 % of such a photo, half of them mirrored, turned by a right angle or not, written "
-        "as JPEG and indexed from the file. *Made* rows are no pictures: they have the real "
+        "20-70 % of such a photo, half of them mirrored, turned by right angles or not, written as "
+        "JPEG and indexed from the file. *Made* rows are no pictures: they have the real "
         f"keypoints (the {KEYPOINTS} strongest) of a window with up to 70 % of such a photo or its "
         "mirror image, moved by a random similarity, 4 % of the bits of codes flipped at random; "
         "the thumbnail of that window; and a random fingerprint. Load: that of the machine, which "

@@ -958,3 +958,21 @@ class TestRecords:
         assert plain(records.none()) == ([], [], (1, 1), b"")
         held = Table().plus([(0, 0, records.none()), (1, 1, scattered(1, 5))])
         assert ranked(held, scattered(1, 5)) == [1]
+
+
+class TestScan:
+    @given(
+        codes=st.lists(CODES, max_size=40),
+        queries=st.lists(st.tuples(CODES, DOUBTFUL), max_size=8),
+        with_doubtful=st.booleans(),
+    )
+    def test_finds_what_tables_find(self, codes, queries, with_doubtful):
+        asked = uint64(query for query, _ in queries)
+        doubtful = uint64(flips for _, flips in queries) if with_doubtful else None
+        expected = Lookup(uint64(codes)).near(asked, doubtful)
+        assert listed(lookup.scan(uint64(codes), asked, doubtful)) == listed(expected)
+
+    def test_looks_at_as_many_of_equal_codes_as_tables_do(self):
+        codes = uint64([7] * 2000 + [8] + [7] * 10 + [2**40 * n for n in range(1, 2**18)])
+        asked = uint64([7, 8])
+        assert listed(lookup.scan(codes, asked)) == listed(Lookup(codes).near(asked))

@@ -108,6 +108,10 @@ class CropIndex(ANN):  # type: ignore[misc]
         """Delete pictures by position."""
         self.backend = self.table.minus(ids)
 
+    def positions(self, rows: Iterable[int]) -> list[int]:
+        """Return the positions of the pictures of some rows."""
+        return self.table.positions(rows)
+
     def search(self, queries: Sequence[Query], limit: int) -> list[list[tuple[int, float]]]:
         """Return position and score of the matches of each query, the best first."""
         self._check_extractor()

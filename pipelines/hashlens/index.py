@@ -289,6 +289,7 @@ class ImageIndex:
             f"from txtai where similar(:image, {most}, '{self._crops}') "
             "order by score desc, indexid",
             {"q": wanted.fingerprint, "image": wanted.picture},
+            most,
         )
         located = {row["id"]: (row, _place_of(row)) for row in rows}
         known = [

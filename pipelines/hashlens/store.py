@@ -214,8 +214,9 @@ class Store:
                 if embeddings.indexes and stamp(self.path) != self._stamp:
                     embeddings = self._reopened(embeddings)
                 # Without sub-indexes no limit costs anything; with them it is what they look for.
-                most = (embeddings.count() or 1) if embeddings.indexes else MOST_ROWS
-                most = most if limit is None else limit
+                most = limit
+                if most is None:
+                    most = (embeddings.count() or 1) if embeddings.indexes else MOST_ROWS
                 bound = dict(parameters or {}) or None
                 database = embeddings.database
                 rows: list[dict[str, Any]] = embeddings.search(query, most, parameters=bound)
@@ -377,8 +378,7 @@ def _row(stored: tuple[str, bytes | None, int], crops: Mapping[int, str]) -> Row
 
 def _delete(index: Any, ids: Iterable[int]) -> None:
     """Delete from a crop index by row: in one pass, where txtai makes one for each row."""
-    wanted = set(ids)
-    positions = [position for position, row in enumerate(index.ids or ()) if row in wanted]
+    positions = index.ann.positions(ids) if index.ann else []
     for position in positions:
         index.ids[position] = None
     if positions:

@@ -16,6 +16,7 @@ MOST_BITS = 14  # by which a code may differ from one of the query and give it a
 # at, the oldest: so the first copies of a picture are found however many there are.
 MOST_IN_BUCKET = 1024
 MOST_OVER_MEAN = 32
+BLOCK = 2**16  # codes that are looked through at once
 
 ANGLE_BINS = 16
 SCALE_BINS = 8
@@ -36,11 +37,12 @@ class Near(NamedTuple):
 
 
 class Lookup:
-    """Tables of some codes, by each of their bands."""
+    """Tables of some codes, by each of their bands; they may be all that matter `among` more."""
 
-    def __init__(self, codes: Codes) -> None:
+    def __init__(self, codes: Codes, among: int | None = None) -> None:
         self.codes = codes
-        self.most = MOST_IN_BUCKET + MOST_OVER_MEAN * len(codes) // 2**BAND_BITS
+        among = len(codes) if among is None else among
+        self.most = MOST_IN_BUCKET + MOST_OVER_MEAN * among // 2**BAND_BITS
         self._tables = [self._table(band) for band in range(BANDS)]
 
     def _table(self, band: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -54,23 +56,46 @@ class Lookup:
 
         With `doubtful`, those too that equal it in a band but for the doubtful bit.
         """
-        probes = queries if doubtful is None else np.concatenate([queries, queries ^ doubtful])
+        doubled = [queries] if doubtful is None else [queries, queries ^ doubtful]
+        probes, asked = np.concatenate(doubled), np.tile(queries, len(doubled))
         found: list[NDArray[np.int64]] = []
         for band, (order, starts) in enumerate(self._tables):
-            keys = _band(probes, band)
-            first = starts[keys].astype(np.int64)
-            counts = np.minimum(starts[keys.astype(np.int64) + 1] - first, self.most)
-            owner = np.repeat(np.arange(len(probes)) % max(1, len(queries)), counts)
-            place = np.arange(int(counts.sum())) - np.repeat(
-                np.cumsum(counts) - counts - first, counts
-            )
-            rows = order[place]
-            bits = np.bitwise_count(self.codes[rows] ^ queries[owner])
-            kept = bits <= MOST_BITS
-            found.append(owner[kept] * np.int64(2**40) + rows[kept])
-        both = np.unique(np.concatenate(found))
-        owners, rows = both >> 40, both & (2**40 - 1)
-        return Near(owners, rows, np.bitwise_count(self.codes[rows] ^ queries[owners]))
+            keys = _band(probes, band).astype(np.int64)
+            first = starts[keys]
+            counts = np.minimum(starts[keys + 1] - first, self.most)
+            ends = np.cumsum(counts)
+            # Millions are looked at: numbers in 32 bits, and as few passes as can be.
+            place = np.repeat((first - ends + counts).astype(np.int32), counts)
+            place += np.arange(len(place), dtype=np.int32)
+            rows = order.take(place)
+            differing = self.codes.take(rows)
+            differing ^= np.repeat(asked, counts)
+            kept = np.flatnonzero(np.bitwise_count(differing) <= MOST_BITS)
+            owner = np.searchsorted(ends, kept, side="right") % max(1, len(queries))
+            found.append(owner * np.int64(2**40) + rows[kept])
+        both = np.sort(np.concatenate(found))
+        both = both[np.diff(both, prepend=-1) > 0]
+        owners, numbers = both >> 40, both & (2**40 - 1)
+        return Near(owners, numbers, np.bitwise_count(self.codes[numbers] ^ queries[owners]))
+
+
+def scan(codes: Codes, queries: Codes, doubtful: Codes | None = None) -> Near:
+    """Find what a `Lookup` of the codes finds, with tables only of those that share a band.
+
+    That takes as long as several queries take with tables, but not as long as to make these.
+    """
+    probes = queries if doubtful is None else np.concatenate([queries, queries ^ doubtful])
+    wanted = np.zeros((BANDS, 2**BAND_BITS), bool)
+    for band in range(BANDS):
+        wanted[band, _band(probes, band)] = True
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(codes), BLOCK):
+        block = codes[start : start + BLOCK]
+        shared = [wanted[band].take(_band(block, band)) for band in range(BANDS)]
+        found.append(np.flatnonzero(np.logical_or.reduce(shared)) + start)
+    rows = np.concatenate(found)
+    near = Lookup(codes[rows], among=len(codes)).near(queries, doubtful)
+    return near._replace(rows=rows[near.rows])
 
 
 def _band(codes: Codes, band: int) -> NDArray[np.uint16]:
@@ -90,20 +115,26 @@ def votes(
     """
     if not len(pictures):
         return np.empty(0, np.int64), np.empty(0)
-    order = np.lexsort((near.bits, pictures, near.queries))
-    first = np.ones(len(order), bool)
-    queries, named = near.queries[order], pictures[order]
-    first[1:] = (queries[1:] != queries[:-1]) | (named[1:] != named[:-1])
+    each = near.queries * (pictures.max() + 1) + pictures
+    order = np.argsort(each * (MOST_BITS + 1) + near.bits, kind="stable")
+    first = np.diff(each[order], prepend=-1) > 0
     order = order[first]
-    queries, named = queries[first], named[first]
+    queries, named = near.queries[order], pictures[order]
     weights = (MOST_BITS + 1.0 - near.bits[order]) ** 2 / np.bincount(queries)[queries]
     found, which = np.unique(named, return_inverse=True)
+    counts: NDArray[np.float64] = np.bincount(which, weights).astype(np.float64)
+    # One vote alone agrees with itself: most pictures of a large index have no more.
+    several = np.bincount(which) > 1
+    picked = several[which]
+    order, weights = order[picked], weights[picked]
+    numbers = (np.cumsum(several) - 1)[which[picked]]
     angles = (turning[order] % TURN) * ANGLE_BINS // TURN
     scales = np.clip(scaling[order] // SCALE_STEP + SCALE_BINS // 2, 0, SCALE_BINS - 1)
-    bins = (which * SCALE_BINS + scales) * ANGLE_BINS + angles
-    shape = (len(found), SCALE_BINS, ANGLE_BINS)
-    sums = np.bincount(bins, weights, minlength=len(found) * SCALE_BINS * ANGLE_BINS).reshape(shape)
+    bins = (numbers * SCALE_BINS + scales) * ANGLE_BINS + angles
+    shape = (int(several.sum()), SCALE_BINS, ANGLE_BINS)
+    sums = np.bincount(bins, weights, minlength=np.prod(shape)).reshape(shape)
     # Two neighbouring bins of each count as one: what is near an edge is not cut off.
     sums += np.roll(sums, 1, axis=2)
     sums[:, 1:] += sums[:, :-1].copy()
-    return found, sums.max(axis=(1, 2))
+    counts[several] = sums.max(axis=(1, 2), initial=0)
+    return found, counts

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,9 +84,9 @@ def _matches(table: Table, query: Query, limit: int, *, mirrored: bool) -> list[
     ranked = candidates(table, query.keypoints)
     points = Points.of(query.keypoints)
     found: list[Found] = []
-    for start in range(0, len(ranked), BATCH):
+    while batch := list(islice(ranked, BATCH)):
         before = len(found)
-        for segment, number in ranked[start : start + BATCH]:
+        for segment, number in batch:
             place = verify(query, points, segment.keypoints(number), mirrored=mirrored)
             if place:
                 picture = segment.pictures[number]
@@ -93,35 +96,34 @@ def _matches(table: Table, query: Query, limit: int, *, mirrored: bool) -> list[
     return found
 
 
-def candidates(table: Table, query: Keypoints) -> list[tuple[Segment, int]]:
-    """Return the pictures that may match a query, those with most votes first."""
+def candidates(table: Table, query: Keypoints) -> Iterator[tuple[Segment, int]]:
+    """Yield the pictures that may match a query, those with most votes first."""
     near: list[Near] = []
     named, bases = [np.empty(0, np.int64)], [0]
-    steps = [np.empty((0, 2), np.int64)]
+    steps = [np.empty((2, 0), np.int64)]
     for segment in table.segments:
-        found = segment.lookup.near(query.codes, query.doubtful)
+        found = segment.near(query.codes, query.doubtful)
         pictures = np.searchsorted(segment.starts, found.rows, side="right") - 1
-        alive = ~np.isin(segment.pictures["position"][pictures], table.gone)
-        found = Near(found.queries[alive], found.rows[alive], found.bits[alive])
+        if len(table.gone):
+            alive = ~np.isin(segment.pictures["position"][pictures], table.gone)
+            found = Near(found.queries[alive], found.rows[alive], found.bits[alive])
+            pictures = pictures[alive]
         near.append(found)
-        named.append(pictures[alive] + bases[-1])
-        steps.append(_steps(segment.places[found.rows]) - _steps(query.places[found.queries]))
+        named.append(pictures + bases[-1])
+        steps.append(_steps(segment.places, found.rows) - _steps(query.places, found.queries))
         bases.append(bases[-1] + len(segment))
     if not near:
-        return []
+        return
     queries, rows, bits = (np.concatenate(values) for values in zip(*near, strict=True))
-    scaling, turning = np.concatenate(steps).T
+    scaling, turning = np.concatenate(steps, axis=1)
     pictures, counts = votes(Near(queries, rows, bits), np.concatenate(named), scaling, turning)
-    ranked = pictures[np.argsort(-counts, kind="stable")]
-    which = np.searchsorted(bases, ranked, side="right") - 1
-    return [
-        (table.segments[segment], int(number) - bases[segment])
-        for segment, number in zip(which, ranked, strict=True)
-    ]
+    for ranked in pictures[np.argsort(-counts, kind="stable")]:
+        which = bisect_right(bases, ranked) - 1
+        yield table.segments[which], int(ranked) - bases[which]
 
 
-def _steps(places: NDArray[Any]) -> NDArray[np.int64]:
-    return np.stack([places["scale"], places["angle"]], axis=1).astype(np.int64)
+def _steps(places: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.stack([places[name][rows] for name in ("scale", "angle")]).astype(np.int64)
 
 
 def verify(query: Query, points: Points, candidate: Keypoints, *, mirrored: bool) -> Place | None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.keypoints import PLACE, Keypoints
-from hashlens.matching.lookup import Codes, Lookup, Rows
+from hashlens.matching.lookup import Codes, Lookup, Near, Rows, scan
 from hashlens.model import IndexingError
 
 LAYOUT = 1
@@ -36,6 +36,8 @@ PICTURE = np.dtype(
         ("bytes", "<u2"),
     ]
 )
+LARGE = 2**18  # codes, from which on
+SCANS = 8  # searches go through all before tables are made: that takes as long as ten of them
 MERGE = 2  # a segment this many times as large as all later ones is left alone
 
 Bytes = NDArray[np.uint8]
@@ -58,6 +60,7 @@ class Segment:
         self.folder: Path | None = None
         self._files: dict[str, Identity] = {}  # of the arrays, whatever their names are by now
         self._tables: Lookup | None = None
+        self._scans = 0
         self._mutex = threading.Lock()
 
     @classmethod
@@ -108,6 +111,15 @@ class Segment:
     @cached_property
     def _thumbnail_starts(self) -> Rows:
         return _starts(self.pictures["bytes"])
+
+    def near(self, queries: Codes, doubtful: Codes | None = None) -> Near:
+        """Find codes that are near to a query's; the first times without tables of all."""
+        with self._mutex:
+            self._scans += 1
+            scans = self._tables is None and self._scans <= SCANS and len(self.codes) >= LARGE
+        if scans:
+            return scan(np.asarray(self.codes), queries, doubtful)
+        return self.lookup.near(queries, doubtful)
 
     @property
     def lookup(self) -> Lookup:
@@ -161,6 +173,16 @@ class Table:
         known = [segment.pictures["position"] for segment in self.segments]
         there = wanted[np.isin(wanted, np.concatenate(known))] if known else wanted[:0]
         return Table(self.segments, np.union1d(self.gone, there))
+
+    def positions(self, rows: Iterable[int]) -> list[int]:
+        """Return the positions of the pictures of some rows, in ascending order."""
+        wanted = np.fromiter(rows, np.int64)
+        found = [np.empty(0, np.int64)]
+        for segment in self.segments:
+            there = segment.pictures[np.isin(segment.pictures["row"], wanted)]
+            found.append(there["position"])
+        both: list[int] = np.setdiff1d(np.concatenate(found), self.gone).tolist()
+        return both
 
     def keypoints(self, rows: Collection[int]) -> Iterator[tuple[int, Keypoints]]:
         """Yield row and keypoints of the pictures of some rows."""

@@ -16,8 +16,8 @@ from hashlens.keypoints import FULL, OCTAVE, TURN, Keypoints
 MOST_BITS = 18  # by which the codes of one place may differ
 MOST_PAIRS = 100  # nearest pairs of keypoints, each of which proposes a map
 TOLERANCE = 0.012  # of the diagonal, in both pictures
-MOST_SCALING = 0.55  # natural logarithm: between the scale of one pair and of the map
-MOST_TURNING = 0.5  # radians, likewise
+MOST_SCALING = 20  # of OCTAVE, between the scale of one pair and of the map
+MOST_TURNING = 20  # of TURN, likewise
 MOST_ANISOTROPY = 1.6  # of an affine map
 CELL = 64  # places closer than a 64th of the longer side count once
 LEAST_INLIERS = 4
@@ -26,12 +26,12 @@ Floats = NDArray[np.float64]
 
 
 class Points(NamedTuple):
-    """Keypoints in numbers: complex places in units of the longer side, log scale, radians."""
+    """Keypoints in numbers: complex places in longer sides; scales and angles in their steps."""
 
     codes: NDArray[np.uint64]
     places: NDArray[np.complex128]
-    scales: Floats
-    angles: Floats
+    scales: NDArray[np.int16]
+    angles: NDArray[np.uint8]
     diagonal: float
 
     @classmethod
@@ -42,8 +42,8 @@ class Points(NamedTuple):
         return cls(
             keypoints.codes,
             (places["x"] + 1j * places["y"]) / FULL,
-            places["scale"] * (np.log(2) / OCTAVE),
-            places["angle"] * (2 * np.pi / TURN),
+            places["scale"].astype(np.int16),
+            places["angle"],
             float(np.hypot(width, height)) / max(width, height),
         )
 
@@ -77,21 +77,39 @@ def align(query: Points, candidate: Points) -> Map | None:
     source, target = query.places[left], candidate.places[right]
     scaling = candidate.scales[right] - query.scales[left]
     turning = candidate.angles[right] - query.angles[left]
-    turns = np.exp(scaling + 1j * turning)
-    # A row for each proposal, a column for each pair that may support it.
-    apart = target[None] - target[:, None], source[None] - source[:, None]
-    residual = np.abs(apart[0] - turns[:, None] * apart[1])
-    most = np.minimum(TOLERANCE * candidate.diagonal, TOLERANCE * query.diagonal * np.abs(turns))
-    scaled = np.abs(scaling[None] - scaling[:, None])
-    turned = _turned(turning[None] - turning[:, None])
-    supports = (residual <= most[:, None]) & (scaled <= MOST_SCALING) & (turned <= MOST_TURNING)
-    counts = supports.sum(axis=1)
+    turns = np.exp(scaling * (np.log(2) / OCTAVE) + turning * (2j * np.pi / TURN))
+    most = TOLERANCE * np.minimum(candidate.diagonal, query.diagonal * np.abs(turns))
+    # Those pairs may support a proposal that scale and turn alike.
+    alike = _alike(scaling[:, None], turning[:, None], scaling, turning)
+    proposal, other = np.nonzero(alike)
+    residual = (
+        target[other] - target[proposal] - turns[proposal] * (source[other] - source[proposal])
+    )
+    fits = np.flatnonzero(np.abs(residual) <= most[proposal])
+    proposal, other = proposal[fits], other[fits]
+    counts = np.bincount(proposal, minlength=len(left))
     best = int(counts.argmax())
     if counts[best] < LEAST_INLIERS:
         return None
+    inside = np.zeros(len(left), bool)
+    inside[other[proposal == best]] = True
     # An affine map need not scale and turn all pairs alike.
-    near = (scaled[best] <= 2 * MOST_SCALING) & (turned[best] <= 2 * MOST_TURNING)
-    return _refined(query, candidate, source, target, supports[best], near)
+    near = _alike(scaling[best], turning[best], scaling, turning, 2)
+    return _refined(query, candidate, source, target, inside, near)
+
+
+def _alike(
+    scaling: Any,
+    turning: Any,
+    scalings: NDArray[np.int16],
+    turnings: NDArray[np.uint8],
+    times: int = 1,
+) -> NDArray[np.bool_]:
+    """Tell which of some pairs scale and turn as much as others do."""
+    turned = np.uint8(times * MOST_TURNING)  # angles are bytes, which go round as angles do
+    alike: NDArray[np.bool_] = np.abs(scalings - scaling) <= times * MOST_SCALING
+    alike &= turnings - turning + turned <= 2 * turned
+    return alike
 
 
 def _refined(
@@ -156,24 +174,19 @@ def pairs(
         none = np.empty(0, np.int64)
         return none, none
     distances = np.bitwise_count(left[:, None] ^ right[None])
-    nearest = distances.argmin(axis=1)
-    bits = distances[np.arange(len(left)), nearest]
+    bits = distances.min(axis=1)
     order = np.argsort(bits, kind="stable")
     order = order[bits[order] <= MOST_BITS]
-    _, first = np.unique(nearest[order], return_index=True)  # each of the right is taken once
-    order = order[np.sort(first)][:MOST_PAIRS]
-    return order, nearest[order]
+    nearest = distances[order].argmin(axis=1)
+    _, first = np.unique(nearest, return_index=True)  # each of the right is taken once
+    chosen = np.sort(first)[:MOST_PAIRS]
+    return order[chosen], nearest[chosen]
 
 
 def _cells(places: NDArray[np.complex128]) -> int:
     """Count places that are apart."""
     across, down = (np.floor(part * CELL).astype(np.int64) for part in (places.real, places.imag))
     return len(np.unique(across * 4 * CELL + down))
-
-
-def _turned(angles: Floats) -> Floats:
-    """Return by how much angles differ from none, at most half a turn."""
-    return np.abs((angles + np.pi) % (2 * np.pi) - np.pi)
 
 
 GRID = 96  # samples across and down, at which two pictures are compared: those of a thumbnail
