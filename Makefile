@@ -38,6 +38,9 @@ bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md (PHOTOS=FOLDER
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/hashing.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/keypoints.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/crops.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/groups.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/atlas.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/report.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/pip install --quiet --group bench
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/search.py $(PHOTOS)
 

@@ -48,8 +48,19 @@ def main() -> None:
     )
     run("sql", sql, "--index", INDEX, "--param", f"q=@{query}")
 
-    title("Groups of files with one and the same hash")
-    run("duplicates", "--index", INDEX)
+    title("Groups of pictures that look the same, which of each is kept, and why")
+    run("groups", "--index", INDEX, "--max-distance", 8)
+
+    title("The groups to look at, a plan, the doing, and the way back")
+    sheet, plan = HOME / "report.html", HOME / "plan.jsonl"
+    journal = plan.with_suffix(".journal.jsonl")
+    for old in (plan, journal):
+        old.unlink(missing_ok=True)
+    same = ("--index", INDEX, "--max-distance", 8)
+    run("report", *same, "--html", sheet)
+    run("plan", *same, "--action", "quarantine", "--to", HOME / "aside", "--out", plan)
+    run("apply", plan)
+    run("undo", journal)
 
     title("A piece of a photo, resized and compressed: found, and where it lies")
     piece = HOME / "piece.jpg"

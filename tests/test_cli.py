@@ -112,9 +112,10 @@ def test_duplicates_are_grouped_by_equal_hash(folder, tmp_path):
     draw(1).save(folder / "copies" / "one.bmp")
     where = ("--index", tmp_path / "i")
     hashlens("index", folder, *where)
-    groups = json.loads(hashlens("duplicates", *where, "--format", "json"))
+    found = json.loads(hashlens("duplicates", *where, "--format", "json"))
     paths = [str(folder / "1.png"), str(folder / "copies" / "one.bmp")]
-    assert paths in [group["paths"] for group in groups]
+    assert paths in [group["paths"] for group in found["dupes"]]
+    assert found["algorithm"] == "perceptual"
     table = hashlens("duplicates", *where).splitlines()
     assert table[0].split() == ["group", "hash", "path"]
 

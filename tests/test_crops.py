@@ -1043,11 +1043,12 @@ class TestCommandLine:
         drawn = tmp_path / "drawn.png"
         where = ("--index", library.sqlite.path)
         hashlens("search", query, *where, "--draw", drawn, "--limit", 3)
-        sheet = np.asarray(Image.open(drawn).convert("RGB")).astype(int)
+        tiles = np.asarray(Image.open(drawn).convert("RGB")).astype(int)
+        assert tiles.shape[1] == 2 * (480 + 8)  # the query, its match; the nearest are not drawn
+        sheet = tiles[:, 488:]
         original = library.images[library.id("chelsea")]
         scale = 480 / max(original.size)
         edges = [4 + side * scale for side in part(original)[1]]  # of the query, in the tile
-        assert sheet.shape[1] == 480 + 8  # the nearest are not drawn
         red = abs(sheet - (255, 45, 85)).sum(axis=2) < 30
         down, across = red.nonzero()
         found = [across.min(), down.min(), across.max(), down.max()]
@@ -1057,6 +1058,14 @@ class TestCommandLine:
         shown = original.resize((480, round(original.height * scale)))
         apart = sheet[4 : 4 + shown.height, 4:-4] - np.asarray(shown).astype(int)
         assert abs(apart[down, across]).mean() < 3
+
+    def test_all_pictures_may_change_at_once(self, tmp_path):
+        (tmp_path / "photos").mkdir()
+        for seeds in ((0, 1), (10, 11)):
+            for seed in seeds:
+                draw(seed, (300, 200)).save(tmp_path / "photos" / f"{seed % 10}.png")
+            said = hashlens("index", tmp_path / "photos", "--crops", "--index", tmp_path / "new")
+            assert "2 hashed" in said
 
     def test_draw_is_refused_where_nothing_matches(self, library, query, tmp_path):
         draw(40).save(tmp_path / "other.png")

@@ -19,7 +19,7 @@ from hashlens.files import (
     thumbnail,
     upright,
 )
-from hashlens.walk import has_extension, walk
+from hashlens.walk import IGNORE, has_extension, walk
 
 
 def saved(image: Image.Image, style: str, **options: object) -> bytes:
@@ -79,6 +79,37 @@ class TestWalk:
         (tmp_path / "a.jpg").touch()
         names = [os.path.basename(path) for path in walk([tmp_path])]
         assert names == ["a.jpg", "long.jpg", "self.jpg"]
+
+    def test_folders_that_are_marked_are_passed_over_unless_they_are_named(self, tmp_path):
+        for name in ("a/1.jpg", "aside/2.jpg", "aside/deeper/3.jpg", "z/4.jpg"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        (tmp_path / "aside" / IGNORE).touch()
+
+        def names(*paths):
+            found = [os.path.relpath(path, tmp_path) for path in walk(paths)]
+            return [name for name in found if not name.endswith(IGNORE)]
+
+        assert names(tmp_path) == ["a/1.jpg", "z/4.jpg"]
+        assert names(tmp_path / "aside") == ["aside/2.jpg", "aside/deeper/3.jpg"]
+        assert names(tmp_path / "aside" / "deeper") == ["aside/deeper/3.jpg"]
+        assert names(tmp_path / "aside" / "2.jpg") == ["aside/2.jpg"]
+        every = ["a/1.jpg", "aside/2.jpg", "aside/deeper/3.jpg", "z/4.jpg"]
+        assert sorted(names(tmp_path, tmp_path / "aside")) == every
+        assert sorted(names(tmp_path / "aside", tmp_path)) == every
+        assert names(tmp_path, tmp_path / "aside" / "deeper")[-1] == "aside/deeper/3.jpg"
+        (tmp_path / IGNORE).touch()
+        assert names(tmp_path) == ["a/1.jpg", "z/4.jpg"]
+
+    def test_links_do_not_lead_into_marked_folders(self, tmp_path):
+        photos, aside = tmp_path / "photos", tmp_path / "aside"
+        for folder in (photos, aside):
+            folder.mkdir()
+            (folder / "1.jpg").touch()
+        (aside / IGNORE).touch()
+        (photos / "link").symlink_to(aside)
+        assert list(walk([photos])) == [str(photos / "1.jpg")]
+        assert str(photos / "link" / "1.jpg") in list(walk([photos / "link"]))
 
     @pytest.mark.parametrize(
         ("name", "known"),

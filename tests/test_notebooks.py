@@ -43,5 +43,9 @@ def test_the_demo_finds_the_copies_and_draws_them(tmp_path):
     box = [int(edge) for edge in re.search(r"\((.*?)\)", line)[1].split(",")]
     assert box == pytest.approx([230, 60, 470, 250], abs=4)
     assert (tmp_path / "demo" / "piece-found.jpg").exists()
+    assert (tmp_path / "demo" / "report.html").exists()
+    done = re.findall(r"^done +(\d+)", said, re.MULTILINE)
+    assert len(done) == 2  # by the plan, and undone
+    assert done[0] == done[1] >= "10"
     with Image.open(tmp_path / "demo" / "contact-sheet.jpg") as sheet:
         assert sheet.size == (800, 440)

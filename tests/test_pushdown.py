@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from typing import Any
@@ -207,8 +208,9 @@ def test_duckdb_gives_the_same_rows(seed):
         try:
             found = other.embeddings.search(query, 20, parameters=given_)
         except SQLError as error:
-            # DuckDB tells types apart, and knows an alias in fewer places.
-            assert "Binder Error" in str(error), query  # noqa: PT017
+            # DuckDB tells types apart, and knows an alias in fewer places; what stands behind a
+            # `not` is resolved twice by txtai.
+            assert re.search("(Binder|Parser) Error", str(error)), query  # noqa: PT017
             continue
         assert plain(table.embeddings.search(query, 20, parameters=given_)) == plain(found), query
     table.embeddings.close()

@@ -237,7 +237,8 @@ def test_an_interrupt_in_a_function_of_sql_is_one(tmp_path, monkeypatch, traced)
 
     with ImageIndex.open(path) as index:
         with monkeypatch.context() as patched:
-            patched.setitem(metrics._METRICS, "hamming", interrupt)
+            known = metrics._METRICS["hamming"]._replace(measure=interrupt)
+            patched.setitem(metrics._METRICS, "hamming", known)
             with pytest.raises(KeyboardInterrupt):
                 index.sql(SCANNED, {"q": QUERY})
         check(2, index.sql(SCANNED, {"q": QUERY}))

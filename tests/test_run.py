@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import hashlens
 from drawing import draw
-from hashlens import ImageHash, ImageIndex, IndexingError, ParameterError, QueryError
+from hashlens import ImageHash, ImageIndex, IndexingError, ParameterError, Plan, QueryError
 from hashlens.run import run
 
 CONFIG = Path(__file__).parent.parent / "config.yml"
@@ -58,13 +59,20 @@ def test_stock_application_and_run_make_the_same_index(home, folder):
     assert stock(APPLICATION, folder) == "11\n"
     first = json.loads(stock(RELOAD))
     shutil.rmtree(".hashlens")
-    assert run("config.yml", [str(folder)]) == {
+    found = run("config.yml", [str(folder)])
+    plan = found.pop("plan")
+    assert found == {
         "workflow": "index",
         "elements": 1,
         "index": ".hashlens",
         "rows": 11,
         "results": 11,
+        "groups": 1,
+        "links": 0,
+        "html": "hashlens-report.html",
     }
+    assert plan["file"] == "hashlens-plan.jsonl"
+    assert plan["quarantine"]["files"] == 3
     assert json.loads(stock(RELOAD)) == first
     assert [row["d"] for row in first] == sorted(row["d"] for row in first)
     with ImageIndex.open(".hashlens", create=False) as index:
@@ -148,6 +156,96 @@ def test_a_workflow_that_fails_is_an_error_that_says_why(home, folder):
     Path("own.yml").write_text(yaml.safe_dump(settings))
     with pytest.raises(ParameterError, match="hash_size must be"):
         run("own.yml", [str(folder)])
+
+
+def own_config(**steps):
+    """Write the project's own file with other steps after the workflow."""
+    settings = yaml.safe_load(CONFIG.read_text())
+    settings["hashlens"] = {"workflow": "index", **steps}
+    Path("own.yml").write_text(yaml.safe_dump(settings))
+    return "own.yml"
+
+
+def test_groups_report_and_plan_come_after_the_workflow(home, folder):
+    (folder / "aside").mkdir()
+    draw(0).save(folder / "aside" / "0.gif")
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    steps = {
+        "groups": {"max_distance": 8, "keep": "lossless, bytes", "not_same_folder": True},
+        "report": {"html": "r.html", "mosaics": "m"},
+        "plan": {"action": "move", "to": "to", "protect": [str(folder / "aside")], "out": "p.csv"},
+    }
+    done = run(own_config(**steps), [str(folder)])
+    with ImageIndex.open(".hashlens", create=False) as index:
+        found = index.groups(8, keep=["lossless", "bytes"], not_same_folder=True)
+    assert (done["groups"], done["links"]) == (len(found), 0) == (1, 0)
+    assert done["plan"]["file"] == "p.csv"
+    plan = Plan.read("p.csv")
+    assert plan == found.plan("move", to="to", protect=[folder / "aside"])
+    assert done["plan"]["move"]["files"] == len(plan.steps) - done["plan"]["keep"] == 3
+    assert (done["html"], done["mosaics"]) == ("r.html", len(list(Path("m").iterdir())))
+    assert "0.gif" in Path("r.html").read_text()
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+
+
+def test_a_run_after_a_plan_was_applied_sees_what_is_left_and_writes_another_plan(home, folder):
+    first = run("config.yml", [str(folder)])
+    done = hashlens.apply(first["plan"]["file"]).done
+    assert done == first["plan"]["quarantine"]["files"] == 3
+    second = run("config.yml", [str(folder)])
+    assert second["plan"] == {"file": "hashlens-plan-2.jsonl", "groups": 0, "keep": 0, "freed": 0}
+    assert second["groups"] == 0
+    with hashlens.ImageIndex.open(".hashlens") as index:
+        assert index.count() == 11 - done
+    hashlens.undo("hashlens-plan.journal.jsonl")
+    assert len(list(folder.rglob("*.*"))) == 11
+
+
+def test_steps_are_those_of_the_file_only(home, folder):
+    assert "groups" not in run(own_config(), [str(folder)])
+    own = own_config(report={"html": "", "mosaics": "m"}, groups={"max_distance": 8})
+    done = run(own, [str(folder)])
+    assert (done["mosaics"], "html" in done, "plan" in done) == (1, False, False)
+    assert "groups" not in run(own, [str(folder / "0.png")], workflow="hash")
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ({"groups": {"max_distanse": 8}}, "groups has no max_distanse; known are between, crops"),
+        ({"groups": {8: 8}}, "groups has no 8; known are"),
+        ({"groups": [8]}, "groups must hold keys, not [8]"),
+        ({"report": {}}, "report needs html or mosaics"),
+        ({"report": {"html": None}}, "report needs html or mosaics"),
+        ({"plan": {"to": "x"}}, "plan needs action"),
+        ({"plan": {"action": "move", "into": "x"}}, "plan has no into"),
+    ],
+)
+def test_steps_that_cannot_be_are_named_before_anything_is_done(home, folder, steps, message):
+    with pytest.raises(ParameterError) as caught:
+        run(own_config(**steps), [str(folder)])
+    assert message in str(caught.value)
+    assert not Path(".hashlens").exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ({"groups": {"max_distance": "8"}}, "max_distance must be a number >= 0 or 'auto'"),
+        ({"groups": {"max_distance": 8, "keep": None}}, "rules of what to keep are a list"),
+        ({"groups": {"max_distance": 8, "keep": 5}}, "rules of what to keep are a list"),
+        ({"groups": {"max_distance": 8, "keep": ["best"]}}, "no rule 'best'"),
+        ({"groups": {"max_distance": 8, "between": ["a"]}}, "between takes two folders"),
+        ({"groups": {"max_distance": 8, "between": 5}}, "expected paths or ids, not 5"),
+        ({"groups": {"max_distance": 8, "linkage": 5}}, "linkage must be one of"),
+        ({"groups": {"max_distance": 8}, "plan": {"action": "move"}}, "move needs a folder"),
+        ({"groups": {"max_distance": 8}, "plan": {"action": "explode"}}, "action must be one of"),
+    ],
+)
+def test_values_of_steps_that_cannot_be_are_named(home, folder, steps, message):
+    with pytest.raises(ParameterError) as caught:
+        run(own_config(**steps), [str(folder)])
+    assert message in str(caught.value)
 
 
 def free_port() -> int:

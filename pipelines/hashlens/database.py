@@ -214,9 +214,13 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
         return SimpleNamespace()
 
     def jsoncolumn(self, name: str) -> str:
-        """Read a column out of a row's JSON; DuckDB gives text, our numbers become numbers."""
+        """Read a column out of a row's JSON; DuckDB gives text, our numbers become numbers.
+
+        What others wrote there and is no number is NULL.
+        """
         kind = NUMBERS.get(name) or PLACE_COLUMNS.get(name)
-        return super().jsoncolumn(name) + (f"::{kind}" if kind else "")
+        text: str = super().jsoncolumn(name)
+        return f"TRY_CAST({text} AS {kind})" if kind else text
 
     def session(self, path: str | None = None, connection: Any = None) -> None:
         """Open a session whose temporary tables and functions outlive a rollback.

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -21,9 +22,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from PIL import Image
 
 from hashlens import files
+from hashlens.comparison import GROUPED_BY, equal_images
+from hashlens.decisions import COLUMNS, Decisions
 from hashlens.directory import config_of, exists, stamp
+from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
 from hashlens.metrics import is_hex, total_similarity
 from hashlens.model import (
+    LOW_INFORMATION,
+    Decision,
     Duplicates,
     Explanation,
     IndexingError,
@@ -35,7 +41,6 @@ from hashlens.model import (
     Report,
     Skipped,
 )
-from hashlens.rows import LOW_INFORMATION
 from hashlens.settings import (
     CONTENTS,
     Settings,
@@ -52,11 +57,14 @@ from hashlens.sql import (
     normalize,
 )
 from hashlens.store import MOST_ROWS, Store
+from hashlens.tables import query_tables, sources
 from hashlens.update import update
 
 if TYPE_CHECKING:
     from hashlens.calibration import Calibration
     from hashlens.files import Pixels, Source
+    from hashlens.grouping.groups import Groups
+    from hashlens.grouping.table import Table
 
 Paths = Iterable["str | os.PathLike[str]"]
 
@@ -82,6 +90,7 @@ class ImageIndex:
         self.settings = settings_of(store.config, str(store.path))
         self._make = self.settings.maker()
         self._crops = crop_index(store.config)
+        self.decisions = Decisions(store.path)
         self._calibrated: tuple[tuple[int, int] | None, Calibration] | None = None
 
     @classmethod
@@ -309,9 +318,13 @@ class ImageIndex:
         """Run a query on the index: `select … from txtai …`; all rows unless limited.
 
         A bind parameter that is a Path or a PIL image is replaced by its fingerprint, with the
-        hash of the column that it is compared with. Raises QueryError for a query that cannot run,
-        or a hash in it that does not fit the column.
+        hash of the column that it is compared with. `select … from decisions` reads what was
+        decided. Raises QueryError for a query that cannot run, or a hash in it that does not fit
+        the column.
         """
+        if sources(query) == {"decisions"}:
+            columns = {"decisions": COLUMNS}
+            return query_tables(query, self.tables(), parameters, limit=limit, columns=columns)
         line, bound = self._checked(query, parameters)
         return self._store.query(line, bound, None if limit is None else _at_least_one(limit))
 
@@ -328,17 +341,101 @@ class ImageIndex:
         Flat pictures all have nearly the same fingerprint: those with an information score below
         `LOW_INFORMATION` are only grouped where their files are equal to the byte.
         """
-        rows = self._store.query(
-            "select text, path, information, file_digest from txtai where text is not null "
-            "order by text, path"
+        return equal_images(
+            self._store.query(f"select {', '.join(GROUPED_BY)} from txtai where text is not null")
         )
-        groups: dict[tuple[str, str | None], list[str]] = {}
-        for row in rows:
-            says_much = (row["information"] or 0) >= LOW_INFORMATION
-            key = (row["text"], None if says_much else row["file_digest"])
-            groups.setdefault(key, []).append(row["path"])
-        found = (Duplicates(text, tuple(paths)) for (text, _), paths in groups.items())
-        return sorted((g for g in found if len(g.paths) > 1), key=lambda g: g.paths)
+
+    def groups(
+        self,
+        max_distance: float | Literal["auto"] = "auto",
+        *,
+        linkage: str = "complete",
+        metric: str | None = None,
+        between: tuple[str, str] | None = None,
+        not_same_folder: bool = False,
+        crops: bool = False,
+        keep: Iterable[str] | str = DEFAULT_RULES,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Groups:
+        """Group the images whose fingerprints are within a distance, and choose which to keep.
+
+        `max_distance` is inclusive; `auto` is what `calibrate` recommends. With the linkage
+        `complete`, all images of a group are within it of each other; with `connected`, chains are
+        groups. The nearest pairs are put together first; groups do not depend on the order in which
+        images were indexed. Flat pictures are only grouped where their files are equal. Images on
+        which there is a decision (see `decide`) are never in one group. `metric` is the index's own
+        unless named.
+
+        With `between`, two folders, only pairs of an image in one and an image in the other count;
+        with `not_same_folder`, only pairs from different folders. `keep` are the rules that choose
+        the keeper, in their order (see `hashlens.grouping.keepers.rules`). With `crops`, pictures
+        that show a part of one another are found as well and become links, which takes a few
+        hundredths of a second a picture; `workers` and `progress` are for that.
+
+        Raises ParameterError for what cannot work.
+        """
+        from hashlens.grouping.groups import Groups  # noqa: PLC0415  loads numpy
+        from hashlens.grouping.scope import Terms  # noqa: PLC0415
+        from hashlens.grouping.table import FACTS, read_table  # noqa: PLC0415
+
+        if crops and not self._crops:
+            raise ParameterError(self._without_crops())
+        measured = metric or self.settings.metric
+        if max_distance == "auto" and measured != "hamming":
+            msg = f"max_distance='auto' is for Hamming distances; give a number for {measured}"
+            raise ParameterError(msg)
+        most = self._most(max_distance)
+        terms = Terms(
+            0 if most is None else most,
+            linkage=linkage,
+            metric=measured,
+            between=_two(between),
+            not_same_folder=not_same_folder,
+            keep=rule_names(keep),
+        )
+        decide = partial(self.decisions.apart, workers=workers)
+        table = read_table(self._store.columns("text", *FACTS), self._digits())
+        found = Groups(terms, table, apart=decide)
+        return found.with_links(self._parts(table, workers, progress)) if crops else found
+
+    def decide(self, first: str, second: str, verdict: str) -> Decision:
+        """Remember of two image files that they are `not-duplicate`, or to `keep-both`.
+
+        They are known by their pixels: `groups` never puts them, or copies of them, into one group
+        again. Raises ParameterError and ImageError as `hashlens.decisions.Decisions.add`.
+        """
+        return self.decisions.add(first, second, verdict)
+
+    def map(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        csv: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> list[Skipped]:
+        """Draw all images in two dimensions, those that look alike beside each other.
+
+        Writes a picture, in the format of its extension, and, if asked for, the places as CSV.
+        Returns the files that cannot be read. The same `seed` gives the same map.
+        """
+        from hashlens.atlas import layout, save_atlas  # noqa: PLC0415  loads scikit-learn
+
+        digits = self._digits()
+        rows = [
+            row
+            for row in self._store.columns("text", "path")
+            if isinstance(row[1], str) and len(row[1]) == digits and is_hex(row[1])
+        ]
+        places = layout([text for _, text, _ in rows], seed=seed)
+        paths = [name or uid for uid, _, name in rows]
+        return save_atlas(path, csv, paths, places, workers=workers, progress=progress)
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what can be queried beside `txtai`, by name: the records of `decisions`."""
+        return {"decisions": [asdict(item) for item in self.decisions]}
 
     def skipped(self) -> list[Skipped]:
         """Return the files that have no fingerprint, each with its reason."""
@@ -375,6 +472,7 @@ class ImageIndex:
         """Save a copy to a new or empty directory. The index itself is saved with each write."""
         if path is not None and _place(path) != self.path:
             self._store.copy(_place(path))
+            self.decisions.copy(_place(path))
 
     def close(self) -> None:
         """Close the index."""
@@ -390,8 +488,7 @@ class ImageIndex:
                 msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
                 raise QueryError(msg) from error
         if crops and not self._crops:
-            msg = f"{self.path} has no crop index; make one with keypoints=200 (index --crops)"
-            raise ParameterError(msg)
+            raise ParameterError(self._without_crops())
         data = query if isinstance(query, bytes) else None
         if isinstance(query, (str, os.PathLike)):
             data = files.read(query)
@@ -401,6 +498,41 @@ class ImageIndex:
         fingerprint = self.settings.hasher.fingerprints([samples])[0][0]
         picture = pixels if self._crops and crops is not False else None
         return _Wanted(fingerprint, files.file_digest(data) if data else None, picture)
+
+    def _parts(
+        self, table: Table, workers: int | None, progress: Callable[[Progress], None] | None
+    ) -> list[tuple[int, int, Place]]:
+        """Return which rows of a table show a part of which."""
+        from hashlens.links import find_parts  # noqa: PLC0415  loads OpenCV
+
+        place = {uid: row for row, uid in enumerate(table.ids)}
+        rows = {
+            row["indexid"]: place[row["id"]]
+            for row in self._store.query("select id, indexid from txtai where text is not null")
+            if row["id"] in place
+        }
+        found = find_parts(
+            self._store.pictures(),
+            {number: table.paths[row] for number, row in rows.items()},
+            upright=self.settings.hasher.upright,
+            workers=workers,
+            progress=progress,
+        )
+        return [
+            (rows[item.part], rows[item.whole], item.place)
+            for item in found
+            if item.part in rows and item.whole in rows
+        ]
+
+    def _digits(self) -> int:
+        digits = self.settings.hash.digits
+        if digits is None:
+            msg = f"{self.settings.hash!r} has no fixed number of digits to group by"
+            raise ParameterError(msg)
+        return digits
+
+    def _without_crops(self) -> str:
+        return f"{self.path} has no crop index; make one with keypoints=200 (index --crops)"
 
     def _most(self, max_distance: float | Literal["auto"] | None) -> float | None:
         if max_distance == "auto":
@@ -506,6 +638,21 @@ def _at_least_one(limit: int) -> int:
         msg = f"limit must be a whole number 1 to {MOST_ROWS:,}, not {limit!r}"
         raise ParameterError(msg)
     return limit
+
+
+def _two(folders: Any) -> tuple[str, str] | None:
+    """Return two folders as given; raises ParameterError for anything but two that exist."""
+    if folders is None:
+        return None
+    listed = [os.fspath(folder) for folder in _listed(folders)]
+    for folder in listed:
+        if not os.path.isdir(folder):
+            msg = f"between takes two folders, and {folder} is none"
+            raise ParameterError(msg)
+    if len(listed) != 2:
+        msg = f"between takes two folders, not {len(listed)}"
+        raise ParameterError(msg)
+    return listed[0], listed[1]
 
 
 def _place(path: str | os.PathLike[str]) -> Path:

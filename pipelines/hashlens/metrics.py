@@ -7,20 +7,23 @@
 >>> similarity("ff00", "ff01")
 0.9375
 
-Three metrics matter here: `hamming` counts differing *bits* of two hex strings of equal length,
-`levenshtein` counts edits of characters, and any algorithm of the `textdistance` package is known
-by its name there. `distance` is strict: what cannot be compared is an error. `total_distance` has
-an answer for everything, so that a malformed row in a database sorts last and aborts no query.
+Two metrics matter here: `hamming` counts differing *bits* of two hex strings of equal length,
+`levenshtein` counts edits of characters. For users of other tools, `manhattan`, `euclidean` and
+`chebyshev` take the hex digits as a vector of numbers 0 to 15, and any algorithm of the
+`textdistance` package is known by its name there. `distance` is strict: what cannot be compared is
+an error. `total_distance` has an answer for everything, so that a malformed row in a database sorts
+last and aborts no query.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from math import isfinite
+from math import isfinite, sqrt
 from numbers import Integral
-from typing import Any
+from operator import sub
+from typing import Any, NamedTuple
 
 from hashlens.model import FingerprintError, ParameterError
 
@@ -28,6 +31,8 @@ Metric = Callable[[str, str], float]
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 BITS_PER_DIGIT = 4
+LARGEST_DIGIT = 15
+_DIGITS = bytes(int(chr(n), 16) if chr(n) in "0123456789abcdefABCDEF" else 0 for n in range(256))
 
 
 def is_hex(text: str) -> bool:
@@ -45,13 +50,39 @@ def hamming(a: str, b: str) -> int:
 
     Raises FingerprintError where one is not hex or the lengths differ.
     """
+    _check(a, b)
+    return (int(a, 16) ^ int(b, 16)).bit_count()
+
+
+def manhattan(a: str, b: str) -> int:
+    """Sum up by how much the hex digits of two texts differ; raises as `hamming`."""
+    return sum(map(abs, _steps(a, b)))
+
+
+def euclidean(a: str, b: str) -> float:
+    """Return the root of the summed squares of such differences; raises as `hamming`."""
+    return sqrt(sum(step * step for step in _steps(a, b)))
+
+
+def chebyshev(a: str, b: str) -> int:
+    """Return the largest of such differences; raises as `hamming`."""
+    return max(map(abs, _steps(a, b)))
+
+
+def _steps(a: str, b: str) -> Iterator[int]:
+    """Yield by how much each digit of one text is above that of the other."""
+    _check(a, b)
+    return map(sub, a.encode().translate(_DIGITS), b.encode().translate(_DIGITS))
+
+
+def _check(a: str, b: str) -> None:
+    """Raise FingerprintError unless two texts are hex digits, equally many."""
     if len(a) != len(b):
         msg = f"cannot compare {a!r} ({bits(a)} bits) with {b!r} ({bits(b)} bits): unequal lengths"
         raise FingerprintError(msg)
     if not (is_hex(a) and is_hex(b)):
         msg = f"cannot compare {a!r} with {b!r}: both must be hex digits"
         raise FingerprintError(msg)
-    return (int(a, 16) ^ int(b, 16)).bit_count()
 
 
 def levenshtein(a: str, b: str) -> int:
@@ -84,8 +115,9 @@ def levenshtein(a: str, b: str) -> int:
 def distance(a: str, b: str, metric: str = "hamming") -> float:
     """Return the distance between two fingerprints: smaller is closer, 0 is equal.
 
-    `metric` is `hamming` (bits), `levenshtein` (characters) or the name of a textdistance
-    algorithm. Raises FingerprintError, naming both values, where one is missing or, under Hamming,
+    `metric` is `hamming` (bits), `levenshtein` (characters), `manhattan`, `euclidean` or
+    `chebyshev` (hex digits as numbers), or the name of a textdistance algorithm. Raises
+    FingerprintError, naming both values, where one is missing or, unless characters are compared,
     where they are not hex of equal length; raises ParameterError for an unknown metric.
     """
     measure = _metric(metric)
@@ -106,9 +138,9 @@ def similarity(a: str, b: str, metric: str = "hamming") -> float:
 def total_distance(a: object, b: object, metric: str = "hamming") -> float:
     """Return the distance of any two values, bad ones at the far end.
 
-    Two missing values are at 0; one missing is at the other's length (bits under Hamming,
-    characters under Levenshtein); under Hamming, unequal lengths and text that is not hex are at
-    the larger bit count. Raises only for an unknown metric.
+    Two missing values are at 0; what is missing, of another length or not hex is as far away as
+    anything of the larger length can be: all its bits under Hamming, all its characters under
+    Levenshtein, which compares any texts. Raises only for an unknown metric.
     """
     measure = _metric(metric)
     a, b = _text(a), _text(b)
@@ -128,11 +160,9 @@ def total_similarity(a: object, b: object, metric: str = "hamming") -> float:
 
 def largest(a: str, b: str, metric: str = "hamming") -> float:
     """Return the largest distance from the longer of two texts under a metric."""
-    if metric == "hamming":
-        return max(bits(a), bits(b))
-    if metric == "levenshtein":
-        return max(len(a), len(b))
     longer = max(a, b, key=len)
+    if metric in _METRICS:
+        return _METRICS[metric].largest(len(longer))
     return float(_textdistance(metric).maximum(longer, longer))
 
 
@@ -154,7 +184,7 @@ def _text(value: object) -> str:
 def _metric(name: str) -> Metric:
     known = _METRICS.get(name) if isinstance(name, str) else None
     if known is not None:
-        return known
+        return known.measure
     algorithm = _textdistance(str(name))
 
     def measure(a: str, b: str) -> float:
@@ -183,4 +213,17 @@ def _textdistance(name: str) -> Any:
     return known[name]
 
 
-_METRICS: dict[str, Metric] = {"hamming": hamming, "levenshtein": levenshtein}
+class _Known(NamedTuple):
+    """A metric of our own, and its largest distance between texts of so many characters."""
+
+    measure: Metric
+    largest: Callable[[int], float]
+
+
+_METRICS = {
+    "hamming": _Known(hamming, lambda digits: BITS_PER_DIGIT * digits),
+    "levenshtein": _Known(levenshtein, lambda digits: digits),
+    "manhattan": _Known(manhattan, lambda digits: LARGEST_DIGIT * digits),
+    "euclidean": _Known(euclidean, lambda digits: sqrt(LARGEST_DIGIT**2 * digits)),
+    "chebyshev": _Known(chebyshev, lambda digits: LARGEST_DIGIT if digits else 0),
+}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+# Below this information score a picture is as good as flat, and its hash says nothing.
+LOW_INFORMATION = 1.0
+
 
 class HashlensError(Exception):
     """Root of all errors that hashlens raises for its users."""
@@ -33,6 +36,10 @@ class IndexingError(HashlensError):
 
 class QueryError(HashlensError, ValueError):
     """A query cannot run; the message names the query or value and what was expected."""
+
+
+class PlanError(HashlensError):
+    """A plan or a journal cannot be read, made or carried out; the message names file and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +181,131 @@ class Duplicates:
 
     fingerprint: str
     paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of a group: what its row says of the file, and its distance from the keeper.
+
+    `mtime_ns` is the modification time when the file was indexed. `sharpness` (the variance of the
+    Laplacian) is None where nobody asked for it.
+    """
+
+    id: str
+    path: str
+    fingerprint: str
+    distance: float = 0
+    width: int = 0
+    height: int = 0
+    bytes: int = 0
+    mtime_ns: int = 0
+    format: str = ""
+    information: float = 0.0
+    file_digest: str = ""
+    sharpness: float | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Return the number of pixels."""
+        return self.width * self.height
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Images that match each other: the keeper first, the others by their distance from it.
+
+    `diameter` is the largest distance between two of them; `reason` says why the keeper was chosen.
+    """
+
+    members: tuple[Member, ...]
+    diameter: float
+    reason: str = ""
+
+    @property
+    def keeper(self) -> Member:
+        """Return the one image to keep."""
+        return self.members[0]
+
+    @property
+    def duplicates(self) -> tuple[Member, ...]:
+        """Return the other images."""
+        return self.members[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images by their paths, and their distance; `grouped` says whether one group has both."""
+
+    first: str
+    second: str
+    distance: float
+    grouped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said of two pictures: `not-duplicate`, or `keep-both` where they are.
+
+    The pictures are known by the digests of their pixels, `first` being the lower; the paths are
+    those that were shown, at the time `decided` (ISO 8601, UTC).
+    """
+
+    first: str
+    second: str
+    verdict: str
+    first_path: str = ""
+    second_path: str = ""
+    decided: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two images one of which shows a part of the other, and where: `place` lies in `whole`.
+
+    Both may be in groups, of which a link makes no other.
+    """
+
+    part: Member
+    whole: Member
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a plan: what is to be done with one file.
+
+    `action` is `keep` (nothing), `copy`, `move`, `quarantine`, `hardlink`, `symlink` or `delete`;
+    `to` is where the file goes. Of a hardlink or symlink, `to` is where the file that is replaced
+    goes, and is empty where it is equal to the keeper. `digest` is the SHA-256 of the file,
+    `keeper_digest` that of the keeper, which must be there when anything happens to the file.
+    `distance` is that of the fingerprints of the two.
+    """
+
+    group: int
+    action: str
+    path: str
+    to: str = ""
+    digest: str = ""
+    bytes: int = 0
+    keeper: str = ""
+    keeper_digest: str = ""
+    distance: float = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a plan, or of undoing one.
+
+    `done` steps were carried out now, `earlier` ones by a run before this; `skipped` names each
+    file that was left alone, with its reason. `bytes` were freed; `journal` tells how to go back.
+    """
+
+    done: int = 0
+    earlier: int = 0
+    bytes: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    journal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,62 @@
-"""Draw where a query lies in the pictures that it matches."""
+"""Draw pictures side by side, and where a query lies in the pictures that it matches."""
 
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from hashlens.files import open_image, upright
+from hashlens.files import decode
 from hashlens.model import ImageError, Match, ParameterError
 
+if TYPE_CHECKING:
+    from hashlens.files import Source
+
 TILE_SIDE = 480  # pixels
-CAPTION = 40
 COLUMNS = 3
+MARGIN = 4  # around a picture
+LETTER = 13  # pixels
 COLORS = {"box": "#ff2d55", "under": "#ffffff", "text": "#222222", "paper": "#ffffff"}
 
 
-def draw_matches(matches: Sequence[Match]) -> Image.Image:
+def draw_matches(matches: Sequence[Match], *, query: Source | None = None) -> Image.Image:
     """Draw matches side by side, with the outline of the query in each.
 
-    The nearest that are no matches are left out. A picture whose file cannot be read is a grey
-    tile that says so. Raises ParameterError where there is no match to draw.
+    The query itself, a path or an image, is the first where it is given. The nearest that are no
+    matches are left out. A picture whose file cannot be read is a grey tile that says so. Raises
+    ParameterError where there is no match to draw.
     """
     shown = [match for match in matches if match.stage != "nearest"]
     if not shown:
         msg = "there is no match to draw"
         raise ParameterError(msg)
-    tiles = [_tile(match) for match in shown]
-    columns = min(COLUMNS, len(tiles))
+    tiles = [] if query is None else [_query_tile(query)]
+    tiles += [_tile(match) for match in shown]
+    return lay_out(tiles, COLUMNS)
+
+
+def save_matches(
+    matches: Sequence[Match], path: str | os.PathLike[str], *, query: Source | None = None
+) -> None:
+    """Draw matches to a file, in the format of its extension; raises ParameterError."""
+    save(draw_matches(matches, query=query), path)
+
+
+def save(sheet: Image.Image, path: str | os.PathLike[str]) -> None:
+    """Write a picture to a file; raises ParameterError where that fails."""
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        msg = f"nothing can be drawn to {os.fspath(path)}: {error}"
+        raise ParameterError(msg) from error
+
+
+def lay_out(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Lay tiles out in rows of so many, each in a cell of the largest one's size."""
+    columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     across, down = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
     sheet = Image.new("RGB", (columns * across, rows * down), COLORS["paper"])
@@ -36,43 +65,58 @@ def draw_matches(matches: Sequence[Match]) -> Image.Image:
     return sheet
 
 
-def save_matches(matches: Sequence[Match], path: str | os.PathLike[str]) -> None:
-    """Draw matches to a file, in the format of its extension; raises ParameterError."""
-    sheet = draw_matches(matches)
+def captioned(picture: Image.Image, caption: str) -> Image.Image:
+    """Return a picture with a margin around it, and two lines of text below."""
+    size = picture.width + 2 * MARGIN, picture.height + 2 * MARGIN + 2 * LETTER + 6
+    tile = Image.new("RGB", size, COLORS["paper"])
+    tile.paste(picture, (MARGIN, MARGIN))
+    place = (MARGIN + 2, picture.height + 2 * MARGIN - 2)
+    ImageDraw.Draw(tile).text(place, caption, COLORS["text"], ImageFont.load_default(LETTER))
+    return tile
+
+
+def mark(picture: Image.Image, corners: Sequence[tuple[float, float]]) -> None:
+    """Draw an outline with these corners."""
+    draw = ImageDraw.Draw(picture)
+    for color, width in ((COLORS["under"], 5), (COLORS["box"], 3)):
+        draw.line([*corners, corners[0]], color, width)
+
+
+def fitted(source: Source, width: int, height: int) -> tuple[Image.Image, float]:
+    """Return a picture made to fit, and its scale; of what cannot be read, a grey one, and 0."""
     try:
-        sheet.save(path)
-    except (OSError, ValueError) as error:
-        msg = f"nothing can be drawn to {os.fspath(path)}: {error}"
-        raise ParameterError(msg) from error
+        pixels = decode(source, draft=("RGB", min(width, height)))
+    except ImageError as error:
+        return blank(error.reason, width, height // 2), 0.0
+    scale = min(width / pixels.size[0], height / pixels.size[1])
+    across, down = (max(1, round(side * scale)) for side in pixels.size)
+    image = pixels.image.convert("RGB")
+    return image.resize((across, down), Image.Resampling.LANCZOS, box=pixels.box), scale
+
+
+def blank(text: str, width: int, height: int) -> Image.Image:
+    """Return a grey picture with a text on it."""
+    grey = Image.new("RGB", (width, height), "#cccccc")
+    lines = textwrap.fill(text, max(1, 2 * (width - 20) // LETTER))
+    ImageDraw.Draw(grey).text((10, 10), lines, COLORS["text"], ImageFont.load_default(LETTER))
+    return grey
+
+
+def _query_tile(query: Source) -> Image.Image:
+    picture, _ = fitted(query, TILE_SIDE, TILE_SIDE)
+    name = os.path.basename(query) if isinstance(query, (str, os.PathLike)) else "image"
+    return captioned(picture, f"query: {os.fspath(name)}")
 
 
 def _tile(match: Match) -> Image.Image:
-    picture, scale = _picture(match)
-    tile = Image.new("RGB", (picture.width + 8, picture.height + CAPTION), COLORS["paper"])
-    tile.paste(picture, (4, 4))
-    draw = ImageDraw.Draw(tile)
-    if match.outline:
-        corners = [(4 + x * scale, 4 + y * scale) for x, y in match.outline]
-        for color, width in ((COLORS["under"], 5), (COLORS["box"], 3)):
-            draw.line([*corners, corners[0]], color, width)
     caption = f"{match.stage}: {os.path.basename(match.path)}"
     if match.place:
         mirrored = ", mirrored" if match.mirrored else ""
         caption += f"\n{match.inliers} inliers, agreement {match.agreement:.0%}{mirrored}"
     else:
         caption += f"\ndistance {match.distance:g}"
-    draw.text((6, picture.height + 6), caption, COLORS["text"], ImageFont.load_default(13))
+    picture, scale = fitted(match.path, TILE_SIDE, TILE_SIDE)
+    tile = captioned(picture, caption)
+    if match.outline:
+        mark(tile, [(MARGIN + x * scale, MARGIN + y * scale) for x, y in match.outline])
     return tile
-
-
-def _picture(match: Match) -> tuple[Image.Image, float]:
-    """Return the picture of a match, made to fit a tile, and its scale."""
-    try:
-        image = upright(open_image(match.path)).convert("RGB")
-    except ImageError as error:
-        grey = Image.new("RGB", (TILE_SIDE, TILE_SIDE // 2), "#cccccc")
-        ImageDraw.Draw(grey).text((10, 10), error.reason, COLORS["text"])
-        return grey, 0.0
-    scale = TILE_SIDE / max(image.size)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    return image.resize(size, Image.Resampling.LANCZOS), scale

@@ -155,6 +155,11 @@ class Readers:
                 raise KeyboardInterrupt from None
             raise
 
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield columns of every row, of one state of the database."""
+        with self._reading(), self.transaction():
+            yield from super().columns(*names)  # type: ignore[misc]
+
     def ids(self, ids: list[Any]) -> Any:
         """Return the row numbers of some ids."""
         with self._reading(), self.transaction():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hashlens.formats import extensions as chosen_extensions
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.model import LOW_INFORMATION as LOW_INFORMATION
 from hashlens.model import ImageError, ParameterError, Progress, Skipped
 from hashlens.walk import find_images
 from hashlens.workers import Crashed, Results, plan
@@ -36,9 +37,6 @@ NUMBERS = {
     "information": "DOUBLE",
     "keypoints": "BIGINT",
 }
-# Below this information score a picture is as good as flat, and its hash says nothing.
-LOW_INFORMATION = 1.0
-
 BATCH = 256  # rows whose fingerprints are computed at once,
 BATCH_SECONDS = 0.2  # unless they take longer to come
 QUICK_FROM = 3_000  # files for which a worker process may take the time to import numpy

@@ -1,4 +1,4 @@
-"""A configured run: a workflow of a txtai application file, from start to finish."""
+"""A configured run: a workflow of a txtai application file, then groups, report and plan."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from hashlens.actions.disk import numbered
+from hashlens.actions.plan import journal_of
 from hashlens.directory import locked
 from hashlens.host import host
+from hashlens.index import ImageIndex
 from hashlens.model import HashlensError, ParameterError, QueryError
 
 # Application keys that need no model: whatever else stands at the top is a pipeline of txtai's.
@@ -25,14 +28,18 @@ def run(
 
     The workflow is the one named, the one that the file names under `hashlens: {workflow: …}`,
     or the only one; the elements, such as folders, are those given or `hashlens: {elements: […]}`.
-    What a workflow gives is in `results`, unless it ends by writing to the index. Raises
-    ParameterError for a file that cannot be run so, IndexingError where another process is writing
-    to the index, and QueryError where the workflow fails.
+    What a workflow gives is in `results`, unless it ends by writing to the index. Then come, where
+    the file has them under `hashlens`, `groups` (parameters of `ImageIndex.groups`), `report`
+    (`html`, `mosaics`) and `plan` (`action`, `to`, `protect`, `backup`, `out`), which is written
+    for review and never carried out. Raises ParameterError for a file that cannot be run so,
+    IndexingError where another process is writing to the index, and QueryError where the workflow
+    fails.
     """
     settings = _read(config)
     own = _section(settings, "hashlens", config)
     name = workflow or own.get("workflow") or _only(settings, config)
     chosen = list(elements) or _elements(own.get("elements"))
+    steps = _steps(own, settings, config)
     if name not in _section(settings, "workflow", config):
         msg = f"{config} has no workflow {name!r}"
         raise ParameterError(msg)
@@ -49,7 +56,72 @@ def run(
         results, rows = _results(settings, config, name, chosen)
     summary = {"workflow": name, "elements": len(chosen), "index": settings.get("path")}
     writes = bool(actions) and actions[-1] in ("index", "upsert")
-    return {**summary, "rows": rows, "results": len(results) if writes else results}
+    summary |= {"rows": rows, "results": len(results) if writes else results}
+    if not (steps and writes):
+        return summary
+    folders = chosen if actions[0] == "hashlens.ImageRows" else []
+    return summary | _cleaned(settings["path"], steps, folders)
+
+
+# What each step takes. All are checked before the first begins.
+_TAKES = {
+    "groups": {
+        "max_distance",
+        "linkage",
+        "metric",
+        "between",
+        "not_same_folder",
+        "crops",
+        "keep",
+        "workers",
+    },
+    "report": {"html", "mosaics"},
+    "plan": {"action", "to", "protect", "backup", "out"},
+}
+_NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}
+
+
+def _steps(
+    own: dict[str, Any], settings: dict[str, Any], config: str | os.PathLike[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the steps after the workflow, with their parameters."""
+    steps = {name: _section(own, name, config) for name in _TAKES if name in own}
+    for name, given in steps.items():
+        unknown = ", ".join(sorted(map(str, set(given) - _TAKES[name])))
+        if unknown:
+            msg = f"{config}: {name} has no {unknown}; known are {', '.join(sorted(_TAKES[name]))}"
+            raise ParameterError(msg)
+        needed = _NEEDS.get(name, ())
+        if needed and not any(given.get(key) for key in needed):
+            msg = f"{config}: {name} needs {' or '.join(needed)}"
+            raise ParameterError(msg)
+    if steps and not settings.get("path"):
+        msg = f"{config}: {', '.join(steps)} are of an index, and the file names no path"
+        raise ParameterError(msg)
+    return steps
+
+
+def _cleaned(path: str, steps: dict[str, dict[str, Any]], folders: list[Any]) -> dict[str, Any]:
+    """Group the images of an index, and write report and plan; returns what was found."""
+    with ImageIndex.open(path, create=False) as index:
+        if folders:
+            index.index(folders)  # which drops the rows of files that are gone, as no workflow does
+        found = index.groups(**steps.get("groups", {}))
+    done: dict[str, Any] = {"groups": len(found), "links": len(found.links)}
+    report, plan = steps.get("report", {}), dict(steps.get("plan", {}))
+    if report.get("html"):
+        found.save_html(report["html"])
+        done["html"] = report["html"]
+    if report.get("mosaics"):
+        done["mosaics"] = len(found.save_mosaics(report["mosaics"]))
+    if plan:
+        # A plan that was applied stays with its journal: the next run takes the next name.
+        names = numbered(plan.pop("out", "plan.jsonl"))
+        out = next(name for name in names if not os.path.exists(journal_of(name)))
+        made = found.plan(**plan)
+        made.save(out)
+        done["plan"] = {"file": out, **made.summary()}
+    return done
 
 
 def _results(

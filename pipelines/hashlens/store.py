@@ -111,6 +111,19 @@ class Store:
         with self._mutex:
             yield from map(Known._make, self._database().columns(*Known._fields[1:]))
 
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every row, sorted by id, as they are committed."""
+        with self._mutex:
+            database = self._database()
+        yield from database.columns(*names)
+
+    def pictures(self) -> Any:
+        """Return the keypoints of all pictures, a `hashlens.matching.Table`; None without any."""
+        with self._mutex:
+            self._database()
+            crops = self._crop_index()
+            return crops.ann.table if crops and crops.ann else None
+
     def query(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
@@ -282,7 +295,8 @@ class Store:
         # place on disk, and may be open in other processes.
         self._embeddings.count = lambda: 1
         crops = self._crop_index()
-        begins = crops and not crops.count()  # then txtai imports its class
+        # Where all of it may be replaced, it begins anew, for which txtai imports its class.
+        begins = crops and crops.count() <= len(documents)
         try:
             with self._host.active() if self._host and begins else nullcontext():
                 self._embeddings.upsert(documents)

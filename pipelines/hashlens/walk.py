@@ -6,12 +6,15 @@ Paths are plain strings here: a million of them fit into little memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from hashlens.formats import EXTENSIONS
 from hashlens.model import ParameterError, Skipped
 
 UNREADABLE = "directory cannot be read"
+# A folder with a file of this name is passed over, unless it is named itself: what was put aside is
+# not to be found again.
+IGNORE = ".hashlensignore"
 
 
 def find_images(
@@ -62,11 +65,12 @@ def _given(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 def _walk(roots: list[str]) -> Iterator[str | Skipped]:
     visited: dict[tuple[int, int], str] = {}
     pending = list(roots)
+    given = frozenset(roots)
     # A directory is entered once, so only what is named, or skipped, could be told of twice.
     named: set[str | Skipped] = {root for root in roots if not os.path.isdir(root)}
     told: set[str | Skipped] = set()
     for root in pending:  # grows by the links to directories that are met
-        for entry in _descend(root, visited, pending) if os.path.isdir(root) else [root]:
+        for entry in _descend(root, given, visited, pending) if os.path.isdir(root) else [root]:
             if entry in named or isinstance(entry, Skipped):
                 if entry in told:
                     continue
@@ -75,7 +79,7 @@ def _walk(roots: list[str]) -> Iterator[str | Skipped]:
 
 
 def _descend(
-    root: str, visited: dict[tuple[int, int], str], links: list[str]
+    root: str, given: Container[str], visited: dict[tuple[int, int], str], links: list[str]
 ) -> Iterator[str | Skipped]:
     """Find the files of a folder, then those of the folders in it; note links to folders."""
     pending = [root]
@@ -93,6 +97,8 @@ def _descend(
         except OSError as error:
             yield Skipped(folder, f"{UNREADABLE}: {error.strerror or error}")
             continue
+        if folder not in given and any(entry.name == IGNORE for entry in entries):
+            continue  # it is not visited: it may be named later
         visited[status.st_dev, status.st_ino] = folder
         below = []
         for entry in entries:

@@ -12,6 +12,13 @@ from typing import NoReturn
 from hashlens.model import HashlensError
 
 USER_ERROR = 1
+# What a command that was interrupted has done already.
+_KEPT = {
+    "index": "; what was committed is kept",
+    "run": "; what was committed is kept",
+    "apply": "; the same command goes on, hashlens undo goes back",
+    "undo": "; the same command goes on",
+}
 INTERRUPTED = 130
 
 
@@ -24,7 +31,7 @@ def main() -> None:
         code = _run()
         sys.stdout.flush()
     except KeyboardInterrupt:
-        kept = "; what was committed is kept" if sys.argv[1:2] in (["index"], ["run"]) else ""
+        kept = _KEPT.get(sys.argv[1] if len(sys.argv) > 1 else "", "")
         _say(f"hashlens: interrupted{kept}")
         code = INTERRUPTED
     except HashlensError as error:
@@ -45,7 +52,7 @@ def _prepare() -> None:
     gc.set_threshold(100_000)  # imports make many objects, and no garbage
     # The matrices here are small: threads of numpy's own would only keep cores from the workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if sys.argv[1:2] in (["hash"], ["index"]):
+    if sys.argv[1:2] in (["compare"], ["hash"], ["index"]):
         from hashlens.processes import start_early
 
         crops = ("cv2", "hashlens.keypoints") if {"--crops", "--keypoints"} & set(sys.argv) else ()
@@ -68,7 +75,8 @@ def _run() -> int:
         error.show()
         code = USER_ERROR
     except click.ClickException as error:
-        _say(f"hashlens: error: {error.format_message()}")
+        lines = map(str.strip, error.format_message().splitlines())
+        _say(f"hashlens: error: {' '.join(lines)}")
         code = USER_ERROR
     return code if isinstance(code, int) else 0
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from os.path import abspath
+from os.path import abspath, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from hashlens.cli.calibration import calibrate
+from hashlens.cli.collection import COMMANDS
+from hashlens.cli.compare import compare, duplicates
 from hashlens.cli.evaluation import evaluate
-from hashlens.cli.options import all_of, format_option, index_option, open_index, progress_bar
+from hashlens.cli.options import (
+    HashingCommand,
+    distance_type,
+    extensions_of,
+    files_options,
+    format_option,
+    hash_options,
+    hash_params,
+    index_option,
+    named_values,
+    number,
+    open_index,
+    progress_bar,
+)
 from hashlens.cli.output import show, show_one, stream
-from hashlens.formats import POPULAR
 
 if TYPE_CHECKING:
     from hashlens.index import ImageIndex
@@ -25,71 +39,21 @@ PLACE_COLUMNS = ("box", "inliers", "agreement", "mirrored")
 MORE_OF_PLACE = ("correlation", "fractions", "outline", "transform")
 
 
-class _Distance(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
-    """A number, or `auto`."""
-
-    name = "distance"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
-        """Read it."""
-        if value == "auto":
-            return "auto"
-        return float(click.FLOAT.convert(value, param, ctx))
-
-
-_files_options = all_of(
-    click.option(
-        "--ext",
-        "endings",
-        multiple=True,
-        metavar="EXT",
-        help="In folders, only files with this extension; repeatable.",
-    ),
-    click.option(
-        "--only-popular-extensions",
-        "popular",
-        is_flag=True,
-        help=f"In folders, only files with {', '.join(sorted(POPULAR))}.",
-    ),
-    click.option(
-        "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
-    ),
-)
-_hash_options = all_of(
-    click.option(
-        "--set",
-        "params",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Parameter of the hash, such as hash_size=16; repeatable.",
-    ),
-    click.option(
-        "--grade",
-        type=click.Choice(["fast", "exact"]),
-        help="fast: JPEG decoded at a reduced size; exact: ImageHash's bits (fast).",
-    ),
-    click.option(
-        "--upright/--as-decoded",
-        default=None,
-        help="As a person sees it, or without EXIF orientation and on no white (upright).",
-    ),
-)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="hashlens")
 def app() -> None:
     """Find the same picture again: copies, near-duplicates and crops, answered in SQL.
 
-    Not for finding pictures of the same thing: perceptual hashes compare how pictures look.
+    Not for finding pictures of the same thing: perceptual hashes compare how pictures look. No file
+    is changed but by apply and undo; back up before you clean up, at your own risk.
     """
 
 
-@app.command()
+@app.command(cls=HashingCommand)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
 @index_option
 @click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
-@_hash_options
+@hash_options
 @click.option(
     "--also",
     multiple=True,
@@ -115,7 +79,7 @@ def app() -> None:
 @click.option(
     "--moved", is_flag=True, help="Know files again that were moved, by the digest of their bytes."
 )
-@_files_options
+@files_options
 @format_option
 def index(
     paths: tuple[str, ...],
@@ -140,20 +104,20 @@ def index(
     from hashlens.index import ImageIndex
 
     given = {name: value for name, value in settings.items() if value is not None}
-    given |= _hash_params(params) | ({"also": also} if also else {}) | _crops(crops, keypoints)
+    given |= hash_params(params) | ({"also": also} if also else {}) | _crops(crops, keypoints)
     with ImageIndex.open(directory, eager=False, content=content, **given) as opened:
         with progress_bar() as advance:
             report = opened.index(
                 paths,
                 moved=moved,
-                extensions=_extensions(endings, popular),
+                extensions=extensions_of(endings, popular),
                 workers=workers,
                 progress=advance,
             )
         _show_report(report, opened, style)
 
 
-@app.command("hash")
+@app.command("hash", cls=HashingCommand)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
 @click.option(
     "--algorithm",
@@ -164,13 +128,20 @@ def index(
     metavar="NAME",
     help="Perceptual hash; repeatable.",
 )
-@_hash_options
-@_files_options
+@hash_options
+@files_options
+@click.option(
+    "--draw",
+    type=click.Path(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw the one image beside the bits of its hash, to a picture.",
+)
 @format_option
 def hash_(
     paths: tuple[str, ...],
     algorithms: tuple[str, ...],
     params: tuple[str, ...],
+    draw: str | None,
     grade: str | None,
     upright: bool | None,
     endings: tuple[str, ...],
@@ -186,7 +157,9 @@ def hash_(
     from hashlens.hashing import PerceptualHash
     from hashlens.rows import hash_files
 
-    given = _hash_params(params)
+    given = hash_params(params)
+    if draw:
+        _draw_hash(paths, algorithms, given, draw)
     columns = [PerceptualHash(name).algorithm.replace("-", "_") for name in algorithms]
     named = {abspath(path) for path in paths}
     failed = False
@@ -196,7 +169,7 @@ def hash_(
             [{"algorithm": name, **given} for name in algorithms],
             grade=grade or "fast",
             upright=upright is not False,
-            extensions=_extensions(endings, popular),
+            extensions=extensions_of(endings, popular),
             workers=workers,
             progress=advance,
         )
@@ -238,7 +211,7 @@ def formats(style: str) -> None:
 @index_option
 @click.option(
     "--max-distance",
-    type=_Distance(),
+    type=distance_type,
     metavar="N|auto",
     help="Matches only: those by hash within N, inclusive, or what calibrate recommends.",
 )
@@ -277,7 +250,7 @@ def search(
         if draw:
             from hashlens.outline import save_matches
 
-            save_matches(matches, draw)
+            save_matches(matches, draw, query=query if isfile(query) else None)
         places = any(match.place for match in matches)
         rows = [_match_row(match, places=places or style != "table") for match in matches]
         columns = (*MATCH_COLUMNS, *(PLACE_COLUMNS if places else ()))
@@ -319,13 +292,35 @@ def _query_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @app.command()
 @_query_options
-def sql(query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str) -> None:
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A plan, or other JSON Lines or CSV, to query by this name; repeatable.",
+)
+def sql(
+    query: str,
+    directory: str,
+    params: tuple[str, ...],
+    limit: int | None,
+    style: str,
+    tables: tuple[str, ...],
+) -> None:
     """Run a query: select ... from txtai ...
 
     Columns: id, path, text (the hash), width, height, bytes, mtime, format, file_digest,
     pixel_digest, skipped, object (the thumbnail). Functions: distance(a, b), distance(a, b,
-    metric), similarity(a, b).
+    metric), similarity(a, b). What was decided is in the table decisions; with --table, files are
+    tables too, and an index is not needed.
     """
+    if tables:
+        from hashlens.tables import query_tables, read_records
+
+        given = {name: read_records(path) for name, path in named_values(tables, "--table")}
+        values = {name: number(value) for name, value in named_values(params, "--param")}
+        show(query_tables(query, given, values, limit=limit), style)
+        return
     with open_index(directory) as opened:
         bound = _bound(query, params, opened)
         show(opened.sql(query, bound, limit=limit), style)
@@ -342,24 +337,6 @@ def explain(
     with open_index(directory) as opened:
         bound = _bound(query, params, opened)
         show_one(asdict(opened.explain(query, bound, limit=limit)), style)
-
-
-@app.command()
-@index_option
-@format_option
-def duplicates(directory: str, style: str) -> None:
-    """List the groups of pictures with equal hashes."""
-    with open_index(directory) as opened:
-        groups = opened.duplicates()
-    if style == "json":
-        show([{"hash": g.fingerprint, "paths": list(g.paths)} for g in groups], style)
-    else:
-        rows = [
-            {"group": number, "hash": group.fingerprint, "path": path}
-            for number, group in enumerate(groups, 1)
-            for path in group.paths
-        ]
-        show(rows, style, ("group", "hash", "path"))
 
 
 @app.command()
@@ -383,8 +360,20 @@ def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str
     show_one(run_config(config, elements, workflow=workflow), style)
 
 
-app.add_command(calibrate)
-app.add_command(evaluate)
+for command in (calibrate, compare, duplicates, evaluate, *COMMANDS):
+    app.add_command(command)
+
+
+def _draw_hash(
+    paths: tuple[str, ...], algorithms: tuple[str, ...], given: dict[str, Any], draw: str
+) -> None:
+    from hashlens.bitmap import draw_hash
+    from hashlens.outline import save
+
+    if len(paths) != 1 or not isfile(paths[0]) or len(algorithms) != 1:
+        msg = "--draw takes one image file and one algorithm"
+        raise click.UsageError(msg)
+    save(draw_hash(paths[0], algorithm=algorithms[0], **given), draw)
 
 
 def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
@@ -401,57 +390,18 @@ def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
     return {"keypoints": KEYPOINTS if keypoints is None else keypoints}
 
 
-def _extensions(endings: tuple[str, ...], popular: bool) -> tuple[str, ...] | None:
-    return (*endings, *POPULAR) if popular else endings or None
-
-
-def _pairs(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
-    for item in items:
-        name, equals, value = item.partition("=")
-        if not equals or not name:
-            msg = f"{option} takes NAME=VALUE, not {item!r}"
-            raise click.UsageError(msg)
-        yield name, value
-
-
-def _hash_params(items: Sequence[str]) -> dict[str, Any]:
-    """Read `--set`: parameters of a perceptual hash, with their values."""
-    from hashlens.hashing import ALGORITHMS
-
-    known = sorted({parameter.name for item in ALGORITHMS for parameter in item.parameters})
-    words = {"true": True, "false": False, "none": None}
-    params = {}
-    for name, value in _pairs(items, "--set"):
-        if name not in known:
-            msg = f"no hash has a parameter {name!r}; known are {', '.join(known)}"
-            raise click.UsageError(msg)
-        params[name] = words.get(value.lower(), _number(value))
-    return params
-
-
 def _bound(query: str, items: Sequence[str], opened: ImageIndex) -> dict[str, Any]:
     """Read `--param`: @FILE is a picture, a number is one, unless it is compared as a hash."""
     from hashlens.sql import hash_parameters
 
     hashes = hash_parameters(query, opened.settings.digits)
     bound: dict[str, Any] = {}
-    for name, value in _pairs(items, "--param"):
+    for name, value in named_values(items, "--param"):
         if value.startswith("@"):
             bound[name] = Path(value[1:])
         else:
-            bound[name] = value if name in hashes else _number(value)
+            bound[name] = value if name in hashes else number(value)
     return bound
-
-
-def _number(text: str) -> int | float | str:
-    """Read a number as JSON writes it; anything else, such as 0012, stays a text."""
-    from json import loads
-
-    try:
-        value = loads(text)
-    except ValueError:
-        return text
-    return value if type(value) in (int, float) and text[0] in "-0123456789" else text
 
 
 def _show_report(report: Report, opened: ImageIndex, style: str) -> None:

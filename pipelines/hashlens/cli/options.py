@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from hashlens.cli.output import FORMATS
+from hashlens.formats import POPULAR
 
 if TYPE_CHECKING:
     from hashlens.index import ImageIndex
@@ -45,6 +46,76 @@ format_option = click.option(
     show_default=True,
     help="How to print the result.",
 )
+workers_option = click.option(
+    "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
+)
+files_options = all_of(
+    click.option(
+        "--ext",
+        "endings",
+        multiple=True,
+        metavar="EXT",
+        help="In folders, only files with this extension; repeatable.",
+    ),
+    click.option(
+        "--only-popular-extensions",
+        "popular",
+        is_flag=True,
+        help=f"In folders, only files with {', '.join(sorted(POPULAR))}.",
+    ),
+    workers_option,
+)
+hash_options = all_of(
+    click.option(
+        "--set",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Parameter of the hash, such as hash_size=16; repeatable.",
+    ),
+    click.option(
+        "--grade",
+        type=click.Choice(["fast", "exact"]),
+        help="fast: JPEG decoded at a reduced size; exact: ImageHash's bits (fast).",
+    ),
+    click.option(
+        "--upright/--as-decoded",
+        default=None,
+        help="As a person sees it, or without EXIF orientation and on no white (upright).",
+    ),
+)
+
+
+class HashingCommand(click.Command):
+    """A command with `--algorithm` and `--set`: its help ends with what these may be."""
+
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the algorithms, and the parameters of each with default and constraint."""
+        from hashlens.hashing import ALGORITHMS
+
+        with formatter.section("Algorithms, and what --set takes"):
+            formatter.write_dl(
+                (
+                    ", ".join((item.name, *item.aliases)),
+                    "; ".join(f"{p.name}={p.default} ({p.constraint})" for p in item.parameters),
+                )
+                for item in ALGORITHMS
+            )
+
+
+class Distance(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A number, or `auto`."""
+
+    name = "distance"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
+        """Read it."""
+        if value == "auto":
+            return "auto"
+        return float(click.FLOAT.convert(value, param, ctx))
+
+
+distance_type = Distance()
 
 
 def open_index(directory: str) -> ImageIndex:
@@ -71,3 +142,44 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
             bar.update(step.done - bar.n)
 
         yield advance
+
+
+def extensions_of(endings: tuple[str, ...], popular: bool) -> tuple[str, ...] | None:
+    """Return the extensions that were asked for, None for all."""
+    return (*endings, *POPULAR) if popular else endings or None
+
+
+def named_values(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
+    """Split the values of an option that takes NAME=VALUE."""
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            msg = f"{option} takes NAME=VALUE, not {item!r}"
+            raise click.UsageError(msg)
+        yield name, value
+
+
+def hash_params(items: Sequence[str]) -> dict[str, Any]:
+    """Read `--set`: parameters of a perceptual hash, with their values."""
+    from hashlens.hashing import ALGORITHMS
+
+    known = sorted({parameter.name for item in ALGORITHMS for parameter in item.parameters})
+    words = {"true": True, "false": False, "none": None}
+    params = {}
+    for name, value in named_values(items, "--set"):
+        if name not in known:
+            msg = f"no hash has a parameter {name!r}; known are {', '.join(known)}"
+            raise click.UsageError(msg)
+        params[name] = words.get(value.lower(), number(value))
+    return params
+
+
+def number(text: str) -> int | float | str:
+    """Read a number as JSON writes it; anything else, such as 0012, stays a text."""
+    from json import loads
+
+    try:
+        value = loads(text)
+    except ValueError:
+        return text
+    return value if type(value) in (int, float) and text[0] in "-0123456789" else text

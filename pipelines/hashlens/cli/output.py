@@ -18,8 +18,7 @@ def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str
     rows = list(records)
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     if style == "json":
-        picked = [{name: _json(row.get(name)) for name in names} for row in rows]
-        print(json.dumps(picked, indent=2, default=str))
+        print_json([{name: _json(row.get(name)) for name in names} for row in rows])
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
@@ -58,11 +57,16 @@ def stream(
                 write(line.replace("\n", "\\n") + "\n")  # a name may hold a line break
 
 
+def print_json(value: Any) -> None:
+    """Print a value as JSON, piece by piece: the text of a million records would take gigabytes."""
+    sys.stdout.writelines(json.JSONEncoder(indent=2, default=str).iterencode(value))
+    print()
+
+
 def show_one(record: Mapping[str, Any], style: str) -> None:
     """Print one record: as a list of its fields, as a JSON object, or as CSV."""
     if style == "json":
-        picked = {name: _json(value) for name, value in record.items()}
-        print(json.dumps(picked, indent=2, default=str))
+        print_json({name: _json(value) for name, value in record.items()})
     elif style == "csv":
         show([record], style)
     else:

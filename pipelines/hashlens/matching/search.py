@@ -160,6 +160,27 @@ def _place(
     )
     if mirrored:
         matrix = matrix @ np.array([[-1.0, 0.0, size[0]], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    return place_of(
+        matrix,
+        size,
+        aim,
+        Evidence(found.inliers, max(alike.correlation, LEAST_SCORE), alike.agreement, mirrored),
+    )
+
+
+class Evidence(NamedTuple):
+    """What speaks for a match; a `Place` has the same."""
+
+    inliers: int
+    correlation: float
+    agreement: float
+    mirrored: bool
+
+
+def place_of(
+    matrix: NDArray[np.float64], size: tuple[int, int], aim: tuple[int, int], seen: Evidence | Place
+) -> Place:
+    """Return where a map takes a picture of some size in another, of the size `aim`."""
     across, down = matrix @ np.array([[0, size[0], size[0], 0], [0, 0, size[1], size[1]], [1] * 4])
     left, right = _clipped(across, aim[0])
     top, bottom = _clipped(down, aim[1])
@@ -168,10 +189,10 @@ def _place(
         fractions=(left / aim[0], top / aim[1], right / aim[0], bottom / aim[1]),
         outline=tuple(zip(across.tolist(), down.tolist(), strict=True)),
         transform=(tuple(matrix[0].tolist()), tuple(matrix[1].tolist())),
-        inliers=found.inliers,
-        correlation=max(alike.correlation, LEAST_SCORE),
-        agreement=alike.agreement,
-        mirrored=mirrored,
+        inliers=seen.inliers,
+        correlation=seen.correlation,
+        agreement=seen.agreement,
+        mirrored=seen.mirrored,
     )
 
 

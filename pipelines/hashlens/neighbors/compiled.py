@@ -308,7 +308,7 @@ def _krawtchouk(width: int) -> npt.NDArray[np.float64]:
     return np.array([[entry(k, j) for j in range(width + 1)] for k in range(width + 1)])
 
 
-def _compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function at its first call, once for all processes where a file can be kept."""
     try:
         return njit(cache=True, nogil=True)(function)
@@ -325,7 +325,7 @@ def _count_ones(_context: Any, _bits: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-_ones: Any = intrinsic(_count_ones)
+ones: Any = intrinsic(_count_ones)
 
 
 def hamming(codes: Codes, query: Codes, out: npt.NDArray[Any]) -> None:
@@ -335,16 +335,16 @@ def hamming(codes: Codes, query: Codes, out: npt.NDArray[Any]) -> None:
         step(codes[:, word], query[word], out)
 
 
-@_compiled
+@compiled
 def _put_distances(words: Any, word: Any, out: Any) -> None:
     for row in range(len(words)):
-        out[row] = _ones(words[row] ^ word)
+        out[row] = ones(words[row] ^ word)
 
 
-@_compiled
+@compiled
 def _add_distances(words: Any, word: Any, out: Any) -> None:
     for row in range(len(words)):
-        out[row] += _ones(words[row] ^ word)
+        out[row] += ones(words[row] ^ word)
 
 
 def levenshtein(table: npt.NDArray[Any], last: Any, values: Sequence[int], out: Any) -> None:
@@ -356,7 +356,7 @@ def levenshtein(table: npt.NDArray[Any], last: Any, values: Sequence[int], out: 
     _put_edits(table, last, np.array(values, np.int64), out)
 
 
-@_compiled
+@compiled
 def _put_edits(table: Any, last: Any, values: Any, out: Any) -> None:
     rows = table.shape[1]
     rises, falls = np.empty(STRIPE, table.dtype), np.empty(STRIPE, table.dtype)
@@ -369,11 +369,11 @@ def _put_edits(table: Any, last: Any, values: Any, out: Any) -> None:
             equal = nowhere[:size] if value < 0 else table[value, start : start + size]
             _advance(equal, rises[:size], falls[:size])
         for row in range(size):
-            more = _ones(np.uint64(rises[row] & last)) + np.uint64(len(values))
-            out[start + row] = more - _ones(np.uint64(falls[row] & last))
+            more = ones(np.uint64(rises[row] & last)) + np.uint64(len(values))
+            out[start + row] = more - ones(np.uint64(falls[row] & last))
 
 
-@_compiled
+@compiled
 def _advance(equal: Any, rises: Any, falls: Any) -> None:
     for row in range(len(equal)):
         here, rise, fall = equal[row], rises[row], falls[row]
@@ -384,7 +384,7 @@ def _advance(equal: Any, rises: Any, falls: Any) -> None:
         falls[row] = diagonal & up
 
 
-@_compiled
+@compiled
 def _sorted(keys: Any, buckets: int) -> tuple[Any, Any]:
     """Sort by counting: return the order, and where each key starts in it."""
     starts = np.zeros(buckets + 1, np.int64)
@@ -400,15 +400,15 @@ def _sorted(keys: Any, buckets: int) -> tuple[Any, Any]:
     return order, starts
 
 
-@_compiled
+@compiled
 def _distance(first: Any, second: Any, x: int, y: int) -> Any:
     distance = np.uint64(0)
     for word in range(len(first.codes)):
-        distance += _ones(first.codes[word, x] ^ second.codes[word, y])
+        distance += ones(first.codes[word, x] ^ second.codes[word, y])
     return distance
 
 
-@_compiled
+@compiled
 def _met_before(first: Any, second: Any, x: int, y: int, earlier: Any) -> bool:
     """Tell whether a pair has met in an earlier band."""
     left = np.uint64(0)
@@ -418,12 +418,12 @@ def _met_before(first: Any, second: Any, x: int, y: int, earlier: Any) -> bool:
         word, shift, width, radius = earlier[number]
         differences = (first.codes[word, x] ^ second.codes[word, y]) >> np.uint64(shift)
         differences &= (np.uint64(1) << np.uint64(width)) - np.uint64(1)
-        if not left >> np.uint64(number) & np.uint64(1) and _ones(differences) <= np.uint64(radius):
+        if not left >> np.uint64(number) & np.uint64(1) and ones(differences) <= np.uint64(radius):
             return True
     return False
 
 
-@_compiled
+@compiled
 def _write(
     first: Any,
     second: Any,
@@ -439,7 +439,7 @@ def _write(
 ) -> int:
     """Write the pairs of one code with some others; return how many have been found by then."""
     for y in range(y0, y1):
-        if _ones(second.screen[y] ^ first.screen[x]) > limit:
+        if ones(second.screen[y] ^ first.screen[x]) > limit:
             continue
         distance = _distance(first, second, x, y)
         if distance <= limit and not _met_before(first, second, x, y, earlier):
@@ -450,7 +450,7 @@ def _write(
     return found
 
 
-@_compiled
+@compiled
 def _scan(
     first: Any,
     second: Any,
@@ -493,7 +493,7 @@ def _scan(
                     code = first.screen[x]
                     least = np.uint64(64)
                     for y in range(start, y1):
-                        least = min(least, _ones(second.screen[y] ^ code))
+                        least = min(least, ones(second.screen[y] ^ code))
                     if least <= limit:
                         found = _write(
                             first, second, x, start, y1, limit, earlier, found, a, b, distances

@@ -1,0 +1,214 @@
+"""Steps as the lines of a file, in JSON Lines or CSV, which people read and edit."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
+from typing import Any, TextIO
+
+from hashlens.actions.disk import sync
+from hashlens.model import PlanError, Step
+
+TAKES = ("move", "quarantine", "hardlink", "symlink", "delete")  # what takes a file from its place
+LINKS = ("hardlink", "symlink")
+KINDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
+FIELDS = tuple(field.name for field in fields(Step))
+DIGEST = re.compile("[0-9a-f]{64}")
+LINES = (".jsonl", ".json", ".ndjson")
+
+
+def write(path: str, steps: Iterable[Step]) -> None:
+    """Write steps to a file in the format of its extension: whole, or not at all.
+
+    Raises PlanError for another extension than those of JSON Lines and CSV, and where the file
+    cannot be written.
+    """
+    put = _write_csv if _is_csv(path) else _write_lines
+    temporary = f"{path}.new"
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            put(file, steps)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync(os.path.dirname(os.path.abspath(path)))
+    except (OSError, ValueError) as error:
+        with suppress(OSError):
+            os.unlink(temporary)
+        msg = f"{path} cannot be written: {getattr(error, 'strerror', None) or error}"
+        raise PlanError(msg) from error
+
+
+def read(path: str) -> list[Step]:
+    """Read steps; raises PlanError with the file and the line for whatever is no step."""
+    records = _csv_records if _is_csv(path) else _line_records
+    steps, lines = [], []
+    number = 1
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            for number, record in records(file):
+                steps.append(_step(record))
+                lines.append(number)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror or error}"
+        raise PlanError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"{path} is no plan: it is not in UTF-8 ({error.reason} at byte {error.start})"
+        raise PlanError(msg) from error
+    except (ValueError, RecursionError, csv.Error) as error:
+        line = getattr(error, "line", number)
+        msg = f"{path}, line {line}: {error}"
+        raise PlanError(msg) from error
+    _require_distinct(path, steps, lines)
+    return steps
+
+
+class _LineError(ValueError):
+    """A line of a file is malformed; tells which."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _is_csv(path: str) -> bool:
+    ending = os.path.splitext(path)[1].lower()
+    if ending != ".csv" and ending not in LINES:
+        msg = f"{path}: a plan is a file .jsonl or .csv, not {ending or 'without an extension'}"
+        raise PlanError(msg)
+    return ending == ".csv"
+
+
+def _write_lines(file: TextIO, steps: Iterable[Step]) -> None:
+    for step in steps:
+        file.write(json.dumps(asdict(step), ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _write_csv(file: TextIO, steps: Iterable[Step]) -> None:
+    # All text in quotes: the writer would leave a name with a carriage return without them.
+    rows = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    rows.writerow(FIELDS)
+    rows.writerows(asdict(step).values() for step in steps)
+
+
+def _line_records(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _LineError(number, f"no JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise _LineError(number, "a step is a JSON object with a value for each field")
+        yield number, record
+
+
+def _csv_records(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    rows = csv.reader(file, strict=True)
+    header: list[str] = []
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise _LineError(rows.line_num, f"no CSV: {error}") from error
+        if row is None:
+            return
+        if not header:
+            header = row
+            _require_fields(header)
+        elif row and len(row) != len(header):
+            msg = f"{len(row)} values, where the first line names {len(header)} fields"
+            raise _LineError(rows.line_num, msg)
+        elif row:
+            yield rows.line_num, dict(zip(header, row, strict=True))
+
+
+def _require_fields(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in FIELDS or list(names).count(name) > 1:
+            msg = f"{'no field' if name not in FIELDS else 'twice the field'} of a step: {name!r}"
+            raise ValueError(f"{msg}; they are {', '.join(FIELDS)}")  # noqa: EM102
+    for name in FIELDS:
+        if name not in names:
+            msg = f"the field {name!r} is missing"
+            raise ValueError(msg)
+
+
+def _step(record: dict[str, Any]) -> Step:
+    _require_fields(list(record))
+    step = Step(**{name: _value(name, given) for name, given in record.items()})
+    if step.action not in ("keep", "copy", *TAKES):
+        msg = f"unknown action {step.action!r}; there are keep, copy, {', '.join(TAKES)}"
+        raise ValueError(msg)
+    for name in ("path", "to", "keeper"):
+        given = getattr(step, name)
+        if not os.path.isabs(given) and (given or name == "path"):
+            msg = f"{name} must be an absolute path, not {given!r}"
+            raise ValueError(msg)
+    for name in ("digest", "keeper_digest"):
+        if getattr(step, name) and not DIGEST.fullmatch(getattr(step, name)):
+            msg = f"{name} must be a SHA-256 in 64 hex digits, not {getattr(step, name)!r}"
+            raise ValueError(msg)
+    if step.action != "keep":
+        _require_means(step)
+    return step
+
+
+def _require_means(step: Step) -> None:
+    """Raise ValueError where a step lacks what its action needs."""
+    needed = ["digest"]
+    if step.action in TAKES:
+        needed += ["keeper", "keeper_digest"]
+    in_place = step.action in LINKS and step.digest == step.keeper_digest
+    if step.action != "delete" and not in_place:
+        needed.append("to")
+    for name in needed:
+        if not getattr(step, name):
+            msg = f"to {step.action} a file, {name!r} must be given"
+            raise ValueError(msg)
+    if step.action == "delete" and step.to:
+        msg = f"a file that is deleted goes nowhere: 'to' must be empty, not {step.to!r}"
+        raise ValueError(msg)
+    for name in ("to", "keeper"):
+        if getattr(step, name) == step.path and not (step.action == "copy" and name == "keeper"):
+            msg = f"path and {name!r} are one and the same: {step.path!r}"
+            raise ValueError(msg)
+
+
+def _value(name: str, given: Any) -> Any:
+    kind = KINDS.get(name, str)
+    if kind is str:
+        if not isinstance(given, str) or "\0" in given:
+            msg = f"{name} must be text, not {given!r}"
+            raise ValueError(msg)
+        os.fsencode(given)  # raises for what can be no name
+        return given
+    if isinstance(given, (str, int, float)) and not isinstance(given, bool):
+        with suppress(ValueError, OverflowError):
+            number = kind(given)
+            is_cut = kind is int and isinstance(given, float)
+            if number >= 0 and math.isfinite(number) and not is_cut:
+                return number
+    msg = f"{name} must be a {'whole ' if kind is int else ''}number of at least 0, not {given!r}"
+    raise ValueError(msg)
+
+
+def _require_distinct(path: str, steps: Sequence[Step], lines: Sequence[int]) -> None:
+    """Raise PlanError for a file with two lines, or a place that two files would have."""
+    seen: dict[tuple[str, str], int] = {}
+    for step, line in zip(steps, lines, strict=True):
+        keys = [("path", step.path)] if step.action != "copy" else []
+        if step.action != "keep" and step.to:
+            keys.append(("to", step.to))
+        for key in keys:
+            if key in seen:
+                msg = f"{path}, line {line}: {key[0]} {key[1]!r} is that of line {seen[key]} too"
+                raise PlanError(msg)
+            seen[key] = line

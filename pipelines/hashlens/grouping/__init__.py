@@ -1,0 +1,1 @@
+"""Groups of images that match each other, which of each to keep, and why."""

@@ -1,0 +1,115 @@
+"""The greedy rule of `hashlens.grouping.linkage`, compiled: importing this imports numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hashlens.neighbors.compiled import compiled, ones
+
+
+@compiled
+def merge(
+    a: Any,
+    b: Any,
+    codes: Any,
+    limit: Any,
+    flags: Any,
+    barred: Any,
+    refused: Any,
+    group: Any,
+    following: Any,
+    last: Any,
+    sizes: Any,
+) -> None:
+    """Go through pairs, and put groups together that may be one.
+
+    A group has the number of one of its codes; its codes are a list that begins there, which
+    `following` and `last` hold. With a limit below 0, distances are not looked at.
+    """
+    for pair in range(len(a)):
+        one, other = group[a[pair]], group[b[pair]]
+        if sizes[one] < sizes[other]:
+            one, other = other, one
+        if not _may_join(one, other, codes, limit, flags, barred, refused, following):
+            continue
+        item = other
+        while item >= 0:
+            group[item] = one
+            item = following[item]
+        following[last[one]] = other
+        last[one] = last[other]
+        sizes[one] += sizes[other]
+
+
+@compiled
+def are_open(
+    a: Any,
+    b: Any,
+    codes: Any,
+    limit: Any,
+    flags: Any,
+    barred: Any,
+    refused: Any,
+    group: Any,
+    following: Any,
+) -> Any:
+    """Tell of each pair whether its groups are two, and may be one."""
+    found = np.empty(len(a), np.bool_)
+    for pair in range(len(a)):
+        one, other = group[a[pair]], group[b[pair]]
+        found[pair] = _may_join(one, other, codes, limit, flags, barred, refused, following)
+    return found
+
+
+@compiled
+def _may_join(
+    one: Any,
+    other: Any,
+    codes: Any,
+    limit: Any,
+    flags: Any,
+    barred: Any,
+    refused: Any,
+    following: Any,
+) -> Any:
+    """Tell whether two groups may be one; `refused` remembers some of which that is not so.
+
+    A group that does not fit never will: groups only grow, and keep their number as they do.
+    """
+    if one == other:
+        return False
+    key = min(one, other) << 26 | max(one, other)
+    place = (key * 0x9E3779B97F4A7C1 >> 20) & (len(refused) - 1)
+    if refused[place] == key:
+        return False
+    if _fit(other, one, codes, limit, flags, barred, following):
+        return True
+    refused[place] = key
+    return False
+
+
+@compiled
+def _fit(
+    one: Any, other: Any, codes: Any, limit: Any, flags: Any, barred: Any, following: Any
+) -> Any:
+    """Tell whether all codes of two groups may be in one."""
+    first = one
+    while first >= 0:
+        second = other if limit >= 0 or flags[first] else -1
+        while second >= 0:
+            if limit >= 0:
+                distance = np.uint64(0)
+                for word in range(codes.shape[1]):
+                    distance += ones(codes[first, word] ^ codes[second, word])
+                if distance > np.uint64(limit):
+                    return False
+            if flags[first] and flags[second]:
+                key = min(first, second) << 26 | max(first, second)
+                place = np.searchsorted(barred, key)
+                if place < len(barred) and barred[place] == key:
+                    return False
+            second = following[second]
+        first = following[first]
+    return True

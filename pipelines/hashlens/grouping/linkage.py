@@ -1,0 +1,216 @@
+"""Put codes that match into groups: a greedy rule, and the same groups for any order of input.
+
+>>> codes = np.array([0b0000, 0b0001, 0b0111], np.uint64)
+>>> link(codes, 2).tolist(), link(codes, 2, complete=False).tolist()
+([0, 0, 2], [0, 0, 0])
+
+Each code begins as a group of its own. The pairs within the bound are gone through, the nearest
+first (at equal distance in the order of the codes); the groups of both become one where, with
+complete linkage, all codes of one are within the bound of all codes of the other. So no chain of
+small steps leads to a group of unlike pictures. (The best groups by any measure of the whole would
+take exponential time: clique partitioning is NP-hard.) Connected linkage does without the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.model import ParameterError
+from hashlens.neighbors import connected, pairs
+from hashlens.neighbors.codes import Codes, Ints, as_codes, whole
+
+Admits = Callable[[Ints, Ints], NDArray[np.bool_]]
+
+# So that two numbers and a distance fit into a key of 63 bits.
+MOST_CODES = 1 << 26
+MOST_DISTANCE = (1 << 11) - 1
+MOST_KEYS = 1 << 25  # pairs in memory at a time: a quarter of a gigabyte, and as much to sort it
+BATCH = 1 << 22  # pairs at a time that are told apart by what they admit
+FEW_PAIRS = 100_000  # Python is done with these before numba is imported
+REFUSED = 1 << 16  # pairs of groups that are remembered not to fit
+SLOTS = 4096  # of each distance: the parts in which more pairs are sorted
+
+
+class Bonds(NamedTuple):
+    """All pairs within a bound, the nearest first, under any metric: numbers a < b."""
+
+    a: Ints
+    b: Ints
+    distance: NDArray[np.float64]
+
+
+def link(
+    codes: Codes,
+    max_distance: int,
+    *,
+    complete: bool = True,
+    admits: Admits | None = None,
+    apart: Ints | None = None,
+) -> Ints:
+    """Return for each code the first code of its group, by Hamming distance; shape (n,).
+
+    `codes` (n,) or (n, words) are in the order that decides among pairs at equal distance: sorted,
+    for groups that do not depend on the order of the input. `admits` tells, for two arrays of
+    codes by number, which pairs may make one group of two; all, where it is None. Codes that stand
+    beside each other in `apart` (k, 2) are never put into one group. Raises ParameterError for an
+    argument that cannot work.
+    """
+    packed = as_codes(codes)
+    limit = min(whole("max_distance", max_distance, 0), 64 * packed.shape[1])
+    if len(packed) > MOST_CODES:
+        msg = f"at most {MOST_CODES:,} fingerprints can be grouped at once, not {len(packed):,}"
+        raise ParameterError(msg)
+    if limit > MOST_DISTANCE:
+        msg = f"max_distance must be at most {MOST_DISTANCE:,} bits, not {limit:,}"
+        raise ParameterError(msg)
+    barred = np.empty((0, 2), np.int64) if apart is None else np.sort(apart, axis=1)
+    if not (complete or admits or len(barred)):
+        return connected(packed, limit).labels
+    merging: _Merging | None = None
+    begin, end = 0, (limit + 1) * SLOTS
+    while begin < end:
+        keys, begin = _nearest(packed, limit, begin, merging)
+        if begin == end and merging is None and len(keys) <= FEW_PAIRS:
+            return link_bonds(
+                len(packed), _bonds(keys), complete=complete, admits=admits, apart=barred
+            )
+        merging = merging or _Merging(packed, limit, complete, barred)
+        merging.go_through(keys, admits)
+    return merging.labels() if merging else np.arange(len(packed))
+
+
+def link_bonds(
+    count: int,
+    bonds: Bonds,
+    *,
+    complete: bool = True,
+    admits: Admits | None = None,
+    apart: Ints | None = None,
+) -> Ints:
+    """Group so many items by all pairs within a bound, in order of distance; as `link`."""
+    near: dict[int, set[int]] = {}
+    listed = list(zip(bonds.a.tolist(), bonds.b.tolist(), strict=True))
+    for a, b in listed:
+        near.setdefault(a, set()).add(b)
+        near.setdefault(b, set()).add(a)
+    barred: dict[int, set[int]] = {}
+    for a, b in () if apart is None else apart.tolist():
+        barred.setdefault(a, set()).add(b)
+        barred.setdefault(b, set()).add(a)
+    admitted = [True] * len(listed) if admits is None else admits(bonds.a, bonds.b).tolist()
+    groups: dict[int, list[int]] = {}
+    for (a, b), is_admitted in zip(listed, admitted, strict=True):
+        few, many = sorted((groups.setdefault(a, [a]), groups.setdefault(b, [b])), key=len)
+        if few is many or not is_admitted:
+            continue
+        if (complete and not all(near[item].issuperset(many) for item in few)) or any(
+            not barred[item].isdisjoint(many) for item in few if item in barred
+        ):
+            continue
+        many += few
+        groups.update(dict.fromkeys(few, many))
+    labels = np.arange(count)
+    for members in {id(members): members for members in groups.values()}.values():
+        labels[members] = min(members)
+    return labels
+
+
+def _nearest(codes: Codes, limit: int, begin: int, merging: _Merging | None) -> tuple[Ints, int]:
+    """Return the nearest pairs from a slot on, as many as memory has room for, and the slot after.
+
+    They are keys that sort by (distance, a, b), sorted. Those that can do nothing any more, by the
+    groups so far, are left out: when the nearest pairs have been gone through, few are not.
+    """
+    held: list[Ints] = []
+    end = (limit + 1) * SLOTS
+    sizes = np.zeros(end, np.int64)
+    for every in _keys(codes, limit):
+        slots = _slots(every, len(codes))
+        keys = every[(slots >= begin) & (slots < end)]
+        if merging:
+            keys = keys[merging.is_open(keys)]
+        held.append(keys)
+        sizes += np.bincount(_slots(keys, len(codes)), minlength=len(sizes))
+        if sizes[:end].sum() > MOST_KEYS:
+            fitting = np.searchsorted(np.cumsum(sizes[:end]), MOST_KEYS // 2, side="right")
+            end = max(begin + 1, int(fitting))
+            held = [keys[_slots(keys, len(codes)) < end] for keys in held]
+    return _sorted(held), end
+
+
+def _keys(codes: Codes, limit: int) -> Iterator[Ints]:
+    for a, b, distance in pairs(codes, limit):
+        yield distance.astype(np.int64) << 52 | a << 26 | b
+
+
+def _bonds(keys: Ints) -> Bonds:
+    a, b = _numbers(keys)
+    return Bonds(a, b, (keys >> 52).astype(np.float64))
+
+
+def _numbers(keys: Ints) -> tuple[Ints, Ints]:
+    return keys >> 26 & MOST_CODES - 1, keys & MOST_CODES - 1
+
+
+def _slots(keys: Ints, count: int) -> Ints:
+    """Return the part that each key belongs to: parts are in the order of the keys."""
+    return (keys >> 52) * SLOTS + (keys >> 26 & MOST_CODES - 1) * SLOTS // count
+
+
+def _sorted(blocks: list[Ints]) -> Ints:
+    keys = np.concatenate([np.empty(0, np.int64), *blocks])
+    keys.sort()
+    return keys
+
+
+class _Merging:
+    """The groups so far, in arrays for compiled code, which measures codes again and again."""
+
+    def __init__(self, codes: Codes, limit: int, complete: bool, barred: Ints) -> None:
+        count = len(codes)
+        self._codes = np.ascontiguousarray(codes)
+        self._limit = limit if complete else -1
+        self._barred = np.sort(barred[:, 0] << 26 | barred[:, 1])
+        self._flags = np.zeros(count, np.bool_)
+        self._flags[barred.ravel()] = True
+        self._group = np.arange(count)
+        self._next = np.full(count, -1)
+        self._last = np.arange(count)
+        self._sizes = np.ones(count, np.int64)
+        self._refused = np.zeros(REFUSED, np.int64)
+
+    def go_through(self, keys: Ints, admits: Admits | None) -> None:
+        """Go through some pairs."""
+        # Imported here: numba takes longer than small collections do.
+        from hashlens.grouping import compiled  # noqa: PLC0415
+
+        for start in range(0, len(keys), BATCH):
+            a, b = _numbers(keys[start : start + BATCH])
+            if admits:
+                admitted = admits(a, b)
+                a, b = a[admitted], b[admitted]
+            state = self._group, self._next, self._last, self._sizes
+            compiled.merge(a, b, *self._rule, *state)
+
+    def is_open(self, keys: Ints) -> NDArray[np.bool_]:
+        """Tell of some pairs which may yet put two groups together; others never will."""
+        from hashlens.grouping import compiled  # noqa: PLC0415
+
+        is_open: NDArray[np.bool_] = compiled.are_open(
+            *_numbers(keys), *self._rule, self._group, self._next
+        )
+        return is_open
+
+    @property
+    def _rule(self) -> tuple[Any, ...]:
+        return self._codes, self._limit, self._flags, self._barred, self._refused
+
+    def labels(self) -> Ints:
+        """Return for each code the first of its group."""
+        first = np.full(len(self._group), len(self._group))
+        np.minimum.at(first, self._group, np.arange(len(self._group)))
+        return first[self._group]

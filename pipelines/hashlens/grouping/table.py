@@ -1,0 +1,165 @@
+"""The images of an index as columns: a million rows take some 200 bytes each."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.metrics import is_hex
+from hashlens.model import Member
+from hashlens.neighbors import pack, unpack
+from hashlens.neighbors.codes import Codes, Ints, pack_joined
+
+# What is read of each row, after its id and its fingerprint.
+FACTS = (
+    "path",
+    "information",
+    "width",
+    "height",
+    "bytes",
+    "mtime_ns",
+    "format",
+    "file_digest",
+    "pixel_digest",
+)
+_WHOLE = ("width", "height", "bytes", "mtime_ns")
+CHUNK = 20_000  # rows that are tuples at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Images with their fingerprints, packed, and what is known of each; sorted by id."""
+
+    ids: Sequence[str]
+    paths: Sequence[str]
+    codes: Codes
+    digits: int
+    information: NDArray[np.float64]
+    numbers: dict[str, Ints]
+    formats: Sequence[str]
+    file_digests: NDArray[np.bytes_]
+    pixel_digests: NDArray[np.bytes_]
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.ids)
+
+    def fingerprints(self, rows: Ints | slice = slice(None)) -> list[str]:
+        """Return the fingerprints of some rows in hex."""
+        return unpack(self.codes[rows], self.digits)
+
+    def members(self, rows: Ints) -> list[Member]:
+        """Return some rows as members of groups."""
+        numbers = (self.numbers[name][rows].tolist() for name in _WHOLE)
+        facts = zip(
+            rows.tolist(),
+            self.fingerprints(rows),
+            *numbers,
+            self.information[rows].tolist(),
+            self.file_digests[rows].astype(str).tolist(),
+            strict=True,
+        )
+        return [
+            Member(
+                id=self.ids[row],
+                path=self.paths[row],
+                fingerprint=text,
+                width=width,
+                height=height,
+                bytes=size,
+                mtime_ns=mtime_ns,
+                format=self.formats[row],
+                information=information,
+                file_digest=digest,
+            )
+            for row, text, width, height, size, mtime_ns, information, digest in facts
+        ]
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Do without the garbage collector: its passes over millions of new objects find no garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@uncollected()
+def read_table(rows: Iterable[tuple[Any, ...]], digits: int) -> Table:
+    """Read `(id, fingerprint, *FACTS)` of images; rows whose fingerprint does not fit are left out.
+
+    `digits` is the length that fingerprints have.
+    """
+    stream = iter(rows)
+    kept: list[tuple[list[Any], ...]] = []
+    codes = [pack([])[:0] if digits <= 16 else pack(["0" * digits])[:0]]
+    while chunk := list(islice(stream, CHUNK)):
+        columns = list(zip(*chunk, strict=True))
+        packed = _packed(columns[1], digits)
+        if packed is None:
+            columns = list(zip(*(row for row in chunk if _fits(row[1], digits)), strict=True))
+            packed = pack(columns[1]) if columns else None
+        if packed is not None:
+            codes.append(packed)
+            kept.append(_compact(columns))
+    ids, paths, information, formats, files, pixels, *numbers = (
+        [[*column] for column in zip(*kept, strict=True)] if kept else [[] for _ in range(10)]
+    )
+    joined = [np.concatenate([np.empty(0, np.int64), *blocks]) for blocks in numbers]
+    return Table(
+        ids=[item for block in ids for item in block],
+        paths=[item for block in paths for item in block],
+        codes=np.asfortranarray(np.concatenate(codes)),
+        digits=digits,
+        information=np.concatenate([np.empty(0), *information]),
+        numbers=dict(zip(_WHOLE, joined, strict=True)),
+        formats=[item for block in formats for item in block],
+        file_digests=np.concatenate([np.empty(0, "S64"), *files]),
+        pixel_digests=np.concatenate([np.empty(0, "S64"), *pixels]),
+    )
+
+
+def _packed(texts: Sequence[Any], digits: int) -> Codes | None:
+    """Pack fingerprints; None where some do not fit."""
+    if set(map(type, texts)) != {str} or set(map(len, texts)) != {digits}:
+        return None
+    return pack_joined("".join(texts).lower(), digits)
+
+
+def _fits(text: Any, digits: int) -> bool:
+    return isinstance(text, str) and len(text) == digits and is_hex(text)
+
+
+def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    """Turn columns of values into lists and arrays, in the order in which they are joined."""
+    ids, _, paths, information, *numbers, formats, files, pixels = columns
+    return (
+        ids,
+        [path or uid for path, uid in zip(_only(str, paths, ""), ids, strict=True)],
+        np.array(_only((int, float), information, 0), np.float64),
+        _only(str, formats, ""),
+        _digests(files),
+        _digests(pixels),
+        *(np.array(_only(int, column, 0), np.int64) for column in numbers),
+    )
+
+
+def _only(kind: Any, values: Sequence[Any], other: Any) -> list[Any]:
+    """Return values, with another one for what others than we may have written there."""
+    return [value if isinstance(value, kind) else other for value in values]
+
+
+def _digests(values: Sequence[Any]) -> NDArray[np.bytes_]:
+    texts = _only(str, values, "")
+    return np.array([text if text.isascii() and len(text) <= 64 else "" for text in texts], "S64")
