@@ -219,6 +219,13 @@ def test_steps_are_those_of_the_file_only(home, folder):
         ({"report": {"html": None}}, "report needs html or mosaics"),
         ({"plan": {"to": "x"}}, "plan needs action"),
         ({"plan": {"action": "move", "into": "x"}}, "plan has no into"),
+        ({"groups": {"max_distance": "8"}}, "max_distance must be a number >= 0"),
+        ({"groups": {"max_distance": 8, "keep": None}}, "rules of what to keep are a list"),
+        ({"groups": {"max_distance": 8, "keep": 5}}, "rules of what to keep are a list"),
+        ({"groups": {"max_distance": 8, "keep": ["best"]}}, "no rule 'best'"),
+        ({"groups": {"max_distance": 8, "linkage": 5}}, "linkage must be one of"),
+        ({"groups": {"max_distance": 8}, "plan": {"action": "move"}}, "move needs a folder"),
+        ({"groups": {"max_distance": 8}, "plan": {"action": "explode"}}, "action must be one of"),
     ],
 )
 def test_steps_that_cannot_be_are_named_before_anything_is_done(home, folder, steps, message):
@@ -231,15 +238,8 @@ def test_steps_that_cannot_be_are_named_before_anything_is_done(home, folder, st
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ({"groups": {"max_distance": "8"}}, "max_distance must be a number >= 0 or 'auto'"),
-        ({"groups": {"max_distance": 8, "keep": None}}, "rules of what to keep are a list"),
-        ({"groups": {"max_distance": 8, "keep": 5}}, "rules of what to keep are a list"),
-        ({"groups": {"max_distance": 8, "keep": ["best"]}}, "no rule 'best'"),
         ({"groups": {"max_distance": 8, "between": ["a"]}}, "between takes two folders"),
         ({"groups": {"max_distance": 8, "between": 5}}, "expected paths or ids, not 5"),
-        ({"groups": {"max_distance": 8, "linkage": 5}}, "linkage must be one of"),
-        ({"groups": {"max_distance": 8}, "plan": {"action": "move"}}, "move needs a folder"),
-        ({"groups": {"max_distance": 8}, "plan": {"action": "explode"}}, "action must be one of"),
     ],
 )
 def test_values_of_steps_that_cannot_be_are_named(home, folder, steps, message):

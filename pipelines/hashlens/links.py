@@ -21,8 +21,6 @@ from hashlens.workers import plan
 MOST = 100  # pictures that one is linked with, at most
 COVERED = 0.8  # of a picture lies in another one of which it is a part
 
-Floats = NDArray[np.float64]
-
 
 class Part(NamedTuple):
     """A row whose picture shows a part of that of another, and the place of that part."""

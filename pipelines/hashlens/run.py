@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hashlens.actions.disk import numbered
-from hashlens.actions.plan import journal_of
+from hashlens.actions.plan import journal_of, make_plan
 from hashlens.directory import locked
+from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
+from hashlens.grouping.scope import Terms
 from hashlens.host import host
 from hashlens.index import ImageIndex
 from hashlens.model import HashlensError, ParameterError, QueryError
@@ -78,6 +80,7 @@ _TAKES = {
     "report": {"html", "mosaics"},
     "plan": {"action", "to", "protect", "backup", "out"},
 }
+_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep")
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}
 
 
@@ -98,7 +101,22 @@ def _steps(
     if steps and not settings.get("path"):
         msg = f"{config}: {', '.join(steps)} are of an index, and the file names no path"
         raise ParameterError(msg)
+    try:
+        _check(steps)
+    except ParameterError as error:
+        msg = f"{config}: {error}"
+        raise ParameterError(msg) from error
     return steps
+
+
+def _check(steps: dict[str, dict[str, Any]]) -> None:
+    """Raise ParameterError for values that cannot work, before hours have gone by."""
+    groups = {key: value for key, value in steps.get("groups", {}).items() if key in _OF_TERMS}
+    if groups.get("max_distance", "auto") == "auto":
+        groups["max_distance"] = 0
+    Terms(**groups | {"keep": rule_names(groups.get("keep", DEFAULT_RULES))})
+    if "plan" in steps:
+        make_plan((), **{key: value for key, value in steps["plan"].items() if key != "out"})
 
 
 def _cleaned(path: str, steps: dict[str, dict[str, Any]], folders: list[Any]) -> dict[str, Any]:

@@ -132,7 +132,13 @@ def report(html: str | None, mosaics: str | None, style: str, directory: str, **
 
 @click.command()
 @group_options
-@click.option("--action", type=click.Choice(ACTIONS), required=True, help="What to do.")
+@click.option(
+    "--action",
+    type=click.Choice(ACTIONS),
+    default="quarantine",
+    show_default=True,
+    help="What to do with duplicates.",
+)
 @click.option(
     "--to",
     type=click.Path(file_okay=False),

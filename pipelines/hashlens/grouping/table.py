@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -125,8 +126,8 @@ def read_table(rows: Iterable[tuple[Any, ...]], digits: int) -> Table:
         information=np.concatenate([np.empty(0), *information]),
         numbers=dict(zip(_WHOLE, joined, strict=True)),
         formats=[item for block in formats for item in block],
-        file_digests=np.concatenate([np.empty(0, "S64"), *files]),
-        pixel_digests=np.concatenate([np.empty(0, "S64"), *pixels]),
+        file_digests=np.concatenate([np.empty(0, "S1"), *files]),
+        pixel_digests=np.concatenate([np.empty(0, "S1"), *pixels]),
     )
 
 
@@ -146,9 +147,12 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
     ids, _, paths, information, *numbers, formats, files, pixels = columns
     return (
         ids,
-        [path or uid for path, uid in zip(_only(str, paths, ""), ids, strict=True)],
+        [
+            uid if path == uid or not path else path  # equal texts are kept once
+            for path, uid in zip(_only(str, paths, ""), ids, strict=True)
+        ],
         np.array(_only((int, float), information, 0), np.float64),
-        _only(str, formats, ""),
+        list(map(intern, _only(str, formats, ""))),
         _digests(files),
         _digests(pixels),
         *(np.array(_only(int, column, 0), np.int64) for column in numbers),
@@ -162,4 +166,4 @@ def _only(kind: Any, values: Sequence[Any], other: Any) -> list[Any]:
 
 def _digests(values: Sequence[Any]) -> NDArray[np.bytes_]:
     texts = _only(str, values, "")
-    return np.array([text if text.isascii() and len(text) <= 64 else "" for text in texts], "S64")
+    return np.array([text if text.isascii() and len(text) <= 64 else "" for text in texts], "S")
