@@ -240,7 +240,7 @@ def test_without_an_index_there_is_advice(tmp_path, monkeypatch, command):
         ("apply nowhere.jsonl", "does not exist"),
         ("undo nowhere.jsonl", "does not exist"),
         ("decide photos/0.png photos/0.png --as keep-both", "on two images, and both are"),
-        ("decide photos/0.png nowhere.png --as keep-both", "does not exist"),
+        ("decide photos/0.png nowhere.png --as keep-both", "nowhere.png: No such file"),
         ("decide photos/0.png photos/1.png --as maybe", "is not one of"),
         ("decide photos/0.png photos/1.png", "Missing option '--as'"),
         ("decisions --import nowhere", "does not exist"),

@@ -237,6 +237,15 @@ class TestBook:
         assert list(index.decisions) == []
         assert together(index, "0.png", "1.png")
 
+    def test_a_decision_on_files_that_are_gone_is_forgotten_by_its_digests(self, index, photos):
+        first, second = photos / "0.png", photos / "1.png"
+        made = index.decide(first, second, "keep-both")
+        second.unlink()
+        with pytest.raises(ImageError, match="No such file"):
+            index.decisions.forget(first, second)
+        assert index.decisions.forget(made.second, made.first) is True
+        assert list(index.decisions) == []
+
     def test_a_decision_says_what_was_shown(self, index, photos, monkeypatch):
         monkeypatch.chdir(photos)
         made = index.decide("1.png", "0.png", "keep-both")

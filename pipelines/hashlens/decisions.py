@@ -74,8 +74,11 @@ class Decisions:
         return made
 
     def forget(self, first: str, second: str) -> bool:
-        """Forget the decision on two image files; tells whether there was one."""
-        digests = sorted(item[0] for item in _pictures(first, second))
+        """Forget the decision on two images; tells whether there was one.
+
+        Each is a file, or, where that is gone, the digest that the decision has. Raises ImageError.
+        """
+        digests = sorted(map(_digest, (first, second)))
         with self._writing() as connection:
             found = connection.execute(
                 "DELETE FROM decisions WHERE first = ? AND second = ?", digests
@@ -240,6 +243,12 @@ def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], 
         shown = path.encode(errors="backslashreplace").decode()
         read.append((files.pixel_digest(data), shown, size, files.file_digest(data)))
     return read
+
+
+def _digest(image: str | os.PathLike[str]) -> str:
+    name = os.fspath(image)
+    is_digest = _DIGEST.fullmatch(name) and not os.path.exists(name)
+    return name if is_digest else files.pixel_digest(name)
 
 
 def _learn(item: tuple[str, Sequence[str]]) -> str | None:

@@ -232,8 +232,8 @@ def undo(journal: str, style: str) -> None:
 
 
 @click.command()
-@click.argument("first", type=click.Path(exists=True, dir_okay=False))
-@click.argument("second", type=click.Path(exists=True, dir_okay=False))
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
 @click.option(
     "--as",
     "verdict",
@@ -246,7 +246,8 @@ def undo(journal: str, style: str) -> None:
 def decide(first: str, second: str, verdict: str, directory: str, style: str) -> None:
     """Remember of two pictures that they are no duplicates, or that both are kept.
 
-    They are known by their pixels, whatever becomes of their files, and never grouped again.
+    They are known by their pixels, whatever becomes of their files, and never grouped again. To
+    forget a decision on files that are gone, give the digests that `decisions --format json` shows.
     """
     from dataclasses import asdict
 
