@@ -256,15 +256,16 @@ def test_what_cannot_be_is_said_in_one_line(made, arguments, message):
     assert any(part in found for part in message.split("|")), found
 
 
-def test_auto_needs_some_pictures(tmp_path, monkeypatch):
+def test_auto_takes_copies_only_where_there_are_few_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for seed in range(3):
         draw(seed).save(f"{seed}.png")
+    draw(0).resize((48, 32)).save("copy.png")
     with ImageIndex.open(".hashlens") as index:
         index.index([tmp_path])
-    error = hashlens("groups", code=1)
-    assert "10" in error
-    assert "3" in error
+    done = subprocess.run([*RUN, "groups"], capture_output=True, text=True)
+    assert done.stderr == "max_distance 4: 1 groups, 1 duplicates\n"
+    assert "copy.png" in done.stdout
 
 
 def test_help_says_what_each_command_does():

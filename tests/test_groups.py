@@ -368,12 +368,10 @@ class TestIndex:
         assert len(results[0][0]) > 3
 
     def test_the_bound_is_that_of_calibration_unless_named(self, made, tmp_path):
-        with pytest.raises(ParameterError, match="finds none: even with equal hashes only"):
-            made.groups()  # most of these are alike
+        assert made.groups().max_distance == 4  # too few to measure
         with pytest.raises(ParameterError, match=r"is for Hamming .* a number for levenshtein"):
             made.groups(metric="levenshtein")
-        assert made.groups(None).max_distance == 0
-        for seed in range(12):
+        for seed in range(26):
             draw(seed).save(tmp_path / f"{seed}.png")
             draw(seed).save(tmp_path / f"{seed}.gif")
         with ImageIndex.open(tmp_path / "other") as index:
@@ -381,7 +379,7 @@ class TestIndex:
             found = index.groups()
             assert found.max_distance == index.calibrate().max_distance
             assert found.groups == index.groups(found.max_distance).groups
-            assert len(found) == 12
+            assert len(found) == 26
 
     @pytest.mark.parametrize("most", [0, 3, 9, 15, 60])
     def test_another_bound_gives_the_groups_of_that_bound(self, made, most):
@@ -428,7 +426,7 @@ class TestIndex:
             ({"keep": None}, "rules of what to keep are a list of names, not None"),
             ({"keep": ["folder="]}, "no rule 'folder='"),
             ({"keep": ["pixels=3"]}, "no rule 'pixels=3'"),
-            ({"max_distance": "8"}, "max_distance must be a number >= 0 or 'auto'"),
+            ({"max_distance": "8"}, "max_distance must be a number >= 0, or 'auto', not '8'"),
             ({"max_distance": -1}, "max_distance must be"),
             ({"max_distance": True}, "max_distance must be"),
             ({"crops": True}, "has no crop index; make one with keypoints=200"),
@@ -450,8 +448,7 @@ class TestIndex:
                 assert "among " in repr(found)
             with pytest.raises(ParameterError, match="there is no group to draw"):
                 found.plot()
-            with pytest.raises(ParameterError, match="10"):
-                index.groups()
+            assert (len(index.groups()), index.groups().max_distance) == (0, 4)
 
 
 FOREIGN = """

@@ -360,12 +360,13 @@ class ImageIndex:
     ) -> Groups:
         """Group the images whose fingerprints are within a distance, and choose which to keep.
 
-        `max_distance` is inclusive; `auto` is what `calibrate` recommends. With the linkage
-        `complete`, all images of a group are within it of each other; with `connected`, chains are
-        groups. The nearest pairs are put together first; groups do not depend on the order in which
-        images were indexed. Flat pictures are only grouped where their files are equal. Images on
-        which there is a decision (see `decide`) are never in one group. `metric` is the index's own
-        unless named.
+        `max_distance` is inclusive; `auto` is what `calibrate` recommends, and with fewer than 50
+        images, too few to measure, a sixteenth of the bits. With the linkage `complete`, all images
+        of a group are within it of each other; with `connected`, chains are groups. The nearest
+        pairs are put together first; groups do not depend on the order in which images were
+        indexed. Flat pictures are only grouped where their files are equal. Images on which there
+        is a decision (see `decide`) are never in one group. `metric` is the index's own unless
+        named.
 
         With `between`, two folders, only pairs of an image in one and an image in the other count;
         with `not_same_folder`, only pairs from different folders. `keep` are the rules that choose
@@ -381,15 +382,11 @@ class ImageIndex:
 
         if crops and not self._crops:
             raise ParameterError(self._without_crops())
-        measured = metric or self.settings.metric
-        if max_distance == "auto" and measured != "hamming":
-            msg = f"max_distance='auto' is for Hamming distances; give a number for {measured}"
-            raise ParameterError(msg)
-        most = self._most(max_distance)
+        metric = metric or self.settings.metric
         terms = Terms(
-            0 if most is None else most,
+            self._bound(metric) if max_distance == "auto" else max_distance,
             linkage=linkage,
-            metric=measured,
+            metric=metric,
             between=_two(between),
             not_same_folder=not_same_folder,
             keep=rule_names(keep),
@@ -542,6 +539,17 @@ class ImageIndex:
             msg = f"max_distance must be a number >= 0 or 'auto', not {max_distance!r}"
             raise ParameterError(msg)
         return max_distance
+
+    def _bound(self, metric: str) -> int:
+        """Return the bound of groups that nobody has stated."""
+        from hashlens.calibration import ENOUGH  # noqa: PLC0415  loads numpy
+
+        if metric != "hamming":
+            msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"
+            raise ParameterError(msg)
+        return (
+            self._recommended() if self.count() >= ENOUGH else (self.settings.hash.bits or 0) // 16
+        )
 
     def _recommended(self) -> int:
         """Return what `calibrate` recommends; measured anew after each commit."""

@@ -35,7 +35,8 @@ group_options = all_of(
         default="auto",
         show_default=True,
         metavar="N|auto",
-        help="Inclusive bound within a group; auto is what calibrate recommends.",
+        help="Inclusive bound within a group; auto: what calibrate recommends, or a sixteenth of "
+        "the bits, with fewer than 50 images.",
     ),
     click.option(
         "--linkage",
@@ -99,6 +100,8 @@ def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> 
             print_json(_as_json(found))
         else:
             show(found.records(), style, GROUP_COLUMNS)
+            if style == "table":
+                click.echo(_in_short(found), err=True)
             if found.links and style == "table":
                 click.echo()
                 show(map(_link, found.links), style, LINK_COLUMNS)
@@ -317,6 +320,11 @@ def _groups(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
     terms.pop("keep", None)
     with progress_bar() as advance:
         return opened.groups(progress=advance, **terms, **rules)
+
+
+def _in_short(found: Groups) -> str:
+    extra = sum(len(group.duplicates) for group in found)
+    return f"max_distance {found.max_distance:g}: {len(found)} groups, {extra} duplicates"
 
 
 def _as_json(found: Groups) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Terms:
         """Check the terms; raises ParameterError."""
         is_number = isinstance(self.max_distance, (int, float)) and self.max_distance >= 0
         if not is_number or isinstance(self.max_distance, bool):
-            msg = f"max_distance must be a number >= 0, not {self.max_distance!r}"
+            msg = f"max_distance must be a number >= 0, or 'auto', not {self.max_distance!r}"
             raise ParameterError(msg)
         if self.linkage not in LINKAGES:
             msg = f"linkage must be one of {', '.join(LINKAGES)}, not {self.linkage!r}"
