@@ -172,9 +172,17 @@ def test_a_plan_is_applied_and_undone(scene):
         assert (back.done, back.earlier, back.skipped) == (count, 0, ())
         twice = scene.undo()
         assert (twice.done, twice.earlier, twice.skipped) == (0, count, ())
-    with pytest.raises(PlanError, match="was undone; make a new plan, or give another journal"):
-        scene.apply()
-    assert scene.state() == scene.undone
+    if scene.action == "delete":
+        with pytest.raises(PlanError, match="undone in part; undo the rest, or give another"):
+            scene.apply()
+        assert scene.state() == scene.undone
+        return
+    for _ in range(2):
+        once_more = scene.apply()
+        assert (once_more.done, once_more.earlier, once_more.skipped) == (count, 0, ())
+        require_applied(scene.plan)
+        assert (scene.apply().earlier, scene.undo().done) == (count, count)
+        assert scene.state() == scene.undone
 
 
 @pytest.mark.parametrize("action", [name for name in ACTIONS if name != "delete"])
@@ -1035,6 +1043,21 @@ def test_a_header_or_a_beginning_may_be_torn_anywhere(moved, unsynced):
         assert moved.state() == moved.before
 
 
+def test_the_next_beginning_after_an_undo_may_be_torn_anywhere(moved, unsynced):
+    moved.apply()
+    moved.undo()
+    undone = len(moved.journal.read_bytes())
+    moved.apply()
+    head, begin = moved.journal.read_bytes()[undone:].split(b"\n")[:2]
+    moved.undo()
+    first = moved.journal.read_bytes()[:undone]
+    for cut in (*range(len(head) + 9), *range(len(head), len(head) + len(begin) + 2, 7)):
+        moved.journal.write_bytes(first + (head + b"\n" + begin)[:cut])
+        assert moved.apply().done == 3
+        assert moved.undo().done == 3
+        assert moved.state() == moved.before
+
+
 def test_an_undo_may_be_torn_anywhere(moved, unsynced):
     moved.apply()
     moved.undo()
@@ -1059,7 +1082,7 @@ def test_an_interrupt_leaves_a_state_to_go_on_from(moved):
     assert moved.apply().earlier >= 1
     with pytest.raises(KeyboardInterrupt):
         undo(moved.journal, progress=interrupt)
-    with pytest.raises(PlanError, match="this plan was undone"):
+    with pytest.raises(PlanError, match="undone in part"):
         moved.apply()
     assert (moved.undo().earlier, moved.state()) == (1, moved.before)
 

@@ -103,10 +103,13 @@ def test_from_plan_to_undo(made, tmp_path):
     assert loaded("groups", "--max-distance", 8)["groups"] == []
     assert hashlens("undo", "p.journal.jsonl").split()[:2] == ["done", "3"]
     assert snapshot(made) == before
-    error = hashlens("apply", "p.csv", code=1)
-    assert "this plan was undone; make a new plan" in error
+    assert loaded("apply", "p.csv")["done"] == 3
     error = hashlens("plan", "--max-distance", 0, "--action", "delete", "--out", "p.csv", code=1)
-    assert "p.csv was applied, as p.journal.jsonl tells; choose another name" in error
+    assert "p.csv was applied, as p.journal.jsonl tells; undo it, choose another name" in error
+    hashlens("undo", "p.journal.jsonl")
+    assert snapshot(made) == before
+    hashlens("plan", "--max-distance", 0, "--action", "delete", "--out", "p.csv")
+    assert snapshot(made) == before
 
 
 def test_a_file_that_changed_since_is_left_alone_and_told_of(made):

@@ -109,11 +109,11 @@ class HashContent:
         column: str = super().jsoncolumn(name)  # type: ignore[misc]
         return column
 
-    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every row, sorted by id, as they are committed."""
+    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every row, sorted by id, or sooner as they lie."""
         picked = ", ".join(self.jsoncolumn(name) for name in names)
         cursor = self.connection.cursor()
-        cursor.execute(f"SELECT id, {picked} FROM documents ORDER BY id")
+        cursor.execute(f"SELECT id, {picked} FROM documents {'ORDER BY id' if by_id else ''}")
         while rows := cursor.fetchmany(1000):
             yield from rows
         cursor.close()

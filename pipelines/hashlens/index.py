@@ -10,23 +10,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
-from hashlens import files
 from hashlens.comparison import GROUPED_BY, equal_images
 from hashlens.decisions import COLUMNS, Decisions
 from hashlens.directory import config_of, exists, stamp
 from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
-from hashlens.metrics import is_hex, total_similarity
+from hashlens.metrics import is_hex
 from hashlens.model import (
     LOW_INFORMATION,
     Decision,
@@ -41,6 +39,7 @@ from hashlens.model import (
     Report,
     Skipped,
 )
+from hashlens.search import read_wanted, search
 from hashlens.settings import (
     CONTENTS,
     Settings,
@@ -50,7 +49,6 @@ from hashlens.settings import (
     settings_of,
 )
 from hashlens.sql import (
-    check_fingerprint,
     check_query,
     hash_parameters,
     name_pictures,
@@ -62,24 +60,13 @@ from hashlens.update import update
 
 if TYPE_CHECKING:
     from hashlens.calibration import Calibration
-    from hashlens.files import Pixels, Source
+    from hashlens.files import Source
     from hashlens.grouping.groups import Groups
     from hashlens.grouping.table import Table
 
 Paths = Iterable["str | os.PathLike[str]"]
 
 DEFAULT_PATH = ".hashlens"
-_PLACE_COLUMNS = (
-    "box",
-    "fractions",
-    "outline",
-    "transform",
-    "inliers",
-    "correlation",
-    "agreement",
-    "mirrored",
-)
-_MATCH_COLUMNS = "id, path, width, height, bytes, mtime, format, information, file_digest"
 
 
 class ImageIndex:
@@ -264,53 +251,11 @@ class ImageIndex:
         is neither a file nor a fingerprint of this index, and ImageError for an image that cannot
         be read.
         """
-        wanted = self._wanted(query, crops)
-        most = self._most(max_distance)
-        bound = "" if most is None else "and distance(text, :q) <= :most"
-        nearest = self._store.query(
-            f"select {_MATCH_COLUMNS}, text, distance(text, :q) d from txtai "
-            f"where text is not null {bound} order by d, indexid",
-            {"q": wanted.fingerprint} | ({} if most is None else {"most": most}),
-            _at_least_one(limit),
-        )
-        if wanted.digest and len(nearest) == limit and nearest[-1]["d"] == 0:
-            nearest = [*self._equal(wanted, limit), *nearest]  # one of which may come after these
-        found = list({row["id"]: self._match(row, wanted, most) for row in nearest}.values())
-        if wanted.picture is not None:
-            found = self._with_crops(found, wanted, limit)
-        return sorted(found, key=lambda match: STAGES.index(match.stage))[:limit]
-
-    def _equal(self, wanted: _Wanted, limit: int) -> list[dict[str, Any]]:
-        """Return the rows of equal files."""
-        return self._store.query(
-            f"select {_MATCH_COLUMNS}, text, distance(text, :q) d from txtai "
-            "where distance(text, :q) <= 0 and file_digest = :digest order by indexid",
-            {"q": wanted.fingerprint, "digest": wanted.digest},
-            limit,
-        )
-
-    def _with_crops(self, found: list[Match], wanted: _Wanted, limit: int) -> list[Match]:
-        """Return matches with those of the crop index, and with the places of those that it has."""
-        accepted = {match.id for match in found if match.stage in ("digest", "hash")}
-        most = limit + len(accepted)  # so many of these are no news
-        rows = self._store.query(
-            f"select {_MATCH_COLUMNS}, text, distance(text, :q) d, {', '.join(_PLACE_COLUMNS)} "
-            f"from txtai where similar(:image, {most}, '{self._crops}') "
-            "order by score desc, indexid",
-            {"q": wanted.fingerprint, "image": wanted.picture},
-            most,
-        )
-        located = {row["id"]: (row, _place_of(row)) for row in rows}
-        known = [
-            replace(match, place=located[match.id][1]) if match.id in located else match
-            for match in found
-            if match.id in accepted or match.id not in located
-        ]
-        return known + [
-            replace(self._match(row, wanted, None), stage="crop", place=place)
-            for uid, (row, place) in located.items()
-            if uid not in accepted
-        ]
+        if crops and not self._crops:
+            raise ParameterError(self._without_crops())
+        first, most = _at_least_one(limit), self._most(max_distance)
+        wanted = read_wanted(query, self.settings, picture=bool(self._crops) and crops is not False)
+        return search(self._store, wanted, self.settings.metric, limit=first, most=most)
 
     def sql(
         self, query: str, parameters: Mapping[str, Any] | None = None, *, limit: int | None = None
@@ -392,7 +337,7 @@ class ImageIndex:
             keep=rule_names(keep),
         )
         decide = partial(self.decisions.apart, workers=workers)
-        table = read_table(self._store.columns("text", *FACTS), self._digits())
+        table = read_table(self._store.columns("text", *FACTS, by_id=False), self._digits())
         found = Groups(terms, table, apart=decide)
         return found.with_links(self._parts(table, workers, progress)) if crops else found
 
@@ -474,27 +419,6 @@ class ImageIndex:
     def close(self) -> None:
         """Close the index."""
         self._store.close()
-
-    def _wanted(self, query: Source, crops: bool | None) -> _Wanted:
-        """Read what is searched for."""
-        if isinstance(query, str) and not os.path.exists(query):
-            try:
-                fits = self.settings.hash.digits if self.settings.metric == "hamming" else None
-                return _Wanted(check_fingerprint(query, fits))
-            except QueryError as error:
-                msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
-                raise QueryError(msg) from error
-        if crops and not self._crops:
-            raise ParameterError(self._without_crops())
-        data = query if isinstance(query, bytes) else None
-        if isinstance(query, (str, os.PathLike)):
-            data = files.read(query)
-        name = os.fspath(query) if isinstance(query, (str, os.PathLike)) else None
-        pixels = self.settings.hasher.decode(query if data is None else data, name=name)
-        samples = self.settings.hasher.samples(pixels)
-        fingerprint = self.settings.hasher.fingerprints([samples])[0][0]
-        picture = pixels if self._crops and crops is not False else None
-        return _Wanted(fingerprint, files.file_digest(data) if data else None, picture)
 
     def _parts(
         self, table: Table, workers: int | None, progress: Callable[[Progress], None] | None
@@ -600,45 +524,6 @@ class ImageIndex:
                 bound[old] = self.fingerprint(value, columns[old])
         check_query(line, bound, digits=digits, metric=self.settings.metric)
         return line, bound
-
-    def _match(self, row: dict[str, Any], wanted: _Wanted, most: float | None) -> Match:
-        """Return the match of a row; `most` is the largest distance of one by hash."""
-        alike = total_similarity(wanted.fingerprint, row["text"], self.settings.metric)
-        says_much = (row["information"] or 0) >= LOW_INFORMATION
-        if wanted.digest and row["file_digest"] == wanted.digest:
-            stage = "digest"
-        elif most is not None or (row["d"] == 0 and says_much):
-            stage = "hash"
-        else:
-            stage = "nearest"
-        apart = ("id", "path", "d", *_PLACE_COLUMNS)
-        rest = {key: row[key] for key in row if key not in apart}
-        return Match(row["id"], row["path"], row["d"], alike, rest, stage)
-
-
-STAGES = ("digest", "hash", "crop", "nearest")
-
-
-class _Wanted(NamedTuple):
-    """What is searched for: a fingerprint, and of an image the digest and the picture."""
-
-    fingerprint: str
-    digest: str | None = None
-    picture: Pixels | None = None
-
-
-def _place_of(row: Mapping[str, Any]) -> Place:
-    box, fractions, outline, transform = (json.loads(row[name]) for name in _PLACE_COLUMNS[:4])
-    return Place(
-        box=tuple(box),
-        fractions=tuple(fractions),
-        outline=tuple(map(tuple, outline)),
-        transform=(tuple(transform[0]), tuple(transform[1])),
-        inliers=row["inliers"],
-        correlation=row["correlation"],
-        agreement=row["agreement"],
-        mirrored=bool(row["mirrored"]),
-    )
 
 
 def _at_least_one(limit: int) -> int:

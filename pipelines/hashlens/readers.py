@@ -155,10 +155,10 @@ class Readers:
                 raise KeyboardInterrupt from None
             raise
 
-    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
         """Yield columns of every row, of one state of the database."""
         with self._reading(), self.transaction():
-            yield from super().columns(*names)  # type: ignore[misc]
+            yield from super().columns(*names, by_id=by_id)  # type: ignore[misc]
 
     def ids(self, ids: list[Any]) -> Any:
         """Return the row numbers of some ids."""

@@ -111,11 +111,11 @@ class Store:
         with self._mutex:
             yield from map(Known._make, self._database().columns(*Known._fields[1:]))
 
-    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every row, sorted by id, as they are committed."""
+    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and columns of every committed row, sorted by id, or sooner as they lie."""
         with self._mutex:
             database = self._database()
-        yield from database.columns(*names)
+        yield from database.columns(*names, by_id=by_id)
 
     def pictures(self) -> Any:
         """Return the keypoints of all pictures, a `hashlens.matching.Table`; None without any."""

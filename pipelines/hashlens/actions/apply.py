@@ -63,11 +63,11 @@ def _real(path: str) -> str:
 
 
 def _require_own(log: Journal, plan_path: str, plan: Plan) -> None:
-    """Begin a new journal, or raise PlanError where it is not that of this plan."""
-    if not log.digest:
+    """Begin a journal, again where all was undone; raise PlanError where it is of another plan."""
+    if log.is_over:
         log.start(plan_path, plan.digest)
     elif log.is_undoing:
-        msg = f"{log.path}: this plan was undone; make a new plan, or give another journal"
+        msg = f"{log.path}: this plan was undone in part; undo the rest, or give another journal"
         raise PlanError(msg)
     elif log.digest != plan.digest:
         msg = f"{log.path} is the journal of another plan ({log.plan}), or the plan was changed "

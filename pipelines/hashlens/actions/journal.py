@@ -58,8 +58,14 @@ class Journal:
     markers: dict[str, None] = field(default_factory=dict)
     is_undoing: bool = False
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether there is nothing to undo by now, or nothing yet: a plan can be begun."""
+        states = set(self.states.values())
+        return not self.digest or (self.is_undoing and states <= {"undone", "skipped", ""})
+
     def start(self, plan: str, digest: str) -> None:
-        """Write the header of a new journal."""
+        """Write a header: of a new journal, or of the next time that its plan is applied."""
         header = {"hashlens_journal": VERSION, "plan": plan, "digest": digest}
         self._append({**header, "token": secrets.token_hex(4)}, lasting=True)
 
@@ -138,6 +144,9 @@ class Journal:
             self.plan, self.digest, self.token = (
                 record[name] for name in ("plan", "digest", "token")
             )
+            self.is_undoing = False
+            for known in (self.begun, self.states, self.folders, self.markers):
+                known.clear()
             return
         event = record["event"]
         if event == "undo":
@@ -185,6 +194,14 @@ def opened(path: str, *, create: bool) -> Iterator[Journal]:
             os.close(descriptor)
     finally:
         lock.release()
+
+
+def is_open(path: str) -> bool:
+    """Tell whether something was applied that can be undone; raises PlanError for no journal."""
+    if not os.path.exists(path):
+        return False
+    with opened(path, create=False) as log:
+        return not log.is_over
 
 
 def _open(path: str, *, create: bool) -> int:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hashlens.actions.choose import Choices, look
+from hashlens.actions.journal import is_open
 from hashlens.actions.table import FIELDS, LINKS, TAKES, read, write
 from hashlens.model import Group, ParameterError, PlanError, Skipped, Step
 
@@ -37,9 +38,9 @@ class Plan:
         Raises PlanError, and where the file is a plan that was applied: its journal needs it.
         """
         journal = journal_of(os.fspath(path))
-        if os.path.exists(journal):
-            msg = f"{os.fspath(path)} was applied, as {journal} tells; choose another name, or "
-            msg += "remove the journal, without which nothing of it can be undone"
+        if is_open(journal):
+            msg = f"{os.fspath(path)} was applied, as {journal} tells; undo it, choose another "
+            msg += "name, or remove the journal, without which nothing of it can be undone"
             raise PlanError(msg)
         write(os.fspath(path), self.steps)
 

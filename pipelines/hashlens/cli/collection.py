@@ -15,7 +15,7 @@ from hashlens.cli.options import (
     progress_bar,
     workers_option,
 )
-from hashlens.cli.output import print_json, show, show_one
+from hashlens.cli.output import print_lists, show, show_one
 
 if TYPE_CHECKING:
     from hashlens.grouping.groups import Groups
@@ -97,7 +97,7 @@ def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> 
             ]
             show(rows, style, columns)
         elif style == "json":
-            print_json(_as_json(found))
+            _print_json(found)
         else:
             show(found.records(), style, GROUP_COLUMNS)
             if style == "table":
@@ -327,22 +327,22 @@ def _in_short(found: Groups) -> str:
     return f"max_distance {found.max_distance:g}: {len(found)} groups, {extra} duplicates"
 
 
-def _as_json(found: Groups) -> dict[str, Any]:
-    return {
+def _print_json(found: Groups) -> None:
+    groups = (
+        {
+            "keeper": _member(group.keeper),
+            "reason": group.reason,
+            "diameter": group.diameter,
+            "duplicates": [_member(member) for member in group.duplicates],
+        }
+        for group in found
+    )
+    facts = {
         "max_distance": found.max_distance,
         "linkage": found.terms.linkage,
         "metric": found.terms.metric,
-        "groups": [
-            {
-                "keeper": _member(group.keeper),
-                "reason": group.reason,
-                "diameter": group.diameter,
-                "duplicates": [_member(member) for member in group.duplicates],
-            }
-            for group in found
-        ],
-        "links": [_link(link) for link in found.links],
     }
+    print_lists(facts, groups=groups, links=map(_link, found.links))
 
 
 def _member(member: Member) -> dict[str, Any]:

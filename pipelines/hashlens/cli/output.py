@@ -57,6 +57,24 @@ def stream(
                 write(line.replace("\n", "\\n") + "\n")  # a name may hold a line break
 
 
+def print_lists(facts: Mapping[str, Any], **lists: Iterable[Mapping[str, Any]]) -> None:
+    """Print facts and lists as one JSON object, each record of a list on a line of its own."""
+    write = sys.stdout.write
+    before = "{\n  "
+    for name, value in facts.items():
+        write(f"{before}{json.dumps(name)}: {json.dumps(value)}")
+        before = ",\n  "
+    for name, records in lists.items():
+        write(f"{before}{json.dumps(name)}: [")
+        before = ",\n  "
+        separator = "\n    "
+        for record in records:
+            write(separator + json.dumps(record))
+            separator = ",\n    "
+        write("]" if separator == "\n    " else "\n  ]")
+    write("\n}\n")
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON, piece by piece: the text of a million records would take gigabytes."""
     sys.stdout.writelines(json.JSONEncoder(indent=2, default=str).iterencode(value))

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.grouping.assign import Apart, assign, members, near
-from hashlens.grouping.keepers import Rule, keeper, rules
+from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import bonds, widest
 from hashlens.grouping.scope import Scope, Terms
 from hashlens.grouping.table import Table, uncollected
@@ -285,8 +285,8 @@ class Groups(Sequence[Group]):
         return members(self.table, self.terms, self._label)
 
     def _group(self, members: list[Member], order: Sequence[Rule]) -> Group:
-        chosen, reason = keeper(members, order)
-        kept = members.pop(chosen)
+        kept, reason = choose(members, order)
+        members = [member for member in members if member is not kept]
         for member in members:
             if member.fingerprint != kept.fingerprint:
                 away = self._distance(kept.fingerprint, member.fingerprint)

@@ -57,25 +57,27 @@ def rule_names(names: Iterable[str] | str) -> tuple[str, ...]:
     return tuple(names.split(",") if isinstance(names, str) else map(str, names))
 
 
-def keeper(members: Sequence[Member], order: Iterable[str | Rule]) -> tuple[int, str]:
+def keeper(members: Sequence[Member], names: Iterable[str] | str) -> tuple[int, str]:
     """Return the number of the image to keep, and the reason: what each rule that decided says."""
-    given = list(order)
-    read = [item for item in given if isinstance(item, Rule)]
-    chosen = read if read and len(read) == len(given) else rules(map(str, given))
-    left = list(range(len(members)))
+    kept, reason = choose(members, rules(names))
+    return next(number for number, member in enumerate(members) if member is kept), reason
+
+
+def choose(members: Sequence[Member], order: Iterable[Rule]) -> tuple[Member, str]:
+    """Return the image to keep by some rules, of which the last leaves one, and the reason."""
+    left = members
     reasons = []
-    for rule in chosen:
+    for rule in order:
         if len(left) == 1:
             break
-        if rule.reads and len({members[number].file_digest or number for number in left}) == 1:
+        if rule.reads and len({member.file_digest or id(member) for member in left}) == 1:
             continue
-        values = [rule.value(members[number]) for number in left]
+        values = list(map(rule.value, left))
         best = max(values)
-        winners = [number for number, value in zip(left, values, strict=True) if value == best]
+        winners = [member for member, value in zip(left, values, strict=True) if value == best]
         if len(winners) < len(left):
             second = max(value for value in values if value != best)
-            other = left[values.index(second)]
-            over = rule.show(members[winners[0]]), rule.show(members[other])
+            over = rule.show(winners[0]), rule.show(left[values.index(second)])
             reasons.append(rule.words.format(*over))
             left = winners
     return left[0], ", then ".join(reasons)

@@ -98,9 +98,9 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def read_table(rows: Iterable[tuple[Any, ...]], digits: int) -> Table:
-    """Read `(id, fingerprint, *FACTS)` of images; rows whose fingerprint does not fit are left out.
+    """Read `(id, fingerprint, *FACTS)` of images, in any order.
 
-    `digits` is the length that fingerprints have.
+    Rows whose fingerprint does not have the length `digits`, or is none, are left out.
     """
     stream = iter(rows)
     kept: list[tuple[list[Any], ...]] = []
@@ -117,17 +117,31 @@ def read_table(rows: Iterable[tuple[Any, ...]], digits: int) -> Table:
     ids, paths, information, formats, files, pixels, *numbers = (
         [[*column] for column in zip(*kept, strict=True)] if kept else [[] for _ in range(10)]
     )
-    joined = [np.concatenate([np.empty(0, np.int64), *blocks]) for blocks in numbers]
+    names = [uid for block in ids for uid in block]
+    by_id = sorted(range(len(names)), key=names.__getitem__)
+    order = np.array(by_id, np.int64)
+
+    def texts(blocks: list[list[str]]) -> list[str]:
+        every = [text for block in blocks for text in block]
+        return [every[row] for row in by_id]
+
+    def values(none: NDArray[Any], blocks: list[NDArray[Any]]) -> NDArray[Any]:
+        found: NDArray[Any] = np.concatenate([none, *blocks])[order]
+        return found
+
     return Table(
-        ids=[item for block in ids for item in block],
-        paths=[item for block in paths for item in block],
-        codes=np.asfortranarray(np.concatenate(codes)),
+        ids=[names[row] for row in by_id],
+        paths=texts(paths),
+        codes=np.asfortranarray(np.concatenate(codes)[order]),
         digits=digits,
-        information=np.concatenate([np.empty(0), *information]),
-        numbers=dict(zip(_WHOLE, joined, strict=True)),
-        formats=[item for block in formats for item in block],
-        file_digests=np.concatenate([np.empty(0, "S1"), *files]),
-        pixel_digests=np.concatenate([np.empty(0, "S1"), *pixels]),
+        information=values(np.empty(0), information),
+        numbers={
+            name: values(np.empty(0, np.int64), blocks)
+            for name, blocks in zip(_WHOLE, numbers, strict=True)
+        },
+        formats=texts(formats),
+        file_digests=values(np.empty(0, "S1"), files),
+        pixel_digests=values(np.empty(0, "S1"), pixels),
     )
 
 
@@ -151,7 +165,7 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
             uid if path == uid or not path else path  # equal texts are kept once
             for path, uid in zip(_only(str, paths, ""), ids, strict=True)
         ],
-        np.array(_only((int, float), information, 0), np.float64),
+        np.array(_only(int | float, information, 0), np.float64),
         list(map(intern, _only(str, formats, ""))),
         _digests(files),
         _digests(pixels),
@@ -161,6 +175,8 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
 
 def _only(kind: Any, values: Sequence[Any], other: Any) -> list[Any]:
     """Return values, with another one for what others than we may have written there."""
+    if set(map(type, values)) == {kind}:
+        return list(values)
     return [value if isinstance(value, kind) else other for value in values]
 
 
