@@ -574,6 +574,24 @@ def test_a_plan_that_changed_since_it_was_applied_is_refused(moved):
     assert moved.state() == moved.before
 
 
+def test_a_plan_of_which_nothing_stands_may_be_replaced(moved):
+    for number, count in enumerate((0, 2, 0), 1):
+        if number != 2:
+            for path in (moved.equal, moved.near, moved.third):
+                path.rename(path.with_suffix(".away"))
+        plan = Plan(moved.plan.steps[:-number])
+        plan.save(moved.plan_path)
+        assert moved.apply().done == count
+        if count:
+            with pytest.raises(PlanError, match=r"was applied, as .* tells; undo it"):
+                plan.save(moved.plan_path)
+        if number != 2:
+            for path in (moved.equal, moved.near, moved.third):
+                path.with_suffix(".away").rename(path)
+        assert moved.undo().done == count
+        assert moved.state() == moved.before
+
+
 def test_what_is_no_journal_is_refused_and_stays_as_it_is(moved, tmp_path):
     plan = moved.plan_path.read_bytes()
     for call in (lambda: apply(moved.plan_path, moved.plan_path), lambda: undo(moved.plan_path)):

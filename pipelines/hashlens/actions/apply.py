@@ -63,8 +63,8 @@ def _real(path: str) -> str:
 
 
 def _require_own(log: Journal, plan_path: str, plan: Plan) -> None:
-    """Begin a journal, again where all was undone; raise PlanError where it is of another plan."""
-    if log.is_over:
+    """Begin a journal, anew where nothing stands; raise PlanError where it is of another plan."""
+    if not log.standing:
         log.start(plan_path, plan.digest)
     elif log.is_undoing:
         msg = f"{log.path}: this plan was undone in part; undo the rest, or give another journal"

@@ -15,6 +15,7 @@ from hashlens.model import PlanError, Step
 
 VERSION = 1
 HEAD = b'{"hashlens_journal": '
+STANDING = ("begin", "done", "left")  # the states of steps that can be undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,9 @@ class Journal:
     is_undoing: bool = False
 
     @property
-    def is_over(self) -> bool:
-        """Tell whether there is nothing to undo by now, or nothing yet: a plan can be begun."""
-        states = set(self.states.values())
-        return not self.digest or (self.is_undoing and states <= {"undone", "skipped", ""})
+    def standing(self) -> list[Begun]:
+        """Return the steps that can be undone, in the order in which they began."""
+        return [begun for begun in self.begun.values() if self.states[begun.number] in STANDING]
 
     def start(self, plan: str, digest: str) -> None:
         """Write a header: of a new journal, or of the next time that its plan is applied."""
@@ -196,12 +196,12 @@ def opened(path: str, *, create: bool) -> Iterator[Journal]:
         lock.release()
 
 
-def is_open(path: str) -> bool:
-    """Tell whether something was applied that can be undone; raises PlanError for no journal."""
+def is_standing(path: str) -> bool:
+    """Tell whether there is a journal of what can be undone; raises PlanError where it is none."""
     if not os.path.exists(path):
         return False
     with opened(path, create=False) as log:
-        return not log.is_over
+        return bool(log.standing)
 
 
 def _open(path: str, *, create: bool) -> int:

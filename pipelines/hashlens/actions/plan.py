@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hashlens.actions.choose import Choices, look
-from hashlens.actions.journal import is_open
+from hashlens.actions.journal import is_standing
 from hashlens.actions.table import FIELDS, LINKS, TAKES, read, write
 from hashlens.model import Group, ParameterError, PlanError, Skipped, Step
 
@@ -38,7 +38,7 @@ class Plan:
         Raises PlanError, and where the file is a plan that was applied: its journal needs it.
         """
         journal = journal_of(os.fspath(path))
-        if is_open(journal):
+        if is_standing(journal):
             msg = f"{os.fspath(path)} was applied, as {journal} tells; undo it, choose another "
             msg += "name, or remove the journal, without which nothing of it can be undone"
             raise PlanError(msg)

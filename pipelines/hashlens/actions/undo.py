@@ -33,7 +33,7 @@ def undo(
             log.turn()
         done = 0
         skipped: list[Skipped] = []
-        begun = [item for item in reversed(log.begun.values()) if log.states[item.number] in _OPEN]
+        begun = log.standing[::-1]
         earlier = sum(state == "undone" for state in log.states.values())
         for count, item in enumerate(begun, 1):
             reason = _reason_not_to(log, item)
@@ -45,9 +45,6 @@ def undo(
                 progress(Progress(count, len(begun), item.step.path))
         steps.clean(log.folders, log.markers)
         return Outcome(done, earlier, 0, tuple(skipped), log.path)
-
-
-_OPEN = ("begin", "done", "left")
 
 
 def _reason_not_to(log: Journal, begun: Begun) -> str:
