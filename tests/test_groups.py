@@ -191,6 +191,20 @@ class TestAssignment:
                 if texts[one] == texts[other] and texts[one][1]:
                     assert own[one] == own[other]
 
+    @given(collections(), st.randoms(), st.integers(1, 3))
+    def test_groups_depend_neither_on_the_order_of_rows_nor_on_how_they_are_asked_for(
+        self, collection, random, at_once
+    ):
+        rows, digits, terms, decided = collection
+        apart = decisions_of(decided)
+        first = Groups(terms, read_table(sorted(rows), digits), apart=apart)
+        other = Groups(terms, read_table(random.sample(rows, len(rows)), digits), apart=apart)
+        assert other.table.ids == first.table.ids
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hashlens.grouping.groups.AT_ONCE", at_once)
+            one_by_one = tuple(other)
+        assert one_by_one == first.groups == other.groups == tuple(other)
+
     @given(collections(), st.randoms())
     def test_groups_do_not_depend_on_the_order_of_decisions(self, collection, random):
         rows, digits, terms, decided = collection

@@ -47,6 +47,7 @@ RECORD = (
     "diameter",
     "reason",
 )
+AT_ONCE = 1_000  # groups whose images are made together
 MANY = 64  # fingerprints whose distances numpy takes sooner
 MARGIN = 2  # bits beyond the bound in which borderline pairs are looked for
 
@@ -80,8 +81,8 @@ class Groups(Sequence[Group]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Group]:
-        """Yield the groups."""
-        return iter(self.groups)
+        """Yield the groups; they are made as they are asked for, if `groups` is not known yet."""
+        return iter(self.groups) if "groups" in self.__dict__ else self._made()
 
     def __repr__(self) -> str:
         """Tell what was found."""
@@ -99,11 +100,8 @@ class Groups(Sequence[Group]):
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """Return the groups."""
-        order = rules(self.terms.keep)
-        listed = np.concatenate([np.empty(0, np.int64), *self._rows])
         with uncollected():
-            every = iter(self.table.members(listed))
-            return tuple(self._group(list(islice(every, len(rows))), order) for rows in self._rows)
+            return tuple(self._made())  # all, and none is garbage
 
     def with_links(self, parts: Iterable[tuple[int, int, Place]]) -> Groups:
         """Return these groups with links: rows of part and whole, and the place of the part.
@@ -283,6 +281,16 @@ class Groups(Sequence[Group]):
     def _rows(self) -> list[Ints]:
         """Return the rows of each group."""
         return members(self.table, self.terms, self._label)
+
+    def _made(self) -> Iterator[Group]:
+        """Make the groups, so many at a time that their images do not fill the memory."""
+        order = rules(self.terms.keep)
+        every = iter(self._rows)
+        while some := list(islice(every, AT_ONCE)):
+            with uncollected():
+                members = iter(self.table.members(np.concatenate(some)))
+                made = [self._group(list(islice(members, len(rows))), order) for rows in some]
+            yield from made
 
     def _group(self, members: list[Member], order: Sequence[Rule]) -> Group:
         kept, reason = choose(members, order)
