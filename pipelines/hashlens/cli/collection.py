@@ -99,9 +99,10 @@ def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> 
         elif style == "json":
             _print_json(found)
         else:
-            show(found.records(), style, GROUP_COLUMNS)
+            records = found.records()
+            show(records, style, GROUP_COLUMNS)
             if style == "table":
-                click.echo(_in_short(found), err=True)
+                click.echo(_in_short(found, len(records)), err=True)
             if found.links and style == "table":
                 click.echo()
                 show(map(_link, found.links), style, LINK_COLUMNS)
@@ -322,8 +323,8 @@ def _groups(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
         return opened.groups(progress=advance, **terms, **rules)
 
 
-def _in_short(found: Groups) -> str:
-    extra = sum(len(group.duplicates) for group in found)
+def _in_short(found: Groups, images: int) -> str:
+    extra = images - len(found)
     return f"max_distance {found.max_distance:g}: {len(found)} groups, {extra} duplicates"
 
 
