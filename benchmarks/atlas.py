@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance
-from results import record
+from results import printed, record
 from scipy.spatial import cKDTree
 
 from hashlens import hash_files
@@ -119,10 +119,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, ProcessPoolExecutor() as pool:
         list(pool.map(partial(write, Path(home), parts), photos))
         text = told(Path(home), given.keep)
-    if given.dry:
-        print(f"## {TITLE}\n\n`{COMMAND}`\n\n{text}")
-    else:
-        record(TITLE, COMMAND, text)
+    (printed if given.dry else record)(TITLE, COMMAND, text)
 
 
 if __name__ == "__main__":

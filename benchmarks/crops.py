@@ -33,7 +33,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line has it
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
-from results import record
+from results import printed, record
 
 from hashlens import ImageIndex, keypoints
 from hashlens.directory import DOCUMENTS, INDEXES
@@ -755,10 +755,7 @@ def main() -> None:
         sizes = sorted(map(int, given.sizes.split(",")))
         results = [measured(collection, size, asked) for size in sizes]
     text = told(split, results, given.seed)
-    if given.dry:
-        print(f"## {TITLE}\n\n`{COMMAND}`\n\n{text}")
-    else:
-        record(TITLE, COMMAND, text)
+    (printed if given.dry else record)(TITLE, COMMAND, text)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line has it
 
 import numpy as np
 from peers import PEERS, python_of
-from results import record
-from search import HASHLENS, HOME, PYTHON, Codes, Real, any_codes, flipped, printed
+from results import printed, record
+from search import HASHLENS, HOME, PYTHON, Codes, Real, any_codes, flipped
 
 from hashlens import ImageIndex
 from hashlens.directory import DOCUMENTS

@@ -26,6 +26,11 @@ def machine() -> str:
     return f"{os.cpu_count()} x {cpu}, Python {platform.python_version()}, {platform.system()}"
 
 
+def printed(title: str, command: str, text: str) -> None:
+    """Print a section, and write nothing."""
+    print(f"## {title}\n\n`{command}`\n\n{text}\n", flush=True)
+
+
 def record(title: str, command: str, text: str) -> None:
     """Print a section, and write it in the place of its last version."""
     section = f"## {title}\n\n`{command}` · {date.today()} · {machine()}\n\n{text.strip()}\n"

@@ -35,7 +35,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line has it
 import numpy as np
 from peers import IMAGEDEDUP_JOIN, PEERS, python_of
 from PIL import Image, ImageEnhance, ImageFilter
-from results import record
+from results import printed, record
 
 from hashlens import PerceptualHash
 from hashlens.neighbors import connected, nearest, pack, pairs, unpack
@@ -1406,11 +1406,6 @@ def first_joins(run: Run) -> str:
 
 
 PARTS = {part.__name__: part for part in (queries, more, growth, threads, joins)}
-
-
-def printed(title: str, command: str, text: str) -> None:
-    """Print a section."""
-    print(f"## {title}\n\n`{command}`\n\n{text}\n", flush=True)
 
 
 def main() -> None:

@@ -1,9 +1,21 @@
-"""Pictures drawn by code, with fixed seeds."""
+"""Pictures drawn by code, with fixed seeds, and what hashes them elsewhere."""
 
 from __future__ import annotations
 
+import imagehash
 import numpy as np
 from PIL import Image
+
+# The names of imagesearch, and the functions of ImageHash behind them.
+THEIRS = {
+    "ahash": imagehash.average_hash,
+    "phash": imagehash.phash,
+    "phash-simple": imagehash.phash_simple,
+    "dhash": imagehash.dhash,
+    "dhash-vert": imagehash.dhash_vertical,
+    "whash": imagehash.whash,
+    "colorhash": imagehash.colorhash,
+}
 
 
 def draw(seed: int, size: tuple[int, int] = (96, 64), mode: str = "RGB") -> Image.Image:

@@ -10,13 +10,12 @@ import shutil
 import subprocess
 import sys
 
-import imagehash
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from drawing import draw
+from drawing import THEIRS, draw
 from hashlens import (
     HashlensError,
     ImageError,
@@ -33,15 +32,6 @@ from hashlens.model import Duplicates, Skipped
 
 RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
 BASIC = [item.name for item in ALGORITHMS if item.name != "crop-resistant"]
-THEIRS = {
-    "ahash": imagehash.average_hash,
-    "phash": imagehash.phash,
-    "phash-simple": imagehash.phash_simple,
-    "dhash": imagehash.dhash,
-    "dhash-vert": imagehash.dhash_vertical,
-    "whash": imagehash.whash,
-    "colorhash": imagehash.colorhash,
-}
 AS_IMAGEHASH = {"grade": "exact", "upright": False}
 
 

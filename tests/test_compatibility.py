@@ -31,7 +31,7 @@ import skimage
 from PIL import Image, ImageDraw, ImageEnhance
 
 import hashlens
-from drawing import draw
+from drawing import THEIRS, draw
 from hashlens import PerceptualHash, distance
 from hashlens.hashing import ALGORITHMS
 
@@ -280,17 +280,6 @@ def _(desk, said):
     assert all(len(group["paths"]) > 1 for group in groups)
     assert said[0] == desk.shell("hashlens duplicates photos")
     assert desk.json("hashlens duplicates photos/0.png")["dupes"] == []
-
-
-THEIRS = {
-    "ahash": imagehash.average_hash,
-    "phash": imagehash.phash,
-    "phash-simple": imagehash.phash_simple,
-    "dhash": imagehash.dhash,
-    "dhash-vert": imagehash.dhash_vertical,
-    "whash": imagehash.whash,
-    "colorhash": imagehash.colorhash,
-}
 
 
 @check("A8")

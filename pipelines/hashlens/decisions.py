@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hashlens import files
 from hashlens.model import Decision, HashlensError, ImageError, ParameterError, Progress
+from hashlens.saving import saved
 from hashlens.workers import Crashed, Results, plan
 
 if TYPE_CHECKING:
@@ -98,14 +99,10 @@ class Decisions:
             )
             for item in self
         ]
-        temporary = f"{os.fspath(path)}.new"
         try:
-            with open(temporary, "w", encoding="utf-8") as file:
+            with saved(path) as file:
                 file.writelines(f"{line}\n" for line in lines)
-            os.replace(temporary, path)
         except OSError as error:
-            with suppress(OSError):
-                os.unlink(temporary)
             msg = f"decisions cannot be written to {os.fspath(path)}: {error.strerror or error}"
             raise ParameterError(msg) from error
         return len(lines)

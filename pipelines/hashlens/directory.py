@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hashlens.model import IndexingError
+from hashlens.saving import sync
 
 CONFIG = "config.json"
 DOCUMENTS = "documents"  # the content database
@@ -106,14 +107,3 @@ def replace(new: Path, old: Path) -> None:
         os.replace(old, aside)
     os.replace(new, old)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def sync(folder: Path) -> None:
-    """Make renames in a directory last, whatever happens to the machine."""
-    if os.name == "nt":
-        return  # directories cannot be opened there, and need not be
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

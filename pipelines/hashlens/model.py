@@ -270,6 +270,10 @@ class Link:
     place: Place
 
 
+# What a plan may do with duplicates.
+ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a plan: what is to be done with one file.

@@ -32,12 +32,12 @@ from hashlens.directory import (
     replace,
     require_empty,
     stamp,
-    sync,
     write_config,
 )
 from hashlens.host import Host, host, needs_models
 from hashlens.model import Explanation, HashlensError, IndexingError, QueryError
 from hashlens.rows import CROPS, Document, Row
+from hashlens.saving import sync
 from hashlens.settings import KEY, crop_index
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from hashlens.saving import sync
+
 CHUNK = 1 << 20  # bytes
 CHANGED = "changed in the meantime"
 # What os.link says across devices, of file systems without hard links, and of too many of them.
 NO_LINK = frozenset(
     (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 )
-# What os.fsync says of folders on some network file systems, which keep no names back.
-NO_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS))
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
@@ -40,18 +40,6 @@ class Looks(NamedTuple):
     def of(cls, status: os.stat_result) -> Looks:
         """Return those of a file."""
         return cls(stat.S_IMODE(status.st_mode), status.st_mtime_ns)
-
-
-def sync(folder: str) -> None:
-    """Make the names in a folder last, whatever happens to the machine."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in NO_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def status_of(path: str) -> os.stat_result | None:

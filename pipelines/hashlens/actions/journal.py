@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from hashlens.actions.disk import Looks, sync
+from hashlens.actions.disk import Looks
 from hashlens.model import PlanError, Step
+from hashlens.saving import sync
 
 VERSION = 1
 HEAD = b'{"hashlens_journal": '

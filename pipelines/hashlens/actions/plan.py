@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from hashlens.actions.choose import Choices, look
 from hashlens.actions.journal import is_standing
 from hashlens.actions.table import FIELDS, LINKS, TAKES, read, write
-from hashlens.model import Group, ParameterError, PlanError, Skipped, Step
+from hashlens.model import ACTIONS, Group, ParameterError, PlanError, Skipped, Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
 Path = str | os.PathLike[str]
 
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import Any, TextIO
 
-from hashlens.actions.disk import sync
 from hashlens.model import PlanError, Step
+from hashlens.saving import saved
 
 TAKES = ("move", "quarantine", "hardlink", "symlink", "delete")  # what takes a file from its place
 LINKS = ("hardlink", "symlink")
@@ -30,17 +30,10 @@ def write(path: str, steps: Iterable[Step]) -> None:
     cannot be written.
     """
     put = _write_csv if _is_csv(path) else _write_lines
-    temporary = f"{path}.new"
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
+        with saved(path, newline="") as file:
             put(file, steps)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync(os.path.dirname(os.path.abspath(path)))
     except (OSError, ValueError) as error:
-        with suppress(OSError):
-            os.unlink(temporary)
         msg = f"{path} cannot be written: {getattr(error, 'strerror', None) or error}"
         raise PlanError(msg) from error
 

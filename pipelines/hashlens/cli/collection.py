@@ -16,13 +16,13 @@ from hashlens.cli.options import (
     workers_option,
 )
 from hashlens.cli.output import print_lists, show, show_one
+from hashlens.model import ACTIONS
 
 if TYPE_CHECKING:
     from hashlens.grouping.groups import Groups
     from hashlens.index import ImageIndex
     from hashlens.model import Link, Member, Outcome
 
-ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
 GROUP_COLUMNS = ("group", "keep", "distance", "path", "width", "height", "bytes", "reason")
 LINK_COLUMNS = ("part", "whole", "box", "correlation")
 MEMBER_FIELDS = ("distance", "path", "width", "height", "bytes", "format")
@@ -317,10 +317,9 @@ COMMANDS = (apply, decide, decisions, groups, map_, plan, report, undo)
 
 
 def _groups(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
-    rules = {"keep": terms.pop("keep")} if terms.get("keep") else {}
-    terms.pop("keep", None)
+    given = {name: value for name, value in terms.items() if name != "keep" or value}
     with progress_bar() as advance:
-        return opened.groups(progress=advance, **terms, **rules)
+        return opened.groups(progress=advance, **given)
 
 
 def _in_short(found: Groups, images: int) -> str:

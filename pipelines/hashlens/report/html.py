@@ -10,7 +10,7 @@ import html
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import IO, Any, TypeAlias
 
 from hashlens.model import Group, Link, Member, ParameterError, Progress, Skipped
 from hashlens.report.thumbnails import Look, Seen, Wanted, side_of
+from hashlens.saving import saved
 from hashlens.workers import Crashed, Results, plan
 
 PAGE = "page.html"
@@ -169,16 +170,10 @@ def _write(file: IO[str], kind: str, records: Sequence[Any]) -> None:
 @contextmanager
 def _replacing(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
     """Open a file beside another, and put it in its place when all is written."""
-    name = os.fspath(path)
-    temporary = f"{name}.{os.getpid()}.new"
     try:
         # A title may have what is no text, from a file's name.
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with saved(path, errors="backslashreplace") as file:
             yield file
-        os.replace(temporary, name)
     except OSError as error:
-        msg = f"no report can be written to {name}: {error.strerror or error}"
+        msg = f"no report can be written to {os.fspath(path)}: {error.strerror or error}"
         raise ParameterError(msg) from error
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
