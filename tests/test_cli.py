@@ -18,21 +18,7 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageIndex, PerceptualHash, hash_files
-
-RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
-
-
-def hashlens(*arguments: object, code: int = 0, **options) -> str:
-    """Run the command line in a process of its own; return its standard output."""
-    done = subprocess.run([*RUN, *map(str, arguments)], capture_output=True, text=True, **options)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    if code == 1:
-        assert done.stdout == ""
-        assert done.stderr.startswith("hashlens: error: ")
-        assert done.stderr.count("\n") == 1
-        return done.stderr
-    return done.stdout
+from running import RUN, hashlens
 
 
 @pytest.fixture

@@ -19,22 +19,10 @@ from hashlens import ImageHash, ImageIndex
 from hashlens.cli.collection import ACTIONS, COMMANDS
 from hashlens.cli.commands import app
 from hashlens.walk import IGNORE
+from running import RUN, hashlens
 from trees import snapshot
 
-RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
 LIKE_FIRST = {"0.png", "small.png", "bright.png", "recoded.jpg"}
-
-
-def hashlens(*arguments: object, code: int = 0, **options) -> str:
-    """Run the command line in a process of its own; return its standard output, or its error."""
-    done = subprocess.run([*RUN, *map(str, arguments)], capture_output=True, text=True, **options)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    if code == 1:
-        assert done.stderr.startswith("hashlens: error: ")
-        assert done.stderr.count("\n") == 1
-        return done.stderr
-    return done.stdout
 
 
 def loaded(*arguments: object, **options):

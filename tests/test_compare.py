@@ -29,8 +29,8 @@ from hashlens import (
 from hashlens.comparison import compare, equal_images, find_duplicates
 from hashlens.hashing import ALGORITHMS
 from hashlens.model import Duplicates, Skipped
+from running import RUN
 
-RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
 BASIC = [item.name for item in ALGORITHMS if item.name != "crop-resistant"]
 AS_IMAGEHASH = {"grade": "exact", "upright": False}
 

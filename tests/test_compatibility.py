@@ -16,7 +16,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import termios
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -34,11 +33,11 @@ import hashlens
 from drawing import THEIRS, draw
 from hashlens import PerceptualHash, distance
 from hashlens.hashing import ALGORITHMS
+from running import RUN
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "compatibility.md").read_text()
 POTATOES = ROOT.parent / "shared" / "data" / "potatoes_multi_folder"
-RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
 CONTRACT = [
     *(f"A{n}" for n in range(1, 25)),
     *(f"B{n}" for n in range(1, 21)),

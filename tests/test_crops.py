@@ -28,9 +28,9 @@ from hashlens import (
     ParameterError,
     QueryError,
 )
+from running import hashlens
 
 NAMES = ("astronaut", "motorcycle_left", "camera", "chelsea", "coffee", "coins", "moon", "rocket")
-RUN = [sys.executable, "-c", "from hashlens.cli import main; main()"]
 CROPS = "select id, score, box, inliers, mirrored from txtai where similar(:image, 'crops')"
 
 
@@ -991,19 +991,6 @@ class TestCrashes:
                 assert found_in(opened, "coffee") == []
                 assert found_in(opened, "moon") == ["coffee.png"]
                 assert found_in(opened, "coins") == ["coins.png"]
-
-
-def hashlens(*arguments: object, code: int = 0, **options) -> str:
-    """Run the command line in a process of its own; return its standard output, or its error."""
-    done = subprocess.run([*RUN, *map(str, arguments)], capture_output=True, text=True, **options)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    if code == 1:
-        assert done.stdout == ""
-        assert done.stderr.startswith("hashlens: error: ")
-        assert done.stderr.count("\n") == 1
-        return done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 from drawing import draw
 from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
 from hashlens.grouping.groups import MOST_OF_MATRIX
-from hashlens.grouping.keepers import DEFAULT_RULES, keeper, rules
+from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
 from hashlens.grouping.table import FACTS, read_table
 from hashlens.metrics import distance
@@ -574,6 +574,11 @@ class TestViews:
 
 def of(name, **facts):
     return Member(name, f"/p/{name}", "00", **({"file_digest": name} | facts))
+
+
+def keeper(members, names):
+    kept, reason = choose(members, rules(names))
+    return [member is kept for member in members].index(True), reason
 
 
 class TestKeepers:

@@ -30,6 +30,7 @@ from hashlens import (
     hash_files,
 )
 from hashlens.files import file_digest, open_image, pixel_digest
+from running import RUN
 
 # Run by root, permissions would be no obstacle: without these capabilities they are.
 LOST = "-dac_override,-dac_read_search"
@@ -375,7 +376,7 @@ class TestSkippedFiles:
     @pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv to be a mere user")
     def test_a_file_without_permission_is_one(self, folder, tmp_path):
         (folder / "1.png").chmod(0)
-        command = [*WEAK, sys.executable, "-c", "from hashlens.cli import main; main()"]
+        command = [*WEAK, *RUN]
         done = subprocess.run(
             [*command, "index", folder, "--index", tmp_path / "index", "--format", "json"],
             capture_output=True,
@@ -571,7 +572,7 @@ class TestOpen:
         index.path.chmod(0o555)
         for path in index.path.iterdir():
             path.chmod(0o444)
-        command = [*WEAK, sys.executable, "-c", "from hashlens.cli import main; main()"]
+        command = [*WEAK, *RUN]
         where = ["--index", index.path, "--format", "json"]
         query = [*command, "search", folder / "0.png", *where]
         done = subprocess.run(query, capture_output=True, text=True, check=True)

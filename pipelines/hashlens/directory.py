@@ -90,7 +90,7 @@ def stamp(path: Path) -> tuple[int, int]:
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
     """Write the configuration in one step: it is the old one or the new one, never a part."""
-    temporary = path / "config.json.new"
+    temporary = path / "config.json.new"  # what a crash leaves here, the next commit overwrites
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(config, file, default=str, indent=2)
         file.flush()

@@ -471,9 +471,9 @@ class ImageIndex:
         if metric != "hamming":
             msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"
             raise ParameterError(msg)
-        return (
-            self._recommended() if self.count() >= ENOUGH else (self.settings.hash.bits or 0) // 16
-        )
+        if self.count() < ENOUGH:
+            return (self.settings.hash.bits or 0) // 16
+        return self._recommended()
 
     def _recommended(self) -> int:
         """Return what `calibrate` recommends; measured anew after each commit."""

@@ -40,11 +40,8 @@ def stream(
     """
     write = sys.stdout.write
     if style == "json":
-        separator = "["
-        for record in records:
-            write(f"{separator}\n  {json.dumps(record)}")
-            separator = ","
-        write("[]\n" if separator == "[" else "\n]\n")
+        _write_list(records, "")
+        write("\n")
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         names = (last, *columns, "skipped")
@@ -60,18 +57,14 @@ def stream(
 def print_lists(facts: Mapping[str, Any], **lists: Iterable[Mapping[str, Any]]) -> None:
     """Print facts and lists as one JSON object, each record of a list on a line of its own."""
     write = sys.stdout.write
-    before = "{\n  "
+    before = "{"
     for name, value in facts.items():
-        write(f"{before}{json.dumps(name)}: {json.dumps(value)}")
-        before = ",\n  "
+        write(f"{before}\n  {json.dumps(name)}: {json.dumps(value)}")
+        before = ","
     for name, records in lists.items():
-        write(f"{before}{json.dumps(name)}: [")
-        before = ",\n  "
-        separator = "\n    "
-        for record in records:
-            write(separator + json.dumps(record))
-            separator = ",\n    "
-        write("]" if separator == "\n    " else "\n  ]")
+        write(f"{before}\n  {json.dumps(name)}: ")
+        _write_list(records, "  ")
+        before = ","
     write("\n}\n")
 
 
@@ -91,6 +84,15 @@ def show_one(record: Mapping[str, Any], style: str) -> None:
         width = max(map(len, record), default=0)
         for name, value in record.items():
             print(f"{name:{width}}  {_cell(value)}")
+
+
+def _write_list(records: Iterable[Mapping[str, Any]], indent: str) -> None:
+    """Write records as a JSON list, each on a line of its own, as they come."""
+    separator = "["
+    for record in records:
+        sys.stdout.write(f"{separator}\n{indent}  {json.dumps(record)}")
+        separator = ","
+    sys.stdout.write("[]" if separator == "[" else f"\n{indent}]")
 
 
 def _cell(value: Any) -> str:

@@ -1,7 +1,9 @@
 """Which image of a group is kept: rules in an order, and the reason in words.
 
->>> keeper([Member("a", "/a.jpg", "0", width=2, height=2), Member("b", "/b.png", "0")], ["pixels"])
-(0, 'most pixels (2x2 over 0x0)')
+>>> images = Member("a", "/a.jpg", "0", width=2, height=2), Member("b", "/b.png", "0")
+>>> kept, reason = choose(images, rules("pixels"))
+>>> kept.path, reason
+('/a.jpg', 'most pixels (2x2 over 0x0)')
 """
 
 from __future__ import annotations
@@ -57,14 +59,11 @@ def rule_names(names: Iterable[str] | str) -> tuple[str, ...]:
     return tuple(names.split(",") if isinstance(names, str) else map(str, names))
 
 
-def keeper(members: Sequence[Member], names: Iterable[str] | str) -> tuple[int, str]:
-    """Return the number of the image to keep, and the reason: what each rule that decided says."""
-    kept, reason = choose(members, rules(names))
-    return next(number for number, member in enumerate(members) if member is kept), reason
-
-
 def choose(members: Sequence[Member], order: Iterable[Rule]) -> tuple[Member, str]:
-    """Return the image to keep by some rules, of which the last leaves one, and the reason."""
+    """Return the image to keep, and the reason: what each rule that decided says.
+
+    The last of the rules leaves one image, as that of `rules` does.
+    """
     left = members
     reasons = []
     for rule in order:
