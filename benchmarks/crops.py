@@ -41,10 +41,10 @@ from hashlens.evaluation import attacks
 from hashlens.evaluation.drawings import Random, jpeg, stream
 from hashlens.files import decode
 from hashlens.keypoints import FULL, KEYPOINTS, MOST_KEYPOINTS, OCTAVE, PLACE, SIDE, TURN, Keypoints
-from hashlens.matching import find
 from hashlens.matching.records import to_text
+from hashlens.matching.search import find
 from hashlens.processes import processors
-from hashlens.rows import CROPS
+from hashlens.schema import CROPS
 from hashlens.update import BATCH_ROWS
 
 TITLE = "Crops: recall and speed by collection size"

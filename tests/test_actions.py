@@ -21,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashlens.actions.apply import apply
-from hashlens.actions.plan import ACTIONS, Plan, make_plan
+from hashlens.actions.plan import Plan, make_plan
 from hashlens.actions.undo import undo
-from hashlens.model import ParameterError, PlanError
+from hashlens.errors import ParameterError, PlanError
+from hashlens.model import ACTIONS
 from hashlens.walk import IGNORE, walk
 from trees import digest, group, member, put, snapshot
 
@@ -791,7 +792,7 @@ def started(verb, path):
     """Start a process that applies or undoes, and wait until it is about to."""
     code = (
         "import sys; from hashlens.actions.apply import apply; from hashlens.actions.undo import "
-        "undo; import filelock; from hashlens.model import PlanError\n"
+        "undo; import filelock; from hashlens.errors import PlanError\n"
         "print('ready', flush=True)\n"
         "try: print(len(globals()[sys.argv[1]](sys.argv[2]).skipped))\n"
         "except PlanError as error: sys.exit(str(error))"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hashlens.errors import ParameterError
 from hashlens.evaluation.attacks import ATTACKS, attack
 from hashlens.evaluation.drawings import BACKGROUND_SIZE, BACKGROUNDS, background, scene, stream
-from hashlens.model import ParameterError
 
 SIZE = (300, 200)
 CROPS = [name for name in ATTACKS if name.strip("c").startswith("rop")]

@@ -16,8 +16,9 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageHash, ImageIndex
-from hashlens.cli.collection import ACTIONS, COMMANDS
+from hashlens.cli.collection import COMMANDS
 from hashlens.cli.commands import app
+from hashlens.model import ACTIONS
 from hashlens.walk import IGNORE
 from running import RUN, hashlens
 from trees import snapshot

@@ -27,7 +27,7 @@ from hashlens import (
     hash_files,
 )
 from hashlens.comparison import compare, equal_images, find_duplicates
-from hashlens.hashing import ALGORITHMS
+from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.model import Duplicates, Skipped
 from running import RUN
 

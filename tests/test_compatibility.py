@@ -32,7 +32,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 import hashlens
 from drawing import THEIRS, draw
 from hashlens import PerceptualHash, distance
-from hashlens.hashing import ALGORITHMS
+from hashlens.hashing.algorithms import ALGORITHMS
 from running import RUN
 
 ROOT = Path(__file__).parent.parent

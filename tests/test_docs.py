@@ -15,7 +15,7 @@ from txtai.embeddings import Embeddings
 
 import hashlens
 from hashlens.cli.commands import app
-from hashlens.hashing import ALGORITHMS
+from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.settings import Settings
 
 ROOT = Path(__file__).parent.parent

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image, ImageEnhance
 
 from hashlens.cli.evaluation import evaluate as command
+from hashlens.errors import ParameterError
 from hashlens.evaluation import card as cards
 from hashlens.evaluation import evaluate
 from hashlens.evaluation.attacks import ATTACKS
@@ -20,7 +21,6 @@ from hashlens.evaluation.drawings import BACKGROUNDS, scene, stream
 from hashlens.evaluation.rivals import RIVALS, Sample
 from hashlens.evaluation.scoring import LEFT_OUT, threshold
 from hashlens.evaluation.trial import ABSENT, DRAWN, Entrant, Near, iou, nearest
-from hashlens.model import ParameterError
 
 SIZE = (240, 160)
 FEW = ("average-8-levenshtein", "perceptual-16", "crop-resistant", "opencv-phash")

@@ -14,7 +14,7 @@ from drawing import draw
 from hashlens import ImageHash, ImageIndex, ParameterError, PerceptualHash, distance
 from hashlens import files as files_module
 from hashlens.files import decode
-from hashlens.hashing import ALGORITHMS
+from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.hashing.hasher import Hasher
 
 PHOTOS = [

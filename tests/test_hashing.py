@@ -16,7 +16,8 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ParameterError, PerceptualHash
-from hashlens.hashing import ALGORITHMS, samples
+from hashlens.hashing import samples
+from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.hashing.kernels import information, to_hex, wavelet_bits
 
 PHOTOS = Path(skimage.__file__).parent / "data"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 from hashlens.neighbors import join
 from hashlens.neighbors.join import Overfull, connected, count_pairs, pairs_between
 from hashlens.neighbors.join import pairs as self_pairs

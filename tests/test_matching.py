@@ -24,10 +24,11 @@ from PIL import Image, ImageEnhance
 from drawing import draw
 from hashlens import IndexingError, ParameterError
 from hashlens.keypoints import FULL, OCTAVE, PLACE, QUERY_SIDE, TURN, Keypoints, extract, frame
-from hashlens.matching import Found, Query, Table, evidence, find, lookup, records, table, verify
+from hashlens.matching import evidence, lookup, records, table, verify
 from hashlens.matching.lookup import ANGLE_BINS, SCALE_BINS, SCALE_STEP, Lookup, Near, votes
-from hashlens.matching.search import candidates
+from hashlens.matching.search import Found, Query, candidates, find
 from hashlens.matching.search import verify as verified
+from hashlens.matching.table import Table
 from hashlens.matching.verify import Map, Points, align, compare, fit, inverse, pairs
 
 IDENTITY = Map(1, 0, 0, 0)

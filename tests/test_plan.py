@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashlens.actions.apply import apply
-from hashlens.actions.plan import ACTIONS, Plan, make_plan
-from hashlens.model import ParameterError, PlanError, Step
+from hashlens.actions.plan import Plan, make_plan
+from hashlens.errors import ParameterError, PlanError
+from hashlens.model import ACTIONS, Step
 from trees import digest, group, member, put, snapshot
 
 HOSTILE = [

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from hashlens.calibration import Calibration as Calibration
     from hashlens.comparison import compare as compare
     from hashlens.comparison import find_duplicates as find_duplicates
+    from hashlens.errors import FingerprintError as FingerprintError
+    from hashlens.errors import HashlensError as HashlensError
+    from hashlens.errors import ImageError as ImageError
+    from hashlens.errors import IndexingError as IndexingError
+    from hashlens.errors import ParameterError as ParameterError
+    from hashlens.errors import PlanError as PlanError
+    from hashlens.errors import QueryError as QueryError
     from hashlens.evaluation import Card as Card
     from hashlens.evaluation import evaluate as evaluate
     from hashlens.files import file_digest as file_digest
@@ -32,21 +39,14 @@ if TYPE_CHECKING:
     from hashlens.model import Decision as Decision
     from hashlens.model import Duplicates as Duplicates
     from hashlens.model import Explanation as Explanation
-    from hashlens.model import FingerprintError as FingerprintError
     from hashlens.model import Group as Group
-    from hashlens.model import HashlensError as HashlensError
-    from hashlens.model import ImageError as ImageError
-    from hashlens.model import IndexingError as IndexingError
     from hashlens.model import Link as Link
     from hashlens.model import Match as Match
     from hashlens.model import Member as Member
     from hashlens.model import Outcome as Outcome
     from hashlens.model import Pair as Pair
-    from hashlens.model import ParameterError as ParameterError
     from hashlens.model import Place as Place
-    from hashlens.model import PlanError as PlanError
     from hashlens.model import Progress as Progress
-    from hashlens.model import QueryError as QueryError
     from hashlens.model import Report as Report
     from hashlens.model import Skipped as Skipped
     from hashlens.model import Step as Step
@@ -58,45 +58,65 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "actions.apply": ("apply",),
-    "actions.plan": ("Plan", "make_plan"),
+    "actions.plan": (
+        "Plan",
+        "make_plan",
+    ),
     "actions.undo": ("undo",),
     "bitmap": ("draw_hash",),
     "calibration": ("Calibration",),
-    "comparison": ("compare", "find_duplicates"),
-    "evaluation": ("Card", "evaluate"),
-    "files": ("file_digest", "pixel_digest"),
+    "comparison": (
+        "compare",
+        "find_duplicates",
+    ),
+    "errors": (
+        "FingerprintError",
+        "HashlensError",
+        "ImageError",
+        "IndexingError",
+        "ParameterError",
+        "PlanError",
+        "QueryError",
+    ),
+    "evaluation": (
+        "Card",
+        "evaluate",
+    ),
+    "files": (
+        "file_digest",
+        "pixel_digest",
+    ),
     "formats": ("FORMATS",),
     "grouping.groups": ("Groups",),
     "hashing": ("PerceptualHash",),
     "index": ("ImageIndex",),
-    "metrics": ("distance", "similarity"),
+    "laplacian": ("sharpness",),
+    "metrics": (
+        "distance",
+        "similarity",
+    ),
     "model": (
         "Decision",
         "Duplicates",
         "Explanation",
-        "FingerprintError",
         "Group",
-        "HashlensError",
-        "ImageError",
-        "IndexingError",
         "Link",
         "Match",
         "Member",
         "Outcome",
         "Pair",
-        "ParameterError",
         "Place",
-        "PlanError",
         "Progress",
-        "QueryError",
         "Report",
         "Skipped",
         "Step",
     ),
     "outline": ("draw_matches",),
-    "pipeline": ("ImageHash", "ImageRows"),
+    "pipeline": (
+        "ImageHash",
+        "ImageRows",
+    ),
     "rows": ("hash_files",),
-    "laplacian": ("sharpness",),
     "sql": ("SQL_FUNCTIONS",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hashlens import files
-from hashlens.model import ImageError, ParameterError, Progress, Skipped
+from hashlens.errors import ImageError, ParameterError
+from hashlens.model import Progress, Skipped
 from hashlens.neighbors import connected, nearest, pack
 from hashlens.neighbors.codes import Codes, Ints, whole
 from hashlens.workers import Crashed, Results, plan

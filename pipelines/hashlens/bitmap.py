@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from hashlens.errors import ParameterError
 from hashlens.files import decode
 from hashlens.hashing import PerceptualHash
-from hashlens.model import ParameterError
 
 if TYPE_CHECKING:
     from hashlens.files import Source

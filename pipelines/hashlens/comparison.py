@@ -9,11 +9,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hashlens.errors import ParameterError
 from hashlens.formats import extensions as chosen_extensions
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
 from hashlens.metrics import check_metric, distance
-from hashlens.model import LOW_INFORMATION, Duplicates, ParameterError, Progress, Skipped
+from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
 from hashlens.rows import Row, RowMaker, hash_files
 from hashlens.walk import find_images
 from hashlens.workers import plan

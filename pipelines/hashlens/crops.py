@@ -22,11 +22,13 @@ from txtai.ann import ANN
 from txtai.vectors import Vectors
 
 from hashlens import keypoints
-from hashlens.directory import replace
+from hashlens.disk import replace
+from hashlens.errors import ImageError
 from hashlens.files import Pixels, decode
 from hashlens.keypoints import KEYPOINTS, QUERY_SIDE, SIDE, Keypoints
-from hashlens.matching import Query, Table, evidence, find, records
-from hashlens.model import ImageError
+from hashlens.matching import evidence, records
+from hashlens.matching.search import Query, find
+from hashlens.matching.table import Table
 
 MOST = 10_000  # matches of one query
 

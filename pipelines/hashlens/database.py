@@ -31,8 +31,7 @@ from hashlens.matching import evidence
 from hashlens.planner import in_order
 from hashlens.pushdown import Pushdown
 from hashlens.readers import Readers
-from hashlens.rows import CROPS, NUMBERS
-from hashlens.settings import KEY
+from hashlens.schema import CROPS, KEY, NUMBERS
 
 # Columns of what a search for crops found, and their types; NULL without `similar(…)` of a crop
 # index.

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashlens import files
-from hashlens.model import Decision, HashlensError, ImageError, ParameterError, Progress
-from hashlens.saving import saved
+from hashlens.disk import saved
+from hashlens.errors import HashlensError, ImageError, ParameterError
+from hashlens.model import Decision, Progress
 from hashlens.workers import Crashed, Results, plan
 
 if TYPE_CHECKING:

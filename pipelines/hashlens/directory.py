@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hashlens.model import IndexingError
-from hashlens.saving import sync
+from hashlens.disk import LOCK, sync
+from hashlens.errors import IndexingError
 
 CONFIG = "config.json"
 DOCUMENTS = "documents"  # the content database
 INDEXES = "indexes"  # the sub-indexes, a directory
 BUILDING = ".building"  # a whole index, until its parts are in place
 STAGED = ".indexes"  # new sub-indexes, until they are complete
-LOCK = ".lock"
 
 
 def exists(path: Path) -> bool:
@@ -62,26 +59,6 @@ def require_empty(path: Path, *, leftovers: bool = False) -> None:
             raise IndexingError(msg)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of all writers; raises IndexingError where that cannot be had."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
-
-    lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another process or thread is writing to {path}; try again when it is done"
-        raise IndexingError(msg) from error
-    except OSError as error:
-        msg = f"nothing can be written to {path}: {error.strerror or error}"
-        raise IndexingError(msg) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def stamp(path: Path) -> tuple[int, int]:
     """Return what changes with each commit: the configuration is a new file each time."""
     status = os.stat(path / CONFIG)
@@ -97,13 +74,3 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
     os.replace(temporary, path / CONFIG)
     sync(path)
-
-
-def replace(new: Path, old: Path) -> None:
-    """Put a directory in the place of another: move that away, then delete it."""
-    aside = old.with_name(f".old-{old.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
-        os.replace(old, aside)
-    os.replace(new, old)
-    shutil.rmtree(aside, ignore_errors=True)

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
 from PIL.JpegImagePlugin import jpeg_factory
 
+from hashlens.errors import ImageError
 from hashlens.formats import add_reader
-from hashlens.model import ImageError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 
 
 class Format(NamedTuple):

@@ -23,6 +23,7 @@ from PIL import Image
 from hashlens.comparison import GROUPED_BY, equal_images
 from hashlens.decisions import COLUMNS, Decisions
 from hashlens.directory import config_of, exists, stamp
+from hashlens.errors import IndexingError, ParameterError, QueryError
 from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
 from hashlens.metrics import is_hex
 from hashlens.model import (
@@ -30,12 +31,9 @@ from hashlens.model import (
     Decision,
     Duplicates,
     Explanation,
-    IndexingError,
     Match,
-    ParameterError,
     Place,
     Progress,
-    QueryError,
     Report,
     Skipped,
 )

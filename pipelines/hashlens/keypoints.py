@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 
 if TYPE_CHECKING:
     from PIL import Image

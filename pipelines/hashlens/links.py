@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens import keypoints
+from hashlens.errors import ImageError
 from hashlens.files import decode
 from hashlens.keypoints import QUERY_SIDE, SIDE
-from hashlens.matching import Query, Table, find
-from hashlens.matching.search import place_of
-from hashlens.model import ImageError, Place, Progress
+from hashlens.matching.search import Query, find, place_of
+from hashlens.matching.table import Table
+from hashlens.model import Place, Progress
 from hashlens.workers import plan
 
 MOST = 100  # pictures that one is linked with, at most

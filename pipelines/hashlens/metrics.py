@@ -25,7 +25,7 @@ from numbers import Integral
 from operator import sub
 from typing import Any, NamedTuple
 
-from hashlens.model import FingerprintError, ParameterError
+from hashlens.errors import FingerprintError, ParameterError
 
 Metric = Callable[[str, str], float]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
+from hashlens.errors import ImageError, ParameterError
 from hashlens.files import decode
-from hashlens.model import ImageError, Match, ParameterError
+from hashlens.model import Match
 
 if TYPE_CHECKING:
     from hashlens.files import Source

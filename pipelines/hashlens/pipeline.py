@@ -9,9 +9,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hashlens.errors import ParameterError
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
-from hashlens.model import ParameterError
 from hashlens.rows import Document
 from hashlens.settings import Settings, settings_of
 from hashlens.walk import find_images

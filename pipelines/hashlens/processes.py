@@ -18,7 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any, NoReturn
 
-from hashlens.model import HashlensError
+from hashlens.errors import HashlensError
 
 MOST_EARLY = 32  # processes that are started before anyone has asked for them
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hashlens.errors import ImageError, ParameterError
 from hashlens.formats import extensions as chosen_extensions
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
 from hashlens.model import LOW_INFORMATION as LOW_INFORMATION
-from hashlens.model import ImageError, ParameterError, Progress, Skipped
+from hashlens.model import Progress, Skipped
+from hashlens.schema import CROPS
 from hashlens.walk import find_images
 from hashlens.workers import Crashed, Results, plan
 
@@ -24,19 +26,6 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 Document: TypeAlias = tuple[str, Row, None]  # as txtai takes it: id, data, tags
 
-# The columns of a row that are numbers, by their SQL type. The others are text: id, path, text (the
-# fingerprint) and those of further hashes, format, policy, file_digest, pixel_digest, skipped; and
-# object is the thumbnail. CROPS is handed on to the crop index, and not stored with the row.
-CROPS = "crops"
-NUMBERS = {
-    "width": "BIGINT",
-    "height": "BIGINT",
-    "bytes": "BIGINT",
-    "mtime": "DOUBLE",
-    "mtime_ns": "BIGINT",
-    "information": "DOUBLE",
-    "keypoints": "BIGINT",
-}
 BATCH = 256  # rows whose fingerprints are computed at once,
 BATCH_SECONDS = 0.2  # unless they take longer to come
 QUICK_FROM = 3_000  # files for which a worker process may take the time to import numpy

@@ -10,12 +10,12 @@ from typing import Any
 
 from hashlens.actions.disk import numbered
 from hashlens.actions.plan import journal_of, make_plan
-from hashlens.directory import locked
+from hashlens.disk import locked
+from hashlens.errors import HashlensError, ParameterError, QueryError
 from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
 from hashlens.grouping.scope import Terms
 from hashlens.host import host
 from hashlens.index import ImageIndex
-from hashlens.model import HashlensError, ParameterError, QueryError
 
 # Application keys that need no model: whatever else stands at the top is a pipeline of txtai's.
 PLAIN_KEYS = frozenset(

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hashlens import files
+from hashlens.errors import QueryError
 from hashlens.metrics import total_similarity
-from hashlens.model import LOW_INFORMATION, Match, Place, QueryError
+from hashlens.model import LOW_INFORMATION, Match, Place
 from hashlens.settings import Settings, crop_index
 from hashlens.sql import check_fingerprint
 from hashlens.store import Store

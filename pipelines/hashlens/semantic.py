@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 from txtai.vectors import STVectors
 
+from hashlens.errors import ImageError
 from hashlens.files import open_image, upright
-from hashlens.model import ImageError
 from hashlens.walk import has_extension
 
 

@@ -12,14 +12,14 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
+from hashlens.errors import IndexingError, ParameterError
 from hashlens.files import versions as decoders
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
 from hashlens.metrics import check_metric
-from hashlens.model import IndexingError, ParameterError
-from hashlens.rows import CROPS, RowMaker, hash_columns
+from hashlens.rows import RowMaker, hash_columns
+from hashlens.schema import CROPS, KEY
 
-KEY = "hashlens"
 CONTENTS = {
     "sqlite": "hashlens.database.SQLite",
     "duckdb": "hashlens.database.DuckDB",

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from hashlens.errors import QueryError
 from hashlens.metrics import check_metric, is_hex, total_distance, total_similarity
-from hashlens.model import QueryError
 
 SQL_FUNCTIONS = [
     {"name": "distance", "function": "hashlens.sql.distance", "deterministic": True},

@@ -28,17 +28,17 @@ from hashlens.directory import (
     STAGED,
     config_of,
     exists,
-    locked,
-    replace,
     require_empty,
     stamp,
     write_config,
 )
+from hashlens.disk import locked, replace, sync
+from hashlens.errors import HashlensError, IndexingError, QueryError
 from hashlens.host import Host, host, needs_models
-from hashlens.model import Explanation, HashlensError, IndexingError, QueryError
-from hashlens.rows import CROPS, Document, Row
-from hashlens.saving import sync
-from hashlens.settings import KEY, crop_index
+from hashlens.model import Explanation
+from hashlens.rows import Document, Row
+from hashlens.schema import CROPS, KEY
+from hashlens.settings import crop_index
 
 COMMITTING = "committing"  # in the configuration: sub-indexes may lack what the rows have
 TRIES = 200  # to load an index while another process commits

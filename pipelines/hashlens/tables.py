@@ -13,7 +13,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from hashlens.model import ParameterError, QueryError
+from hashlens.errors import ParameterError, QueryError
 from hashlens.sql import functions
 
 Record = Mapping[str, Any]

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from hashlens.errors import ImageError
 from hashlens.files import file_digest
 from hashlens.formats import extensions as chosen_extensions
-from hashlens.model import ImageError, Progress, Report, Skipped
+from hashlens.model import Progress, Report, Skipped
 from hashlens.rows import Row, RowMaker, stamp
 from hashlens.store import Known, Store, commits_at_once
 from hashlens.walk import find_images, has_extension, is_unreadable

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterable, Iterator
 
+from hashlens.errors import ParameterError
 from hashlens.formats import EXTENSIONS
-from hashlens.model import ParameterError, Skipped
+from hashlens.model import Skipped
 
 UNREADABLE = "directory cannot be read"
 # A folder with a file of this name is passed over, unless it is named itself: what was put aside is

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from hashlens.model import HashlensError, ParameterError
+from hashlens.errors import HashlensError, ParameterError
 from hashlens.processes import Process, can_fork, early, fork, processors, take_early
 
 CHUNK_SECONDS = 0.01  # long against the handing over of a chunk, short against a run

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from hashlens.actions.disk import numbered
 from hashlens.actions.table import LINKS
-from hashlens.model import Member, ParameterError, Step
+from hashlens.errors import ParameterError
+from hashlens.model import Member, Step
 
 CHANGED = "changed since it was indexed: index again"
 NO_DIGEST = "no digest in the index: index again"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from hashlens.saving import sync
+from hashlens.disk import sync
 
 CHUNK = 1 << 20  # bytes
 CHANGED = "changed in the meantime"

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hashlens.actions.disk import Looks
-from hashlens.model import PlanError, Step
-from hashlens.saving import sync
+from hashlens.disk import sync
+from hashlens.errors import PlanError
+from hashlens.model import Step
 
 VERSION = 1
 HEAD = b'{"hashlens_journal": '

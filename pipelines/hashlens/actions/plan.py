@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hashlens.actions.choose import Choices, look
 from hashlens.actions.journal import is_standing
 from hashlens.actions.table import FIELDS, LINKS, TAKES, read, write
-from hashlens.model import ACTIONS, Group, ParameterError, PlanError, Skipped, Step
+from hashlens.errors import ParameterError, PlanError
+from hashlens.model import ACTIONS, Group, Skipped, Step
 
 if TYPE_CHECKING:
     import pandas as pd

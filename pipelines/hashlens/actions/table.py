@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import asdict, fields
 from typing import Any, TextIO
 
-from hashlens.model import PlanError, Step
-from hashlens.saving import saved
+from hashlens.disk import saved
+from hashlens.errors import PlanError
+from hashlens.model import Step
 
 TAKES = ("move", "quarantine", "hardlink", "symlink", "delete")  # what takes a file from its place
 LINKS = ("hardlink", "symlink")

@@ -9,7 +9,8 @@ from contextlib import suppress
 from hashlens.actions import disk, steps
 from hashlens.actions.disk import RefusedError
 from hashlens.actions.journal import Begun, Journal, opened
-from hashlens.model import Outcome, PlanError, Progress, Skipped
+from hashlens.errors import PlanError
+from hashlens.model import Outcome, Progress, Skipped
 
 
 def undo(

@@ -9,7 +9,7 @@ import sys
 from io import TextIOWrapper
 from typing import NoReturn
 
-from hashlens.model import HashlensError
+from hashlens.errors import HashlensError
 
 USER_ERROR = 1
 # What a command that was interrupted has done already.

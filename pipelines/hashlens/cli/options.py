@@ -91,7 +91,7 @@ class HashingCommand(click.Command):
 
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the algorithms, and the parameters of each with default and constraint."""
-        from hashlens.hashing import ALGORITHMS
+        from hashlens.hashing.algorithms import ALGORITHMS
 
         with formatter.section("Algorithms, and what --set takes"):
             formatter.write_dl(
@@ -161,7 +161,7 @@ def named_values(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]
 
 def hash_params(items: Sequence[str]) -> dict[str, Any]:
     """Read `--set`: parameters of a perceptual hash, with their values."""
-    from hashlens.hashing import ALGORITHMS
+    from hashlens.hashing.algorithms import ALGORITHMS
 
     known = sorted({parameter.name for item in ALGORITHMS for parameter in item.parameters})
     words = {"true": True, "false": False, "none": None}

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
+from hashlens.errors import ParameterError
 from hashlens.evaluation.drawings import (
     QUALITY,
     Random,
@@ -32,7 +33,6 @@ from hashlens.evaluation.drawings import (
     stream,
     words,
 )
-from hashlens.model import ParameterError
 
 Affine: TypeAlias = "NDArray[np.float64]"  # 2 x 3: from pixels of the query to the original's
 Box: TypeAlias = "tuple[float, float, float, float]"  # left, top, right, bottom

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 
 OURS = "hashlens"
 LIKE = 0.8  # of the union that two boxes share, from which on they are the same place

@@ -24,6 +24,7 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
+from hashlens.errors import HashlensError, ImageError, ParameterError
 from hashlens.evaluation.attacks import ATTACKS, find
 from hashlens.evaluation.card import OURS, AttackOf, Card, Method, Protocol
 from hashlens.evaluation.drawings import BACKGROUNDS
@@ -44,7 +45,7 @@ from hashlens.evaluation.trial import (
 )
 from hashlens.files import file_digest
 from hashlens.index import ImageIndex
-from hashlens.model import HashlensError, ImageError, ParameterError, Progress
+from hashlens.model import Progress
 from hashlens.walk import find_images, walk
 from hashlens.workers import Crashed, Plan, Results, plan
 

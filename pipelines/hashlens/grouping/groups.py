@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.errors import ParameterError
 from hashlens.grouping.assign import Apart, assign, members, near
 from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import bonds, widest
 from hashlens.grouping.scope import Scope, Terms
 from hashlens.grouping.table import Table, uncollected
 from hashlens.metrics import distance
-from hashlens.model import Group, Link, Member, Pair, ParameterError, Place, Progress, Skipped
+from hashlens.model import Group, Link, Member, Pair, Place, Progress, Skipped
 from hashlens.neighbors import pack
 from hashlens.neighbors.codes import Ints
 

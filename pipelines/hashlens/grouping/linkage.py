@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 from hashlens.neighbors import connected, pairs
 from hashlens.neighbors.codes import Codes, Ints, as_codes, whole
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.errors import ParameterError
 from hashlens.grouping.keepers import DEFAULT_RULES, rules
 from hashlens.grouping.linkage import Admits
 from hashlens.grouping.table import Table
 from hashlens.metrics import check_metric
-from hashlens.model import ParameterError
 from hashlens.neighbors.codes import Ints
 
 LINKAGES = ("complete", "connected")

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from hashlens.errors import ParameterError
 from hashlens.hashing.algorithms import ALGORITHMS, Algorithm
-from hashlens.model import ParameterError
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from hashlens.errors import ParameterError
 from hashlens.hashing.parameters import Parameter, choice, flag, optional, power_of_two, whole
-from hashlens.model import ParameterError
 
 if TYPE_CHECKING:
     from hashlens.files import Draft

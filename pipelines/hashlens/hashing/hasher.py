@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from hashlens.errors import ParameterError
 from hashlens.hashing import PerceptualHash
-from hashlens.model import ParameterError
 
 if TYPE_CHECKING:
     from PIL import Image

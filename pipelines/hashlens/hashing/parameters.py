@@ -6,7 +6,7 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 
 
 class Parameter(NamedTuple):

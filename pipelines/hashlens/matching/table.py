@@ -18,9 +18,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.errors import IndexingError
 from hashlens.keypoints import PLACE, Keypoints
 from hashlens.matching.lookup import Codes, Lookup, Near, Rows, scan
-from hashlens.model import IndexingError
 
 LAYOUT = 1
 MANIFEST = "manifest.json"

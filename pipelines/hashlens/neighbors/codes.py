@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.model import FingerprintError, ParameterError
+from hashlens.errors import FingerprintError, ParameterError
 
 Codes = NDArray[np.uint64]
 Ints = NDArray[np.int64]

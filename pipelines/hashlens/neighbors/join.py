@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 from hashlens.neighbors.codes import Codes, Hits, Ints, as_codes, fold, whole
 
 SMALL = 450_000_000  # comparisons that numpy has done before numba is imported

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.model import ParameterError
+from hashlens.errors import ParameterError
 from hashlens.neighbors.codes import DIGITS_PER_WORD, Codes, as_codes, pack, whole
 
 Rows = NDArray[np.int64]

@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from hashlens.model import Group, Link, Member, ParameterError, Progress, Skipped
+from hashlens.disk import saved
+from hashlens.errors import ParameterError
+from hashlens.model import Group, Link, Member, Progress, Skipped
 from hashlens.report.thumbnails import Look, Seen, Wanted, side_of
-from hashlens.saving import saved
 from hashlens.workers import Crashed, Results, plan
 
 PAGE = "page.html"

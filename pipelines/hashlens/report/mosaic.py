@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw
 
-from hashlens.model import Group, Link, Member, Outline, ParameterError, Progress
+from hashlens.errors import ParameterError
+from hashlens.model import Group, Link, Member, Outline, Progress
 from hashlens.outline import COLORS, MARGIN, blank, captioned, fitted, lay_out, mark, save
 
 LEAST, MOST = 16, 2048  # pixels of a side of an image

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import NamedTuple
 
-from hashlens.model import ImageError
+from hashlens.errors import ImageError
 
 QUALITY = 75  # of JPEG
 # The longer side of thumbnails, in pixels, by the most images of a report that has them: a report
