@@ -39,11 +39,11 @@ from hashlens import ImageIndex, keypoints
 from hashlens.directory import DOCUMENTS, INDEXES
 from hashlens.evaluation import attacks
 from hashlens.evaluation.drawings import Random, jpeg, stream
-from hashlens.files import decode
+from hashlens.images.decode import decode
 from hashlens.keypoints import FULL, KEYPOINTS, MOST_KEYPOINTS, OCTAVE, PLACE, SIDE, TURN, Keypoints
 from hashlens.matching.records import to_text
 from hashlens.matching.search import find
-from hashlens.processes import processors
+from hashlens.parallel.process import processors
 from hashlens.schema import CROPS
 from hashlens.update import BATCH_ROWS
 

@@ -36,7 +36,7 @@ from hashlens.directory import DOCUMENTS
 from hashlens.grouping.linkage import link
 from hashlens.model import LOW_INFORMATION
 from hashlens.neighbors import connected, pairs, unpack
-from hashlens.processes import processors
+from hashlens.parallel.process import processors
 
 COMMAND = "python benchmarks/groups.py FOLDER"
 LIMIT = 8

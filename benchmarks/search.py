@@ -39,7 +39,7 @@ from results import printed, record
 
 from hashlens import PerceptualHash
 from hashlens.neighbors import connected, nearest, pack, pairs, unpack
-from hashlens.processes import processors
+from hashlens.parallel.process import processors
 from hashlens.settings import Settings
 
 PYTHON = sys.executable

@@ -24,8 +24,8 @@ from hashlens.actions.apply import apply
 from hashlens.actions.plan import Plan, make_plan
 from hashlens.actions.undo import undo
 from hashlens.errors import ParameterError, PlanError
+from hashlens.images.walk import IGNORE, walk
 from hashlens.model import ACTIONS
-from hashlens.walk import IGNORE, walk
 from trees import digest, group, member, put, snapshot
 
 KILLS = 50  # of a process, at random moments

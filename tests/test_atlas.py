@@ -16,7 +16,7 @@ from drawing import draw
 from hashlens import FingerprintError, ParameterError, Progress, hash_files
 from hashlens import atlas as atlas_module
 from hashlens.atlas import FRAME, PAPER, draw_atlas, layout, save_atlas
-from hashlens.files import MAX_PIXELS
+from hashlens.images.pixels import MAX_PIXELS
 
 
 def random_fingerprints(count, digits=16, seed=0):

@@ -18,8 +18,8 @@ from drawing import draw
 from hashlens import ImageHash, ImageIndex
 from hashlens.cli.collection import COMMANDS
 from hashlens.cli.commands import app
+from hashlens.images.walk import IGNORE
 from hashlens.model import ACTIONS
-from hashlens.walk import IGNORE
 from running import RUN, hashlens
 from trees import snapshot
 

@@ -685,7 +685,7 @@ class TestUpdates:
         (folder / "coffee.png").rename(folder / "new.png")
         with monkeypatch.context() as patch:
             patch.setattr("hashlens.keypoints.extract", None)
-            patch.setattr("hashlens.files.decode", None)
+            patch.setattr("hashlens.images.decode.decode", None)
             report = index.index([folder], moved=True)
         assert (report.moved, report.hashed, report.unchanged) == (1, 0, 3)
         (folder / "new.png").unlink()  # nor is it read later

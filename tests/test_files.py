@@ -11,15 +11,11 @@ from PIL import Image, PngImagePlugin
 
 from drawing import draw
 from hashlens import ImageError, ParameterError, Skipped
-from hashlens.files import (
-    MAX_PIXELS,
-    file_digest,
-    open_image,
-    pixel_digest,
-    thumbnail,
-    upright,
-)
-from hashlens.walk import IGNORE, has_extension, walk
+from hashlens.images.decode import open_image, thumbnail
+from hashlens.images.digests import file_digest, pixel_digest
+from hashlens.images.pixels import MAX_PIXELS
+from hashlens.images.upright import upright
+from hashlens.images.walk import IGNORE, has_extension, walk
 
 
 def saved(image: Image.Image, style: str, **options: object) -> bytes:

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from drawing import draw
-from hashlens import FORMATS, ImageError, ImageIndex, ParameterError, formats
-from hashlens.files import decode, open_image
+from hashlens import FORMATS, ImageError, ImageIndex, ParameterError
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.images import formats
+from hashlens.images.decode import decode, open_image
 
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "PPM": {}, "WEBP": {"lossless": True}}
 LOSSY = {"JPEG": {"quality": 95}, "AVIF": {"quality": 95}, "JPEG2000": {}, "GIF": {}}

@@ -11,11 +11,11 @@ import skimage
 from PIL import Image, ImageOps
 
 from drawing import draw
-from hashlens import ImageHash, ImageIndex, ParameterError, PerceptualHash, distance
-from hashlens import files as files_module
-from hashlens.files import decode
+from hashlens import ImageHash, ImageIndex, ParameterError, PerceptualHash, distance, errors
 from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.hashing.hasher import Hasher
+from hashlens.images import decode as decode_module
+from hashlens.images.decode import decode
 
 PHOTOS = [
     Path(skimage.__file__).parent / "data" / name
@@ -41,9 +41,9 @@ def large(seed: int) -> Image.Image:
 @pytest.fixture(params=["Pillow", "simplejpeg"])
 def decoder(request, monkeypatch):
     """Each decoder of JPEG drafts in turn."""
-    monkeypatch.setattr(files_module, "_simplejpeg", None)
+    monkeypatch.setattr(decode_module, "_simplejpeg", None)
     if request.param == "simplejpeg":
-        assert files_module.use_simplejpeg()
+        assert decode_module.use_simplejpeg()
 
 
 class TestGrades:
@@ -142,20 +142,20 @@ class TestDrafts:
         variants = [plain, jpeg(image, exif=exif, **options), plain + b"trailing", plain + plain]
         for data in variants:
             for draft in (("L", 32), ("L", 128), ("RGB", 64)):
-                files_module._simplejpeg = None
+                decode_module._simplejpeg = None
                 theirs = decode(data, draft=draft)
-                assert files_module.use_simplejpeg()
+                assert decode_module.use_simplejpeg()
                 ours = decode(data, draft=draft)
                 assert ours[1:] == theirs[1:]
                 assert ours.image.mode == theirs.image.mode
                 assert np.array_equal(np.asarray(ours.image), np.asarray(theirs.image))
 
     def test_are_made_without_simplejpeg_which_is_asked_for_once(self, monkeypatch):
-        monkeypatch.setattr(files_module, "_simplejpeg", None)
+        monkeypatch.setattr(decode_module, "_simplejpeg", None)
         monkeypatch.setitem(sys.modules, "simplejpeg", None)  # as if it were not installed
-        assert not files_module.use_simplejpeg()
+        assert not decode_module.use_simplejpeg()
         monkeypatch.delitem(sys.modules, "simplejpeg")
-        assert not files_module.use_simplejpeg()
+        assert not decode_module.use_simplejpeg()
         assert decode(jpeg(large(1)), draft=("L", 32)).image.size == (81, 53)
 
     def test_of_damaged_files_are_refused_alike(self):
@@ -163,13 +163,13 @@ class TestDrafts:
         for broken in (data[:-2], data[: len(data) // 2], data[:300], data[:20], b"\xff\xd8\xff"):
             said = set()
             for decoder in (None, "simplejpeg"):
-                files_module._simplejpeg = None
+                decode_module._simplejpeg = None
                 if decoder:
-                    files_module.use_simplejpeg()
+                    decode_module.use_simplejpeg()
                 try:
                     decode(broken, draft=("L", 32))
                     said.add("read")
-                except files_module.ImageError as error:
+                except errors.ImageError as error:
                     said.add(error.reason)
             assert len(said) == 1, said
 

@@ -29,7 +29,8 @@ from hashlens import (
     distance,
     hash_files,
 )
-from hashlens.files import file_digest, open_image, pixel_digest
+from hashlens.images.decode import open_image
+from hashlens.images.digests import file_digest, pixel_digest
 from running import RUN
 
 # Run by root, permissions would be no obstacle: without these capabilities they are.

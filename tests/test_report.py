@@ -19,7 +19,7 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ParameterError, Skipped
-from hashlens.laplacian import sharpness
+from hashlens.images.sharpness import sharpness
 from hashlens.model import Group, Link, Match, Member, Place, Progress
 from hashlens.outline import draw_matches, save_matches
 from hashlens.report.html import save_html

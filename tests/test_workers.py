@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashlens import HashlensError, ParameterError, processes
-from hashlens.processes import processors
-from hashlens.workers import Crashed, Plan, Results, plan
+from hashlens import HashlensError, ParameterError
+from hashlens.parallel import process
+from hashlens.parallel.pool import Crashed, Plan, Results, plan
+from hashlens.parallel.process import processors
 
 KINDS = ["serial", "threads", "fork", "processes"]
 PROCESSES = ["fork", "processes"]
@@ -132,7 +133,7 @@ def _children() -> int:
 
 
 def test_a_worker_that_dies_before_it_begins_is_replaced(monkeypatch):
-    begin = processes.Process.begin
+    begin = process.Process.begin
 
     def dying(process, job):
         alive = begin(process, job)
@@ -140,7 +141,7 @@ def test_a_worker_that_dies_before_it_begins_is_replaced(monkeypatch):
         process.receive()  # until it is dead
         return alive and False
 
-    monkeypatch.setattr(processes.Process, "begin", dying)
+    monkeypatch.setattr(process.Process, "begin", dying)
     assert done(upper, ["a", "b", "c"], "fork", 2) == ["A", "B", "C"]
 
 
@@ -212,7 +213,7 @@ class TestPlan:
 SCRIPT = """
 import sys, threading
 from pathlib import Path
-import hashlens.processes
+import hashlens.parallel.process
 if __name__ != "__main__":
     Path({told!r}).write_text("main was run by a worker")
 sys.modules["torch"] = sys.modules["txtai"] = sys

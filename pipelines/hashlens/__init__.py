@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from hashlens.errors import QueryError as QueryError
     from hashlens.evaluation import Card as Card
     from hashlens.evaluation import evaluate as evaluate
-    from hashlens.files import file_digest as file_digest
-    from hashlens.files import pixel_digest as pixel_digest
-    from hashlens.formats import FORMATS as FORMATS
     from hashlens.grouping.groups import Groups as Groups
     from hashlens.hashing import PerceptualHash as PerceptualHash
+    from hashlens.images.digests import file_digest as file_digest
+    from hashlens.images.digests import pixel_digest as pixel_digest
+    from hashlens.images.formats import FORMATS as FORMATS
+    from hashlens.images.sharpness import sharpness as sharpness
     from hashlens.index import ImageIndex as ImageIndex
-    from hashlens.laplacian import sharpness as sharpness
     from hashlens.metrics import distance as distance
     from hashlens.metrics import similarity as similarity
     from hashlens.model import Decision as Decision
@@ -82,15 +82,15 @@ _HOMES = {
         "Card",
         "evaluate",
     ),
-    "files": (
+    "grouping.groups": ("Groups",),
+    "hashing": ("PerceptualHash",),
+    "images.digests": (
         "file_digest",
         "pixel_digest",
     ),
-    "formats": ("FORMATS",),
-    "grouping.groups": ("Groups",),
-    "hashing": ("PerceptualHash",),
+    "images.formats": ("FORMATS",),
+    "images.sharpness": ("sharpness",),
     "index": ("ImageIndex",),
-    "laplacian": ("sharpness",),
     "metrics": (
         "distance",
         "similarity",

@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hashlens import files
 from hashlens.errors import ImageError, ParameterError
+from hashlens.images import decode, pixels
 from hashlens.model import Progress, Skipped
 from hashlens.neighbors import connected, nearest, pack
 from hashlens.neighbors.codes import Codes, Ints, whole
-from hashlens.workers import Crashed, Results, plan
+from hashlens.parallel.pool import Crashed, Results, plan
 
 Floats = NDArray[np.float64]
 Name: TypeAlias = "str | os.PathLike[str]"
@@ -308,7 +308,7 @@ class _Reader:
     def _picture(self, path: str) -> Image.Image:
         frame = int(self.side >= FRAMED_FROM)
         inner = self.side - 2 * frame
-        image = files.decode(path, draft=("RGB", inner)).image.convert("RGB")
+        image = decode.decode(path, draft=("RGB", inner)).image.convert("RGB")
         scale = inner / max(image.size)
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -328,8 +328,8 @@ def _paste(sheet: Image.Image, picture: Image.Image, middle: Floats) -> None:
 def _size(width: Any, height: Any) -> tuple[int, int]:
     """Return the size of a sheet; raises ParameterError for one that cannot be drawn."""
     size = whole("width", width, LEAST_CELL), whole("height", height, LEAST_CELL)
-    if size[0] * size[1] > files.MAX_PIXELS:
-        msg = f"a sheet has at most {files.MAX_PIXELS:,} pixels, not {size[0]} x {size[1]}"
+    if size[0] * size[1] > pixels.MAX_PIXELS:
+        msg = f"a sheet has at most {pixels.MAX_PIXELS:,} pixels, not {size[0]} x {size[1]}"
         raise ParameterError(msg)
     return size
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw, ImageFont
 
 from hashlens.errors import ParameterError
-from hashlens.files import decode
 from hashlens.hashing import PerceptualHash
+from hashlens.images.decode import decode
 
 if TYPE_CHECKING:
-    from hashlens.files import Source
     from hashlens.hashing.kernels import Bits
+    from hashlens.images.pixels import Source
 
 LEAST, MOST = 16, 4096  # pixels of a side
 GAP = 16

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hashlens.errors import ParameterError
-from hashlens.formats import extensions as chosen_extensions
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.images.formats import extensions as chosen_extensions
+from hashlens.images.walk import find_images
 from hashlens.metrics import check_metric, distance
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
+from hashlens.parallel.pool import plan
 from hashlens.rows import Row, RowMaker, hash_files
-from hashlens.walk import find_images
-from hashlens.workers import plan
 
 if TYPE_CHECKING:
-    from hashlens.files import Source
+    from hashlens.images.pixels import Source
 
 Paths = str | os.PathLike[str] | Iterable["str | os.PathLike[str]"]
 Algorithm = str | Mapping[str, Any]

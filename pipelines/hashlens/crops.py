@@ -24,7 +24,8 @@ from txtai.vectors import Vectors
 from hashlens import keypoints
 from hashlens.disk import replace
 from hashlens.errors import ImageError
-from hashlens.files import Pixels, decode
+from hashlens.images.decode import decode
+from hashlens.images.pixels import Pixels
 from hashlens.keypoints import KEYPOINTS, QUERY_SIDE, SIDE, Keypoints
 from hashlens.matching import evidence, records
 from hashlens.matching.search import Query, find

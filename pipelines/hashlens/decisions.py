@@ -18,11 +18,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hashlens import files
 from hashlens.disk import saved
 from hashlens.errors import HashlensError, ImageError, ParameterError
+from hashlens.images import decode, digests
 from hashlens.model import Decision, Progress
-from hashlens.workers import Crashed, Results, plan
+from hashlens.parallel.pool import Crashed, Results, plan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -236,17 +236,17 @@ def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], 
         raise ParameterError(msg)
     read = []
     for path in paths:
-        data = files.read(path)
-        size = files.decode(data, name=path).size
+        data = decode.read(path)
+        size = decode.decode(data, name=path).size
         shown = path.encode(errors="backslashreplace").decode()
-        read.append((files.pixel_digest(data), shown, size, files.file_digest(data)))
+        read.append((digests.pixel_digest(data), shown, size, digests.file_digest(data)))
     return read
 
 
 def _digest(image: str | os.PathLike[str]) -> str:
     name = os.fspath(image)
     is_digest = _DIGEST.fullmatch(name) and not os.path.exists(name)
-    return name if is_digest else files.pixel_digest(name)
+    return name if is_digest else digests.pixel_digest(name)
 
 
 def _learn(item: tuple[str, Sequence[str]]) -> str | None:
@@ -257,9 +257,9 @@ def _learn(item: tuple[str, Sequence[str]]) -> str | None:
     file, paths = item
     for path in paths:
         with suppress(ImageError):
-            data = files.read(path)
-            if files.file_digest(data) == file:
-                return files.pixel_digest(data)
+            data = decode.read(path)
+            if digests.file_digest(data) == file:
+                return digests.pixel_digest(data)
     return None
 
 

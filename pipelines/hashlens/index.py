@@ -58,9 +58,9 @@ from hashlens.update import update
 
 if TYPE_CHECKING:
     from hashlens.calibration import Calibration
-    from hashlens.files import Source
     from hashlens.grouping.groups import Groups
     from hashlens.grouping.table import Table
+    from hashlens.images.pixels import Source
 
 Paths = Iterable["str | os.PathLike[str]"]
 

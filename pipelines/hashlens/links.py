@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from hashlens import keypoints
 from hashlens.errors import ImageError
-from hashlens.files import decode
+from hashlens.images.decode import decode
 from hashlens.keypoints import QUERY_SIDE, SIDE
 from hashlens.matching.search import Query, find, place_of
 from hashlens.matching.table import Table
 from hashlens.model import Place, Progress
-from hashlens.workers import plan
+from hashlens.parallel.pool import plan
 
 MOST = 100  # pictures that one is linked with, at most
 COVERED = 0.8  # of a picture lies in another one of which it is a part

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from hashlens.errors import ImageError, ParameterError
-from hashlens.files import decode
+from hashlens.images.decode import decode
 from hashlens.model import Match
 
 if TYPE_CHECKING:
-    from hashlens.files import Source
+    from hashlens.images.pixels import Source
 
 TILE_SIDE = 480  # pixels
 COLUMNS = 3

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hashlens.errors import ParameterError
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.images.walk import find_images
 from hashlens.rows import Document
 from hashlens.settings import Settings, settings_of
-from hashlens.walk import find_images
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from hashlens.files import Source
+    from hashlens.images.pixels import Source
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 

@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.errors import ImageError, ParameterError
-from hashlens.formats import extensions as chosen_extensions
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.images.formats import extensions as chosen_extensions
+from hashlens.images.walk import find_images
 from hashlens.model import LOW_INFORMATION as LOW_INFORMATION
 from hashlens.model import Progress, Skipped
+from hashlens.parallel.pool import Crashed, Results, plan
 from hashlens.schema import CROPS
-from hashlens.walk import find_images
-from hashlens.workers import Crashed, Results, plan
 
 if TYPE_CHECKING:
-    from hashlens.files import Pixels
+    from hashlens.images.pixels import Pixels
 
 Row: TypeAlias = dict[str, Any]
 Document: TypeAlias = tuple[str, Row, None]  # as txtai takes it: id, data, tags
@@ -96,12 +96,12 @@ class RowMaker:
         return row
 
     def _read(self, row: Row) -> None:
-        from hashlens import files  # noqa: PLC0415  loads Pillow, in the worker
+        from hashlens.images import decode, digests  # noqa: PLC0415  loads Pillow, in the worker
 
         path = row["path"]
         if self.quick:
-            files.use_simplejpeg()
-        data = files.read(path)
+            decode.use_simplejpeg()
+        data = decode.read(path)
         pixels = self.hasher.decode(data, name=path)
         taken = self.hasher.samples(pixels)
         if self.facts:
@@ -111,14 +111,14 @@ class RowMaker:
                 "width": width,
                 "height": height,
                 "format": pixels.format,
-                "file_digest": files.file_digest(data),
+                "file_digest": digests.file_digest(data),
             }
         if self.pixel_digests:
-            row["pixel_digest"] = files.pixel_digest(data)
+            row["pixel_digest"] = digests.pixel_digest(data)
         if self.thumbnails:
             # Of its own decode: the fingerprints must not depend on whether there are thumbnails.
-            small = files.decode(data, name=path, draft=("RGB", files.THUMBNAIL_SIDE))
-            row["object"] = files.thumbnail(small.image)
+            small = decode.decode(data, name=path, draft=("RGB", decode.THUMBNAIL_SIDE))
+            row["object"] = decode.thumbnail(small.image)
         if self.keypoints:
             row |= self._keypoints(pixels)
         row["samples"] = taken
@@ -188,7 +188,7 @@ class RowStream:
             or (chosen.kind == "fork" and "numpy" in sys.modules)
         )
         if chosen.kind == "fork" and quick:
-            from hashlens.files import use_simplejpeg  # noqa: PLC0415
+            from hashlens.images.decode import use_simplejpeg  # noqa: PLC0415
 
             use_simplejpeg()  # once, before the forks
         paths = [item for item in items if isinstance(item, str)]

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hashlens import files
 from hashlens.errors import QueryError
+from hashlens.images import decode, digests
 from hashlens.metrics import total_similarity
 from hashlens.model import LOW_INFORMATION, Match, Place
 from hashlens.settings import Settings, crop_index
@@ -21,7 +21,7 @@ from hashlens.sql import check_fingerprint
 from hashlens.store import Store
 
 if TYPE_CHECKING:
-    from hashlens.files import Pixels, Source
+    from hashlens.images.pixels import Pixels, Source
 
 STAGES = ("digest", "hash", "crop", "nearest")
 _COLUMNS = "id, path, width, height, bytes, mtime, format, information, file_digest, text"
@@ -53,10 +53,10 @@ def read_wanted(query: Source, settings: Settings, *, picture: bool) -> Wanted:
             msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
             raise QueryError(msg) from error
     name = os.fspath(query) if isinstance(query, (str, os.PathLike)) else None
-    data = query if isinstance(query, bytes) else files.read(name) if name else None
+    data = query if isinstance(query, bytes) else decode.read(name) if name else None
     pixels = settings.hasher.decode(query if data is None else data, name=name)
     fingerprint = settings.hasher.fingerprints([settings.hasher.samples(pixels)])[0][0]
-    digest = files.file_digest(data) if data else None
+    digest = digests.file_digest(data) if data else None
     return Wanted(fingerprint, digest, pixels if picture else None)
 
 

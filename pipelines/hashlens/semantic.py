@@ -22,8 +22,9 @@ from PIL import Image
 from txtai.vectors import STVectors
 
 from hashlens.errors import ImageError
-from hashlens.files import open_image, upright
-from hashlens.walk import has_extension
+from hashlens.images.decode import open_image
+from hashlens.images.upright import upright
+from hashlens.images.walk import has_extension
 
 
 class ImageVectors(STVectors):  # type: ignore[misc]  # txtai is untyped

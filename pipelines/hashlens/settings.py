@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from hashlens.errors import IndexingError, ParameterError
-from hashlens.files import versions as decoders
 from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.images.decode import versions as decoders
 from hashlens.metrics import check_metric
 from hashlens.rows import RowMaker, hash_columns
 from hashlens.schema import CROPS, KEY

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from hashlens.errors import ImageError
-from hashlens.files import file_digest
-from hashlens.formats import extensions as chosen_extensions
+from hashlens.images.digests import file_digest
+from hashlens.images.formats import extensions as chosen_extensions
+from hashlens.images.walk import find_images, has_extension, is_unreadable
 from hashlens.model import Progress, Report, Skipped
 from hashlens.rows import Row, RowMaker, stamp
 from hashlens.store import Known, Store, commits_at_once
-from hashlens.walk import find_images, has_extension, is_unreadable
 
 BATCH_ROWS = 1024
 BATCH_SECONDS = 1.0

@@ -13,8 +13,8 @@ from hashlens.actions.journal import Begun, Journal, opened
 from hashlens.actions.plan import Plan, journal_of
 from hashlens.actions.table import LINKS, TAKES
 from hashlens.errors import PlanError
+from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
-from hashlens.walk import IGNORE
 
 ATTEMPTS = 100  # names that are tried, should others take them in that moment
 

@@ -15,8 +15,8 @@ from hashlens.actions import disk
 from hashlens.actions.disk import Looks, RefusedError, TakenError
 from hashlens.actions.journal import Begun
 from hashlens.actions.table import LINKS
+from hashlens.images.walk import IGNORE
 from hashlens.model import Step
-from hashlens.walk import IGNORE
 
 MOVES = ("move", "quarantine")
 AT_OLD_PLACE = "something else is at its old place"

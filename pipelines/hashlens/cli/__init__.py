@@ -53,10 +53,10 @@ def _prepare() -> None:
     # The matrices here are small: threads of numpy's own would only keep cores from the workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] in (["compare"], ["hash"], ["index"]):
-        from hashlens.processes import start_early
+        from hashlens.parallel.process import start_early
 
         crops = ("cv2", "hashlens.keypoints") if {"--crops", "--keypoints"} & set(sys.argv) else ()
-        start_early(("hashlens.rows", "hashlens.files", "hashlens.hashing.samples", *crops))
+        start_early(("hashlens.rows", "hashlens.images.decode", "hashlens.hashing.samples", *crops))
 
 
 def _run() -> int:

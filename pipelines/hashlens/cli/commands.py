@@ -191,7 +191,7 @@ def hash_(
 @format_option
 def formats(style: str) -> None:
     """List the image formats: their extensions, and what reads them here."""
-    from hashlens.formats import FORMATS as KNOWN
+    from hashlens.images.formats import FORMATS as KNOWN
 
     rows = [
         {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from hashlens.cli.output import FORMATS
-from hashlens.formats import POPULAR
+from hashlens.images.formats import POPULAR
 
 if TYPE_CHECKING:
     from hashlens.index import ImageIndex

@@ -43,11 +43,11 @@ from hashlens.evaluation.trial import (
     one_thread,
     opened,
 )
-from hashlens.files import file_digest
+from hashlens.images.digests import file_digest
+from hashlens.images.walk import find_images, walk
 from hashlens.index import ImageIndex
 from hashlens.model import Progress
-from hashlens.walk import find_images, walk
-from hashlens.workers import Crashed, Plan, Results, plan
+from hashlens.parallel.pool import Crashed, Plan, Results, plan
 
 Folder: TypeAlias = "str | os.PathLike[str]"
 Listener: TypeAlias = "Callable[[Progress], None] | None"

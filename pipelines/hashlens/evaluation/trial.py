@@ -20,7 +20,7 @@ from hashlens.evaluation.attacks import Box, attack
 from hashlens.evaluation.card import FalseMatch
 from hashlens.evaluation.drawings import background
 from hashlens.evaluation.rivals import RIVALS, Code, Distances, Matcher, Rival
-from hashlens.files import decode, read
+from hashlens.images.decode import decode, read
 from hashlens.index import ImageIndex
 from hashlens.model import Match
 

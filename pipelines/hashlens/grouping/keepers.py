@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hashlens.errors import ImageError, ParameterError
-from hashlens.laplacian import sharpness
+from hashlens.images.sharpness import sharpness
 from hashlens.model import Member
 
 # Formats whose pixels are those that were saved; the others may be, and nobody can tell.

@@ -23,8 +23,8 @@ from hashlens.hashing.algorithms import ALGORITHMS, Algorithm
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hashlens.files import Box, Draft
     from hashlens.hashing.kernels import Bits
+    from hashlens.images.pixels import Box, Draft
 
 __all__ = ["ALGORITHMS", "PerceptualHash"]
 

@@ -14,7 +14,7 @@ from hashlens.errors import ParameterError
 from hashlens.hashing.parameters import Parameter, choice, flag, optional, power_of_two, whole
 
 if TYPE_CHECKING:
-    from hashlens.files import Draft
+    from hashlens.images.pixels import Draft
 
 Params: TypeAlias = dict[str, Any]
 

@@ -13,7 +13,7 @@ from hashlens.hashing import PerceptualHash
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hashlens.files import Box, Draft, Pixels, Source
+    from hashlens.images.pixels import Box, Draft, Pixels, Source
 
 GRADES = ("fast", "exact")
 
@@ -68,7 +68,7 @@ class Hasher:
 
     def decode(self, source: Source, *, name: str | None = None) -> Pixels:
         """Decode an image as this grade does; raises ImageError for one that cannot be read."""
-        from hashlens.files import decode  # noqa: PLC0415  loads Pillow
+        from hashlens.images.decode import decode  # noqa: PLC0415  loads Pillow
 
         return decode(source, name=name, draft=self.draft, seen=self.upright)
 
@@ -121,6 +121,6 @@ def _shade(pixels: Pixels, factor: int) -> tuple[Image.Image, Box | None]:
 
 @lru_cache(maxsize=1)
 def _decoders() -> str:
-    from hashlens.files import versions  # noqa: PLC0415
+    from hashlens.images.decode import versions  # noqa: PLC0415
 
     return ", ".join(f"{name} {version}" for name, version in versions().items())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops, ImageFilter
 
 if TYPE_CHECKING:
-    from hashlens.files import Box
+    from hashlens.images.pixels import Box
 
 INFORMATION_SIDE = 32
 # The hue bins of ImageHash's colorhash: numpy's linspace(0, 255, 7), in whole numbers.

@@ -25,7 +25,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from hashlens.neighbors.codes import Codes, Hits, Ints, fold
-from hashlens.processes import processors
+from hashlens.parallel.process import processors
 
 WIDTHS = (8, 10, 12, 16, 21)  # bits of a band: these waste few of a word
 MOST_BANDS = 64  # as many as a code has marks for buckets that are left out

@@ -19,8 +19,8 @@ from typing import IO, Any, TypeAlias
 from hashlens.disk import saved
 from hashlens.errors import ParameterError
 from hashlens.model import Group, Link, Member, Progress, Skipped
+from hashlens.parallel.pool import Crashed, Results, plan
 from hashlens.report.thumbnails import Look, Seen, Wanted, side_of
-from hashlens.workers import Crashed, Results, plan
 
 PAGE = "page.html"
 TITLE, DATA = "<!-- title -->", "<!-- data -->"  # where they go in the page

@@ -55,16 +55,16 @@ class Look:
             return Seen(reason=f"cannot be shown: {type(error).__name__}: {error}")
 
     def _seen(self, wanted: Wanted) -> Seen:
-        from hashlens import files  # noqa: PLC0415  loads Pillow, in the worker
+        from hashlens.images import decode  # noqa: PLC0415  loads Pillow, in the worker
 
-        data = files.read(wanted.path)
+        data = decode.read(wanted.path)
         draft = None if wanted.sharpness else ("RGB", self.side)
-        pixels = files.decode(data, name=wanted.path, draft=draft)
+        pixels = decode.decode(data, name=wanted.path, draft=draft)
         sharpness = None
         if wanted.sharpness:
             import cv2  # noqa: PLC0415  a tenth of a second
 
-            from hashlens.laplacian import sharpness_of  # noqa: PLC0415
+            from hashlens.images.sharpness import sharpness_of  # noqa: PLC0415
 
             if self.apart:
                 cv2.setNumThreads(1)  # other cores have their own workers

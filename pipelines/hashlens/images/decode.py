@@ -5,41 +5,23 @@ from __future__ import annotations
 import os
 import warnings
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.ExifTags import Base
+from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import jpeg_factory
 
 from hashlens.errors import ImageError
-from hashlens.formats import add_reader
+from hashlens.images.formats import add_reader
+from hashlens.images.pixels import MAX_PIXELS, Box, Draft, Pixels
+from hashlens.images.upright import _TURNS, _orientation, _plain, _turned_box
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
+    from hashlens.images.pixels import Source
 
-Box: TypeAlias = "tuple[float, float, float, float]"
-Draft: TypeAlias = "tuple[str, int]"  # a mode, and the shortest that the shorter side may become
-
-# Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
-MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 THUMBNAIL_SIDE = 160
 JPEG_START = b"\xff\xd8\xff"
-WIDE_BIT_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-
-
-class Pixels(NamedTuple):
-    """A decoded image: the part `box` of `image` shows a picture of `size`.
-
-    The box is the whole, None, unless a JPEG was decoded at a reduced size: that is rounded up to
-    whole pixels, and the last ones reach beyond the picture.
-    """
-
-    image: Image.Image
-    box: Box | None
-    size: tuple[int, int]
-    format: str | None
 
 
 def decode(
@@ -231,111 +213,6 @@ def _from_array(source: Any) -> Image.Image:
 def _cause(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text).rstrip(".")
-
-
-def upright(image: Image.Image) -> Image.Image:
-    """Return what a person sees: turned as EXIF says, on white, in 8 bits.
-
-    16-bit and float pixels are scaled to 8 bits (Pillow's own conversion clips them), and
-    transparency is composited on white. An image that needs none of this is returned as it is.
-    """
-    return _plain(_turned(image))
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode in WIDE_BIT_MODES:
-        return _eight_bit(image)
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _orientation(image: Image.Image) -> int:
-    if image.format in ("JPEG", "MPO") and not image.info.keys() & {"exif", "xmp"}:
-        return 1  # what getexif would find out in more time
-    try:
-        turn = image.getexif().get(Base.Orientation, 1)
-    except Exception:  # noqa: BLE001  damaged EXIF is no reason to lose the pixels
-        return 1
-    return turn if turn in _TURNS else 1
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    if _orientation(image) == 1:
-        return image
-    try:
-        return ImageOps.exif_transpose(image)  # and no longer said to be turned
-    except Exception:  # noqa: BLE001  damaged EXIF again
-        return image
-
-
-def _turned_box(turn: int, size: tuple[int, int], box: Box | None) -> Box | None:
-    """Return where a box from the origin lies when its image, of that size, has been turned."""
-    if box is None:
-        return None
-    (width, height), (_, _, right, bottom) = size, box
-    across = (width - right, width) if turn in (2, 3, 7, 8) else (0, right)
-    down = (height - bottom, height) if turn in (3, 4, 6, 7) else (0, bottom)
-    if turn >= 5:
-        across, down = down, across
-    return across[0], down[0], across[1], down[1]
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    import numpy as np  # noqa: PLC0415  a tenth of a second that 8-bit images need not pay
-
-    pixels = np.asarray(image, dtype=np.float64)
-    finite = pixels[np.isfinite(pixels)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    pixels = np.nan_to_num(pixels, nan=low, posinf=high, neginf=low)
-    if image.mode != "F":
-        low, high = 0.0, 65535.0 if image.mode != "I" or high > 255 else 255.0
-    scaled = (pixels - low) * (255.0 / ((high - low) or 1.0))
-    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
-
-
-def file_digest(source: str | os.PathLike[str] | bytes) -> str:
-    """Return the SHA-256 of a file, or of its bytes, in hex: equal for exact copies.
-
-    Raises ImageError for a file that cannot be read or is empty.
-    """
-    import hashlib  # noqa: PLC0415  loads OpenSSL, which hashing alone does not need
-
-    return hashlib.sha256(source if isinstance(source, bytes) else read(source)).hexdigest()
-
-
-def pixel_digest(source: Source) -> str:
-    """Return the SHA-256 of the decoded pixels, in hex: equal where only metadata differs.
-
-    Pixels are turned as EXIF says; grey, palette and other 8-bit modes count as RGB, a channel
-    of transparency only where something shows through. The size is part of the digest. Raises
-    ImageError for what is no image.
-    """
-    image = _turned(open_image(source))
-    if image.mode not in (*WIDE_BIT_MODES, "RGB"):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
-        image = image.convert("RGB")
-    import hashlib  # noqa: PLC0415
-
-    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
-    digest.update(image.tobytes())
-    return digest.hexdigest()
 
 
 def thumbnail(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:

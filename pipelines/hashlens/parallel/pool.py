@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from hashlens.errors import HashlensError, ParameterError
-from hashlens.processes import Process, can_fork, early, fork, processors, take_early
+from hashlens.parallel.process import Process, can_fork, early, fork, processors, take_early
 
 CHUNK_SECONDS = 0.01  # long against the handing over of a chunk, short against a run
 MOST_ITEMS = 64  # in a chunk

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-    from hashlens.files import Source
+    from hashlens.images.pixels import Source
 
 BLURRED = 100.0  # below it, pictures are commonly called blurred
 
@@ -19,7 +19,7 @@ def sharpness(source: Source) -> float:
     and one size; below 100 a photo is commonly called blurred (Pech-Pacheco et al. 2000). Raises
     ImageError for what cannot be read.
     """
-    from hashlens.files import open_image  # noqa: PLC0415  loads Pillow
+    from hashlens.images.decode import open_image  # noqa: PLC0415  loads Pillow
 
     return sharpness_of(open_image(source))
 
@@ -29,7 +29,7 @@ def sharpness_of(image: Image.Image) -> float:
     import cv2  # noqa: PLC0415  a tenth of a second
     import numpy as np  # noqa: PLC0415
 
-    from hashlens.files import upright  # noqa: PLC0415
+    from hashlens.images.upright import upright  # noqa: PLC0415
 
     grey = np.asarray(upright(image).convert("L"))
     # Steps are at most 4 x 255: 16 bits hold them, in a quarter of the memory of floats.

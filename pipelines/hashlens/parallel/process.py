@@ -52,7 +52,7 @@ class Process:
         """Start a new interpreter."""
         import subprocess  # noqa: PLC0415  a forked worker never needs it
 
-        code = "import sys; sys.path[:] = {}; from hashlens.processes import serve; serve()"
+        code = "import sys; sys.path[:] = {}; from hashlens.parallel.process import serve; serve()"
         handle = subprocess.Popen(  # noqa: S603  our own interpreter
             [sys.executable, "-c", code.format(sys.path)],
             stdin=subprocess.PIPE,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Container, Iterable, Iterator
 
 from hashlens.errors import ParameterError
-from hashlens.formats import EXTENSIONS
+from hashlens.images.formats import EXTENSIONS
 from hashlens.model import Skipped
 
 UNREADABLE = "directory cannot be read"
