@@ -35,14 +35,24 @@ import numpy as np
 from PIL import Image, ImageOps
 from results import printed, record
 
-from hashlens import ImageIndex, keypoints
+from hashlens import ImageIndex
+from hashlens.crops import extract
+from hashlens.crops.find import find
+from hashlens.crops.keypoints import (
+    FULL,
+    KEYPOINTS,
+    MOST_KEYPOINTS,
+    OCTAVE,
+    PLACE,
+    SIDE,
+    TURN,
+    Keypoints,
+    to_text,
+)
 from hashlens.directory import DOCUMENTS, INDEXES
 from hashlens.evaluation import attacks
 from hashlens.evaluation.drawings import Random, jpeg, stream
 from hashlens.images.decode import decode
-from hashlens.keypoints import FULL, KEYPOINTS, MOST_KEYPOINTS, OCTAVE, PLACE, SIDE, TURN, Keypoints
-from hashlens.matching.records import to_text
-from hashlens.matching.search import find
 from hashlens.parallel.process import processors
 from hashlens.schema import CROPS
 from hashlens.update import BATCH_ROWS
@@ -194,9 +204,9 @@ def _window(shape: tuple[int, int], turn: float, random: Random) -> tuple[comple
 def _sources(paths: Iterable[Path]) -> Iterator[Source]:
     for path in paths:
         pixels = decode(path, draft=("L", SOURCE_SIDE))
-        frame = keypoints.frame(pixels.image, pixels.box, SOURCE_SIDE)
+        frame = extract.frame(pixels.image, pixels.box, SOURCE_SIDE)
         for seen in (frame, np.ascontiguousarray(frame[:, ::-1])):
-            found = keypoints.extract(seen, pixels.size, MOST_KEYPOINTS)
+            found = extract.extract(seen, pixels.size, MOST_KEYPOINTS)
             yield Source(found, seen)
 
 
@@ -208,7 +218,7 @@ def _shown(frame: Any, corner: complex, window: complex, turn: float) -> bytes:
     size = max(1, round(window.real * long)), max(1, round(window.imag * long))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    thumbnail: bytes = keypoints._thumbnail(cut.astype(np.uint8, copy=False))
+    thumbnail: bytes = extract._thumbnail(cut.astype(np.uint8, copy=False))
     return thumbnail
 
 

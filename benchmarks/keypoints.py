@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from results import record
 
-from hashlens import keypoints
+from hashlens.crops import extract, keypoints
 
 COMMAND = "python benchmarks/keypoints.py FOLDER"
 OURS = "hashlens, 400 px, 200 keypoints and a thumbnail"
@@ -44,18 +44,18 @@ STEPS = {
 
 def reduced(image: Image.Image) -> np.ndarray:
     """Return the picture for the other extractors."""
-    return keypoints.frame(image)
+    return extract.frame(image)
 
 
 def ours(image: Image.Image) -> None:
     """Extract as for an index."""
-    keypoints.extract(keypoints.frame(image), image.size)
+    extract.extract(extract.frame(image), image.size)
 
 
 def query(image: Image.Image) -> None:
     """Extract as for a query."""
-    frame = keypoints.frame(image, None, keypoints.QUERY_SIDE)
-    keypoints.extract(frame, image.size, keypoints.QUERY_KEYPOINTS)
+    frame = extract.frame(image, None, keypoints.QUERY_SIDE)
+    extract.extract(frame, image.size, keypoints.QUERY_KEYPOINTS)
 
 
 def described_by(extractor: cv2.Feature2D) -> Callable[[Image.Image], None]:

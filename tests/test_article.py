@@ -13,7 +13,7 @@ from txtai.embeddings import Embeddings
 
 from drawing import draw
 from hashlens import ImageHash
-from hashlens.metrics import total_distance
+from hashlens.hashing.metrics import total_distance
 
 MODEL_FREE = {"content": True, "keyword": False, "defaults": False, "objects": "image"}
 

@@ -15,9 +15,9 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageIndex, ParameterError
-from hashlens.calibration import FALSE_MATCHES, FEWEST, Calibration, calibrate
 from hashlens.cli.commands import app
 from hashlens.neighbors import pack
+from hashlens.neighbors.calibration import FALSE_MATCHES, FEWEST, Calibration, calibrate
 
 SEEN = 30  # pairs that an estimate is compared with, at least
 

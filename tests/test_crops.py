@@ -684,7 +684,7 @@ class TestUpdates:
         (before,) = index.sql(shown, {"name": "%coffee.png"})
         (folder / "coffee.png").rename(folder / "new.png")
         with monkeypatch.context() as patch:
-            patch.setattr("hashlens.keypoints.extract", None)
+            patch.setattr("hashlens.crops.extract.extract", None)
             patch.setattr("hashlens.images.decode.decode", None)
             report = index.index([folder], moved=True)
         assert (report.moved, report.hashed, report.unchanged) == (1, 0, 3)

@@ -13,7 +13,7 @@ from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
 from hashlens import SQL_FUNCTIONS
-from hashlens.metrics import total_distance, total_similarity
+from hashlens.hashing.metrics import total_distance, total_similarity
 from hashlens.sql import distance as sql_distance
 
 CLASSES = {"sqlite": "hashlens.database.SQLite", "duckdb": "hashlens.database.DuckDB"}

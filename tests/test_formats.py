@@ -11,8 +11,8 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import FORMATS, ImageError, ImageIndex, ParameterError
-from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images import formats
 from hashlens.images.decode import decode, open_image
 

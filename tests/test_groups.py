@@ -23,7 +23,7 @@ from hashlens.grouping.groups import MOST_OF_MATRIX
 from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
 from hashlens.grouping.table import FACTS, read_table
-from hashlens.metrics import distance
+from hashlens.hashing.metrics import distance
 from test_linkage import brute
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")

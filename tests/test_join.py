@@ -75,13 +75,13 @@ def sorted_pairs(found):
 
 def compiled_paths(first, second, limit):
     """Blocks of pairs from each plan that there is."""
-    from hashlens.neighbors import compiled
+    from hashlens.neighbors import bands, kernels
 
-    plans = [compiled.brute_force(), compiled.plan(first, second, limit)]
-    plans += [compiled.banded(first, second, limit, None, width) for width in (8, 12, 16)]
+    plans = [bands.brute_force(), bands.plan(first, second, limit)]
+    plans += [bands.banded(first, second, limit, None, width) for width in (8, 12, 16)]
     for plan in plans:
-        if plan.cost < np.inf or plan == compiled.brute_force():
-            yield compiled.close_pairs(first, second, limit, plan)
+        if plan.cost < np.inf or plan == bands.brute_force():
+            yield kernels.close_pairs(first, second, limit, plan)
 
 
 def columns(codes):
@@ -134,21 +134,21 @@ class TestPaths:
             assert sorted_pairs(collected(blocks)) == expected
 
     def test_more_pairs_than_there_is_room_for(self):
-        from hashlens.neighbors import compiled
+        from hashlens.neighbors import bands, kernels
 
         codes = columns(draw_codes("uniform", 1500, 1))
-        blocks = list(compiled.close_pairs(codes, None, 64, compiled.brute_force()))
-        assert max(len(block[0]) for block in blocks) <= compiled.ROOM
+        blocks = list(kernels.close_pairs(codes, None, 64, bands.brute_force()))
+        assert max(len(block[0]) for block in blocks) <= kernels.ROOM
         a, b = (np.concatenate(arrays) for arrays in list(zip(*blocks, strict=True))[:2])
         assert len(np.unique(np.minimum(a, b) * 1500 + np.maximum(a, b))) == len(a)
         assert len(a) == 1500 * 1499 // 2
 
     def test_wide_bands(self):
-        from hashlens.neighbors import compiled
+        from hashlens.neighbors import bands, kernels
 
         codes = columns(draw_codes("clustered", 300, 1))
-        plan = compiled.banded(codes, None, 4, None, 21)
-        found = collected(compiled.close_pairs(codes, None, 4, plan))
+        plan = bands.banded(codes, None, 4, None, 21)
+        found = collected(kernels.close_pairs(codes, None, 4, plan))
         assert sorted_pairs(found) == self_oracle(codes.T, 4)
 
     def test_words_that_cancel_each_other(self, path):
@@ -172,20 +172,20 @@ class TestPaths:
 class TestPlan:
     @pytest.mark.parametrize("shape", ["uniform", "clustered", "skewed"])
     def test_meetings_are_counted_exactly(self, shape):
-        from hashlens.neighbors import compiled
+        from hashlens.neighbors import bands
 
         keys, others = (draw_codes(shape, 300, 1, seed)[:, 0] % 256 for seed in (1, 2))
         sizes = [np.bincount(each.astype(np.int64), minlength=256) for each in (keys, others)]
         expected = Counter(np.bitwise_count(keys[:, None] ^ others).ravel().tolist())
-        found = compiled._meetings(*sizes)
+        found = bands._meetings(*sizes)
         assert np.allclose(found, [expected[distance] for distance in range(9)])
 
     def test_radii_make_up_the_distance(self):
-        from hashlens.neighbors import compiled
+        from hashlens.neighbors import bands
 
         codes = columns(draw_codes("uniform", 5000, 4))
         for limit in (0, 4, 8, 20):
-            plan = compiled.plan(codes, None, limit)
+            plan = bands.plan(codes, None, limit)
             assert sum(band.radius + 1 for band in plan.bands) == limit + 1
             places = [
                 (band.word, bit)
@@ -195,10 +195,10 @@ class TestPlan:
             assert len(set(places)) == len(places)
 
     def test_brute_force_where_bands_tell_nothing_apart(self):
-        from hashlens.neighbors import compiled
+        from hashlens.neighbors import bands
 
         codes = columns(draw_codes("uniform", 500, 1))
-        assert compiled.plan(codes, None, 50) == compiled.brute_force()
+        assert bands.plan(codes, None, 50) == bands.brute_force()
 
 
 class TestPairs:
@@ -313,13 +313,13 @@ class TestConnected:
         assert found.items() <= collected(self_pairs(codes, 1)).items()
 
     def test_a_cap_costs_no_pair_that_meets_elsewhere(self):
-        from hashlens.neighbors import compiled
+        from hashlens.neighbors import bands, kernels
 
         # The lowest band of all is the same; each pair is found by one of the others.
         codes = columns(draw_codes("clustered", 400, 1) & ~np.uint64(0xFFFF))
-        plan = compiled.banded(codes, None, 5, None, 16)
+        plan = bands.banded(codes, None, 5, None, 16)
         assert plan.bands[0].shift == 0 or plan.bands[0].word == 0
-        found = collected(compiled.close_pairs(codes, None, 5, plan, 399))
+        found = collected(kernels.close_pairs(codes, None, 5, plan, 399))
         expected = {
             pair: distance
             for pair, distance in self_oracle(codes.T, 5).items()
@@ -390,7 +390,7 @@ class TestProcess:
         code = (
             "import numba.core.caching as caching\n"
             "caching.CacheImpl._locator_classes = []\n"
-            "import numpy as np; from hashlens.neighbors import compiled\n"
+            "import numpy as np; from hashlens.neighbors import kernels\n"
             "found = compiled._sorted(np.array([1, 0, 1], np.uint32), 2)\n"
             "assert found[0].tolist() == [1, 0, 2], found\n"
             "assert compiled._sorted.stats.cache_path is None\n"

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from drawing import draw
-from hashlens import ParameterError, keypoints
-from hashlens.keypoints import FULL, OCTAVE, PLACE, SIDE, TURN, Keypoints, extract, frame
+from hashlens import ParameterError
+from hashlens.crops.extract import VERSION, extract, extractor, frame
+from hashlens.crops.keypoints import FULL, OCTAVE, PLACE, SIDE, TURN, Keypoints
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 
@@ -261,12 +262,12 @@ def test_thumbnails_are_small_pictures_of_the_frame(photo: Image.Image) -> None:
 
 
 def test_the_extractor_is_named_with_all_that_makes_the_codes() -> None:
-    assert str(keypoints.VERSION) in keypoints.extractor()
-    assert cv2.__version__ in keypoints.extractor()
+    assert str(VERSION) in extractor()
+    assert cv2.__version__ in extractor()
 
 
 def test_opencv_is_not_loaded_before_it_is_needed() -> None:
-    code = "import sys, hashlens.keypoints; sys.exit('cv2' in sys.modules)"
+    code = "import sys, hashlens.crops.extract; sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -279,4 +280,4 @@ def test_codes_stay_what_they_are() -> None:
     picture = Image.fromarray(noise).resize((400, 300), Image.Resampling.BICUBIC)
     found = of(picture)
     made = hashlib.sha256(found.codes.tobytes() + found.places.tobytes()).hexdigest()
-    assert (keypoints.VERSION, len(found.codes), made[:16]) == (2, 200, "4311632dde673df2")
+    assert (VERSION, len(found.codes), made[:16]) == (2, 200, "4311632dde673df2")

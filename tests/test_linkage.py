@@ -11,7 +11,7 @@ from hashlens import ParameterError
 from hashlens.grouping import linkage
 from hashlens.grouping.linkage import link, link_bonds
 from hashlens.grouping.measure import bonds
-from hashlens.metrics import distance
+from hashlens.hashing.metrics import distance
 from hashlens.neighbors import unpack
 
 # FEW_PAIRS and MOST_KEYS: in Python, compiled, and in parts, of which the last may be few.

@@ -23,13 +23,15 @@ from PIL import Image, ImageEnhance
 
 from drawing import draw
 from hashlens import IndexingError, ParameterError
-from hashlens.keypoints import FULL, OCTAVE, PLACE, QUERY_SIDE, TURN, Keypoints, extract, frame
-from hashlens.matching import evidence, lookup, records, table, verify
-from hashlens.matching.lookup import ANGLE_BINS, SCALE_BINS, SCALE_STEP, Lookup, Near, votes
-from hashlens.matching.search import Found, Query, candidates, find
-from hashlens.matching.search import verify as verified
-from hashlens.matching.table import Table
-from hashlens.matching.verify import Map, Points, align, compare, fit, inverse, pairs
+from hashlens.crops import evidence, geometry, keypoints, lookup, segments, table
+from hashlens.crops.extract import extract, frame
+from hashlens.crops.find import Found, Query, candidates, find
+from hashlens.crops.find import verify as verified
+from hashlens.crops.geometry import Map, Points, align, fit, inverse, pairs
+from hashlens.crops.keypoints import FULL, OCTAVE, PLACE, QUERY_SIDE, TURN, Keypoints
+from hashlens.crops.likeness import compare
+from hashlens.crops.lookup import ANGLE_BINS, SCALE_BINS, SCALE_STEP, Lookup, Near, votes
+from hashlens.crops.table import Table
 
 IDENTITY = Map(1, 0, 0, 0)
 SIZE = (400, 300)  # of pictures whose keypoints are made up
@@ -258,24 +260,24 @@ class TestPairs:
         ]
         expected, taken = [], set()
         for bits, other, number in sorted(nearest, key=lambda item: (item[0], item[2])):
-            if bits <= verify.MOST_BITS and other not in taken:
+            if bits <= geometry.MOST_BITS and other not in taken:
                 taken.add(other)
                 expected.append((number, other))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(verify, "MOST_PAIRS", most)
+            patch.setattr(geometry, "MOST_PAIRS", most)
             found = [values.tolist() for values in pairs(uint64(left), uint64(right))]
         assert list(zip(*found, strict=True)) == expected[:most]
 
     def test_are_one_to_one_and_no_more_than_enough(self):
         codes = np.random.default_rng(1).integers(0, 2**64, 300, np.uint64)
         left, right = pairs(codes, codes[::-1])
-        assert len(left) == verify.MOST_PAIRS
+        assert len(left) == geometry.MOST_PAIRS
         assert (codes[left] == codes[::-1][right]).all()
         assert len(set(right.tolist())) == len(right)
 
     def test_are_never_far_apart(self):
         code = uint64([0])
-        within, beyond = 2**verify.MOST_BITS - 1, 2 ** (verify.MOST_BITS + 1) - 1
+        within, beyond = 2**geometry.MOST_BITS - 1, 2 ** (geometry.MOST_BITS + 1) - 1
         assert [len(values) for values in pairs(code, uint64([within]))] == [1, 1]
         assert [len(values) for values in pairs(code, uint64([beyond]))] == [0, 0]
 
@@ -378,10 +380,10 @@ class TestAlign:
 
     def test_refuses_too_few(self):
         query = scattered(1)
-        for count in range(verify.LEAST_INLIERS + 2):
+        for count in range(geometry.LEAST_INLIERS + 2):
             part = Keypoints(query.codes[:count], query.places[:count], SIZE, b"")
             found = aligned(part, query)
-            if count < verify.LEAST_INLIERS:
+            if count < geometry.LEAST_INLIERS:
                 assert found is None
             else:
                 assert found is not None
@@ -396,7 +398,7 @@ class TestAlign:
             near = spots[np.arange(40) % count] + 0.001
             query.places["x"], query.places["y"] = near.real * FULL, near.imag * FULL
             found = aligned(query, query)
-            if count < verify.LEAST_INLIERS:
+            if count < geometry.LEAST_INLIERS:
                 assert found is None
             else:
                 assert found is not None
@@ -885,7 +887,7 @@ class TestTable:
     def test_lookup_tables_are_not_kept_for_ever(self, tmp_path):
         held = Table().plus([(0, 0, scattered(0, 5))]).save(tmp_path / "a", "x")
         made = weakref.ref(held.segments[0].lookup)
-        assert made() in table._tables.values()
+        assert made() in segments._tables.values()
         del held
         assert made() is None
 
@@ -946,18 +948,18 @@ class TestRecords:
     @given(position=st.integers(0, 50))
     def test_text_and_back(self, position):
         *_, item = some(position)
-        text = records.to_text(item.to_bytes())
-        assert text.startswith(records.MARK)
-        assert plain(records.from_text(text)) == plain(item)
+        text = keypoints.to_text(item.to_bytes())
+        assert text.startswith(keypoints.MARK)
+        assert plain(keypoints.from_text(text)) == plain(item)
 
     @pytest.mark.parametrize("text", ["", "AAAA", "AgAAAAAAAAAAAAAAAAAA"])
     def test_what_is_no_keypoints_is_an_error(self, text):
         with pytest.raises(ParameterError):
-            records.from_text(records.MARK + text)
+            keypoints.from_text(keypoints.MARK + text)
 
     def test_of_a_file_that_is_no_picture_there_are_none(self):
-        assert plain(records.none()) == ([], [], (1, 1), b"")
-        held = Table().plus([(0, 0, records.none()), (1, 1, scattered(1, 5))])
+        assert plain(keypoints.none()) == ([], [], (1, 1), b"")
+        held = Table().plus([(0, 0, keypoints.none()), (1, 1, scattered(1, 5))])
         assert ranked(held, scattered(1, 5)) == [1]
 
 

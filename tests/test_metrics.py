@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashlens import FingerprintError, ImageIndex, ParameterError, distance, similarity
-from hashlens.metrics import (
+from hashlens.hashing.metrics import (
     chebyshev,
     euclidean,
     hamming,

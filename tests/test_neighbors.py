@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashlens import FingerprintError, ParameterError, metrics
+from hashlens import FingerprintError, ParameterError
+from hashlens.hashing import metrics
 from hashlens.neighbors import nearest, pack, scan, signs, unpack, within
 from hashlens.neighbors.codes import as_codes, pack_joined, words
 

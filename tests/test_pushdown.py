@@ -16,7 +16,7 @@ from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
 from hashlens import columns, packed, pushdown
-from hashlens.metrics import total_distance
+from hashlens.hashing.metrics import total_distance
 from hashlens.neighbors import scan
 from hashlens.planner import NoPlanError
 from hashlens.pushdown import Pushdown

@@ -16,8 +16,9 @@ import pytest
 from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
-from hashlens import ImageIndex, QueryError, metrics
-from hashlens.metrics import hamming
+from hashlens import ImageIndex, QueryError
+from hashlens.hashing import metrics
+from hashlens.hashing.metrics import hamming
 from hashlens.settings import Settings
 from hashlens.store import Store
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hashlens.actions.plan import make_plan as make_plan
     from hashlens.actions.undo import undo as undo
     from hashlens.bitmap import draw_hash as draw_hash
-    from hashlens.calibration import Calibration as Calibration
     from hashlens.comparison import compare as compare
     from hashlens.comparison import find_duplicates as find_duplicates
     from hashlens.errors import FingerprintError as FingerprintError
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
     from hashlens.evaluation import Card as Card
     from hashlens.evaluation import evaluate as evaluate
     from hashlens.grouping.groups import Groups as Groups
-    from hashlens.hashing import PerceptualHash as PerceptualHash
+    from hashlens.hashing.metrics import distance as distance
+    from hashlens.hashing.metrics import similarity as similarity
+    from hashlens.hashing.perceptual import PerceptualHash as PerceptualHash
     from hashlens.images.digests import file_digest as file_digest
     from hashlens.images.digests import pixel_digest as pixel_digest
     from hashlens.images.formats import FORMATS as FORMATS
     from hashlens.images.sharpness import sharpness as sharpness
     from hashlens.index import ImageIndex as ImageIndex
-    from hashlens.metrics import distance as distance
-    from hashlens.metrics import similarity as similarity
     from hashlens.model import Decision as Decision
     from hashlens.model import Duplicates as Duplicates
     from hashlens.model import Explanation as Explanation
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from hashlens.model import Report as Report
     from hashlens.model import Skipped as Skipped
     from hashlens.model import Step as Step
+    from hashlens.neighbors.calibration import Calibration as Calibration
     from hashlens.outline import draw_matches as draw_matches
     from hashlens.pipeline import ImageHash as ImageHash
     from hashlens.pipeline import ImageRows as ImageRows
@@ -64,7 +64,6 @@ _HOMES = {
     ),
     "actions.undo": ("undo",),
     "bitmap": ("draw_hash",),
-    "calibration": ("Calibration",),
     "comparison": (
         "compare",
         "find_duplicates",
@@ -83,7 +82,11 @@ _HOMES = {
         "evaluate",
     ),
     "grouping.groups": ("Groups",),
-    "hashing": ("PerceptualHash",),
+    "hashing.metrics": (
+        "distance",
+        "similarity",
+    ),
+    "hashing.perceptual": ("PerceptualHash",),
     "images.digests": (
         "file_digest",
         "pixel_digest",
@@ -91,10 +94,6 @@ _HOMES = {
     "images.formats": ("FORMATS",),
     "images.sharpness": ("sharpness",),
     "index": ("ImageIndex",),
-    "metrics": (
-        "distance",
-        "similarity",
-    ),
     "model": (
         "Decision",
         "Duplicates",
@@ -111,6 +110,7 @@ _HOMES = {
         "Skipped",
         "Step",
     ),
+    "neighbors.calibration": ("Calibration",),
     "outline": ("draw_matches",),
     "pipeline": (
         "ImageHash",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw, ImageFont
 
 from hashlens.errors import ParameterError
-from hashlens.hashing import PerceptualHash
+from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.decode import decode
 
 if TYPE_CHECKING:

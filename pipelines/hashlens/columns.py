@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.metrics import total_distance
+from hashlens.hashing.metrics import total_distance
 from hashlens.neighbors.codes import Codes, pack, words
 from hashlens.neighbors.scan import (
     MOST_DIGITS,

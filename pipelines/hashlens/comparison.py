@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hashlens.errors import ParameterError
-from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.metrics import check_metric, distance
+from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.walk import find_images
-from hashlens.metrics import check_metric, distance
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
 from hashlens.parallel.pool import plan
 from hashlens.rows import Row, RowMaker, hash_files

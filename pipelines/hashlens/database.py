@@ -27,7 +27,7 @@ from txtai.database.encoder import Encoder
 from txtai.database.sqlite import SQLite as TxtaiSQLite
 
 from hashlens import sql
-from hashlens.matching import evidence
+from hashlens.crops import evidence
 from hashlens.planner import in_order
 from hashlens.pushdown import Pushdown
 from hashlens.readers import Readers

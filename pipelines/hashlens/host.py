@@ -40,7 +40,7 @@ HEAVY = frozenset(
 MODEL_KEYS = ("path", "dense", "sparse", "keyword", "hybrid", "scoring", "graph")
 CROPS_MODULE = "hashlens.crops"
 # Our modules with classes that inherit from txtai's: they belong to one copy of it.
-GUESTS = (CROPS_MODULE, "hashlens.database", "hashlens.semantic")
+GUESTS = ("hashlens.crops.subindex", "hashlens.database", "hashlens.semantic")
 
 _lock = threading.RLock()
 _lean: Host | None = None
@@ -134,7 +134,8 @@ def _take() -> dict[str, ModuleType]:
     for name in taken:
         del sys.modules[name]
         if name in GUESTS:
-            vars(sys.modules["hashlens"]).pop(name.partition(".")[2], None)
+            parent, _, leaf = name.rpartition(".")
+            vars(sys.modules[parent]).pop(leaf, None)
     return taken
 
 
@@ -142,7 +143,8 @@ def _put(modules: Mapping[str, ModuleType]) -> None:
     sys.modules.update(modules)
     for name in GUESTS:
         if name in modules:
-            setattr(sys.modules["hashlens"], name.partition(".")[2], modules[name])
+            parent, _, leaf = name.rpartition(".")
+            setattr(sys.modules[parent], leaf, modules[name])
 
 
 class _Refuse:

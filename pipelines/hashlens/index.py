@@ -25,7 +25,7 @@ from hashlens.decisions import COLUMNS, Decisions
 from hashlens.directory import config_of, exists, stamp
 from hashlens.errors import IndexingError, ParameterError, QueryError
 from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
-from hashlens.metrics import is_hex
+from hashlens.hashing.metrics import is_hex
 from hashlens.model import (
     LOW_INFORMATION,
     Decision,
@@ -57,10 +57,10 @@ from hashlens.tables import query_tables, sources
 from hashlens.update import update
 
 if TYPE_CHECKING:
-    from hashlens.calibration import Calibration
     from hashlens.grouping.groups import Groups
     from hashlens.grouping.table import Table
     from hashlens.images.pixels import Source
+    from hashlens.neighbors.calibration import Calibration
 
 Paths = Iterable["str | os.PathLike[str]"]
 
@@ -213,8 +213,8 @@ class ImageIndex:
         pictures (see `duplicates`) are left out: their distances say nothing. Raises ParameterError
         for another metric than Hamming, and for too few pictures.
         """
-        from hashlens.calibration import calibrate  # noqa: PLC0415  loads numpy
         from hashlens.neighbors import pack  # noqa: PLC0415
+        from hashlens.neighbors.calibration import calibrate  # noqa: PLC0415  loads numpy
 
         hashed = self.settings.hasher.hashes[self._position(column)]
         if self.settings.metric != "hamming":
@@ -422,7 +422,7 @@ class ImageIndex:
         self, table: Table, workers: int | None, progress: Callable[[Progress], None] | None
     ) -> list[tuple[int, int, Place]]:
         """Return which rows of a table show a part of which."""
-        from hashlens.links import find_parts  # noqa: PLC0415  loads OpenCV
+        from hashlens.crops.parts import find_parts  # noqa: PLC0415  loads OpenCV
 
         place = {uid: row for row, uid in enumerate(table.ids)}
         rows = {
@@ -464,7 +464,7 @@ class ImageIndex:
 
     def _bound(self, metric: str) -> int:
         """Return the bound of groups that nobody has stated."""
-        from hashlens.calibration import ENOUGH  # noqa: PLC0415  loads numpy
+        from hashlens.neighbors.calibration import ENOUGH  # noqa: PLC0415  loads numpy
 
         if metric != "hamming":
             msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.errors import ParameterError
-from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.walk import find_images
 from hashlens.rows import Document
 from hashlens.settings import Settings, settings_of

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from hashlens.metrics import is_hex
+from hashlens.hashing.metrics import is_hex
 from hashlens.sql import tokenize
 
 PACKED_METRICS = ("hamming", "levenshtein")

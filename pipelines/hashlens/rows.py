@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.errors import ImageError, ParameterError
-from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.walk import find_images
 from hashlens.model import LOW_INFORMATION as LOW_INFORMATION
@@ -70,7 +70,7 @@ class RowMaker:
         """Return in a line how rows are made: those of other policies are made anew."""
         if not self.keypoints:
             return self.hasher.policy
-        from hashlens.keypoints import extractor  # noqa: PLC0415  loads numpy
+        from hashlens.crops.extract import extractor  # noqa: PLC0415  loads numpy
 
         return f"{self.hasher.policy}; {self.keypoints} of {extractor()}"
 
@@ -127,12 +127,12 @@ class RowMaker:
         """Return how many keypoints a picture has, and what the crop index takes of them."""
         import cv2  # noqa: PLC0415  loads numpy, too
 
-        from hashlens import keypoints  # noqa: PLC0415
+        from hashlens.crops import extract  # noqa: PLC0415
 
         if self.apart:
             cv2.setNumThreads(1)  # other cores have their own workers
-        frame = keypoints.frame(pixels.image, pixels.box)
-        found = keypoints.extract(frame, pixels.size, self.keypoints)
+        frame = extract.frame(pixels.image, pixels.box)
+        found = extract.extract(frame, pixels.size, self.keypoints)
         return {"keypoints": len(found.codes), CROPS: found.to_bytes()}
 
     def _information(self, image: Any, box: Any, taken: tuple[bytes, ...]) -> bytes:
@@ -160,7 +160,7 @@ class RowMaker:
         for row, texts in zip(read_rows, self.hasher.fingerprints(taken), strict=True):
             row |= zip(names, texts, strict=True)
         if self.keypoints and read_rows:
-            from hashlens.matching.records import to_text  # noqa: PLC0415  loads numpy
+            from hashlens.crops.keypoints import to_text  # noqa: PLC0415  loads numpy
 
             for row in read_rows:
                 row[CROPS] = to_text(row[CROPS])

@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hashlens.errors import QueryError
+from hashlens.hashing.metrics import total_similarity
 from hashlens.images import decode, digests
-from hashlens.metrics import total_similarity
 from hashlens.model import LOW_INFORMATION, Match, Place
 from hashlens.settings import Settings, crop_index
 from hashlens.sql import check_fingerprint

@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from hashlens.errors import IndexingError, ParameterError
-from hashlens.hashing import PerceptualHash
 from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.metrics import check_metric
+from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.decode import versions as decoders
-from hashlens.metrics import check_metric
 from hashlens.rows import RowMaker, hash_columns
 from hashlens.schema import CROPS, KEY
 
@@ -120,7 +120,7 @@ _OWN = ("metric", "thumbnails", "pixel_digests", "keypoints")
 
 def check_keypoints(number: Any) -> None:
     """Raise ParameterError where that is no number of keypoints."""
-    from hashlens.keypoints import MOST_KEYPOINTS  # noqa: PLC0415  see `_frame_side`
+    from hashlens.crops.keypoints import MOST_KEYPOINTS  # noqa: PLC0415  see `_frame_side`
 
     if type(number) is not int or not 0 <= number <= MOST_KEYPOINTS:
         msg = f"keypoints must be a whole number 0 to {MOST_KEYPOINTS}, not {number!r}"
@@ -128,7 +128,7 @@ def check_keypoints(number: Any) -> None:
 
 
 def _frame_side() -> int:
-    from hashlens.keypoints import SIDE  # noqa: PLC0415  loads numpy, which hashes do without
+    from hashlens.crops.keypoints import SIDE  # noqa: PLC0415  loads numpy, which hashes do without
 
     return SIDE
 
@@ -173,7 +173,7 @@ def settings_of(config: Mapping[str, Any], name: str) -> Settings:
 
 
 def _keypoints(crops: Mapping[str, Any]) -> Any:
-    from hashlens.keypoints import KEYPOINTS  # noqa: PLC0415  likewise
+    from hashlens.crops.keypoints import KEYPOINTS  # noqa: PLC0415  likewise
 
     return crops.get("keypoints", KEYPOINTS)
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from hashlens.errors import QueryError
-from hashlens.metrics import check_metric, is_hex, total_distance, total_similarity
+from hashlens.hashing.metrics import check_metric, is_hex, total_distance, total_similarity
 
 SQL_FUNCTIONS = [
     {"name": "distance", "function": "hashlens.sql.distance", "deterministic": True},

@@ -55,7 +55,9 @@ def _prepare() -> None:
     if sys.argv[1:2] in (["compare"], ["hash"], ["index"]):
         from hashlens.parallel.process import start_early
 
-        crops = ("cv2", "hashlens.keypoints") if {"--crops", "--keypoints"} & set(sys.argv) else ()
+        crops = (
+            ("cv2", "hashlens.crops.extract") if {"--crops", "--keypoints"} & set(sys.argv) else ()
+        )
         start_early(("hashlens.rows", "hashlens.images.decode", "hashlens.hashing.samples", *crops))
 
 

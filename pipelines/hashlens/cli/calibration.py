@@ -10,7 +10,7 @@ from hashlens.cli.options import format_option, index_option, open_index
 from hashlens.cli.output import show, show_one
 
 if TYPE_CHECKING:
-    from hashlens.calibration import Calibration
+    from hashlens.neighbors.calibration import Calibration
 
 MOST_LINES = 24  # of the table, besides the recommended one and the last
 

@@ -154,7 +154,7 @@ def hash_(
     A file that cannot be read is told of on standard error, and in JSON; where it was named
     itself, the exit status is 1.
     """
-    from hashlens.hashing import PerceptualHash
+    from hashlens.hashing.perceptual import PerceptualHash
     from hashlens.rows import hash_files
 
     given = hash_params(params)
@@ -385,7 +385,7 @@ def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
         return {}
     if crops is False:
         return {"keypoints": 0}
-    from hashlens.keypoints import KEYPOINTS
+    from hashlens.crops.keypoints import KEYPOINTS
 
     return {"keypoints": KEYPOINTS if keypoints is None else keypoints}
 

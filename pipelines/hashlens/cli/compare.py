@@ -24,7 +24,7 @@ from hashlens.cli.options import (
 from hashlens.cli.output import FORMATS, show
 
 if TYPE_CHECKING:
-    from hashlens.hashing import PerceptualHash
+    from hashlens.hashing.perceptual import PerceptualHash
     from hashlens.model import Duplicates, Skipped
 
 format_option = click.option(
@@ -181,7 +181,7 @@ def _hashing(
     workers: int | None,
 ) -> tuple[dict[str, Any], PerceptualHash]:
     """Return how files are to be read and hashed, as the library takes it; and the hash."""
-    from hashlens.hashing import PerceptualHash
+    from hashlens.hashing.perceptual import PerceptualHash
 
     hashed = PerceptualHash(algorithm or "perceptual", **hash_params(params))
     hashing = {

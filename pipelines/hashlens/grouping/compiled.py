@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hashlens.neighbors.compiled import compiled, ones
+from hashlens.neighbors.kernels import compiled, ones
 
 
 @compiled

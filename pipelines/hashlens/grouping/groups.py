@@ -29,7 +29,7 @@ from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import bonds, widest
 from hashlens.grouping.scope import Scope, Terms
 from hashlens.grouping.table import Table, uncollected
-from hashlens.metrics import distance
+from hashlens.hashing.metrics import distance
 from hashlens.model import Group, Link, Member, Pair, Place, Progress, Skipped
 from hashlens.neighbors import pack
 from hashlens.neighbors.codes import Ints

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.grouping.linkage import Bonds
-from hashlens.metrics import distance
+from hashlens.hashing.metrics import distance
 from hashlens.neighbors import pack
 from hashlens.neighbors.scan import MOST_DIGITS, levenshtein, positions
 

@@ -12,7 +12,7 @@ from hashlens.errors import ParameterError
 from hashlens.grouping.keepers import DEFAULT_RULES, rules
 from hashlens.grouping.linkage import Admits
 from hashlens.grouping.table import Table
-from hashlens.metrics import check_metric
+from hashlens.hashing.metrics import check_metric
 from hashlens.neighbors.codes import Ints
 
 LINKAGES = ("complete", "connected")

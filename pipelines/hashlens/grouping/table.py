@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.metrics import is_hex
+from hashlens.hashing.metrics import is_hex
 from hashlens.model import Member
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from hashlens.errors import ParameterError
-from hashlens.hashing import PerceptualHash
+from hashlens.hashing.perceptual import PerceptualHash
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -277,10 +277,10 @@ def _join(first: Codes, second: Codes | None, limit: int, cap: int | None = None
     if comparisons <= SMALL:
         return _Join(_compared(first, second, limit), ())
     # Imported here: with numba it takes as long as all those comparisons.
-    from hashlens.neighbors import compiled  # noqa: PLC0415
+    from hashlens.neighbors import bands, kernels  # noqa: PLC0415
 
-    plan = compiled.plan(first, second, limit, cap)
-    return _Join(compiled.close_pairs(first, second, limit, plan, cap), plan.overfull)
+    plan = bands.plan(first, second, limit, cap)
+    return _Join(kernels.close_pairs(first, second, limit, plan, cap), plan.overfull)
 
 
 def _compared(first: Codes, second: Codes | None, limit: int) -> Iterator[Hits]:

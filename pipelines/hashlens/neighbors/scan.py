@@ -89,9 +89,9 @@ def hamming(codes: Codes, query: Codes, out: Distances | None = None) -> Distanc
     """Return the Hamming distances of codes from one code, in bits; shape (n,)."""
     rows, words = codes.shape
     out = np.empty(rows, distance_type(words)) if out is None else out
-    compiled = _kernels.get(rows)
-    if compiled:
-        compiled.hamming(codes, query, out)
+    kernels = _kernels.get(rows)
+    if kernels:
+        kernels.hamming(codes, query, out)
         return out
     different = np.empty(min(rows, BLOCK), np.uint64)
     counts = np.empty(min(rows, BLOCK), np.uint8)
@@ -147,9 +147,9 @@ def levenshtein(
     last = kind((1 << digits) - 1)
     out = np.empty(rows, np.uint32) if out is None else out
     values = [HEX.find(character) for character in query]
-    compiled = _kernels.get(rows)
-    if compiled:
-        compiled.levenshtein(table, last, values, out)
+    kernels = _kernels.get(rows)
+    if kernels:
+        kernels.levenshtein(table, last, values, out)
         return out
     scratch = np.empty((5, min(rows, BLOCK)), kind)
     scratch[4] = 0
@@ -200,7 +200,7 @@ class _Kernels:
         self._lock = threading.Lock()
 
     def get(self, rows: int) -> Any:
-        """Return `hashlens.neighbors.compiled` if it is there; so many rows are to be scanned."""
+        """Return `hashlens.neighbors.kernels` if it is there; so many rows are to be scanned."""
         if self.compiled is None:
             self._scans, self._rows = self._scans + 1, self._rows + rows
             enough = self._scans >= WORTH[0] and self._rows >= WORTH[1]
@@ -212,10 +212,10 @@ class _Kernels:
         """Load the compiled scans, and have them compiled for the usual fingerprints."""
         with suppress(ImportError):
             # Imported here: a fifth of a second that most processes should not pay.
-            from hashlens.neighbors import compiled  # noqa: PLC0415
+            from hashlens.neighbors import kernels  # noqa: PLC0415
 
-            compiled.hamming(np.zeros((1, 1), np.uint64), np.zeros(1, np.uint64), _BYTE)
-            self.compiled = compiled
+            kernels.hamming(np.zeros((1, 1), np.uint64), np.zeros(1, np.uint64), _BYTE)
+            self.compiled = kernels
 
 
 _BYTE = np.zeros(1, np.uint8)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.keypoints import TURN
+from hashlens.crops.keypoints import TURN
 
 BANDS = 4
 BAND_BITS = 16

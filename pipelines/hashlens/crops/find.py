@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hashlens import keypoints
-from hashlens.keypoints import KEYPOINTS, QUERY_KEYPOINTS, SIDE, Keypoints
-from hashlens.matching.lookup import Near, votes
-from hashlens.matching.table import Segment, Table
-from hashlens.matching.verify import Likeness, Map, Points, align, compare
+from hashlens.crops import extract
+from hashlens.crops.geometry import Map, Points, align
+from hashlens.crops.keypoints import KEYPOINTS, QUERY_KEYPOINTS, SIDE, Keypoints
+from hashlens.crops.likeness import Likeness, compare
+from hashlens.crops.lookup import Near, votes
+from hashlens.crops.segments import Segment
+from hashlens.crops.table import Table
 from hashlens.model import Place
 
 BATCH = 20  # candidates that are verified before it is asked whether any matched
@@ -44,11 +46,11 @@ class Query:
         Of a large frame the strongest keypoints may all be finer than what an index has of the
         same picture, where it has texture all over.
         """
-        found = keypoints.extract(self.frame, self.size, QUERY_KEYPOINTS)
+        found = extract.extract(self.frame, self.size, QUERY_KEYPOINTS)
         if max(self.frame.shape) <= SIDE:
             return found
-        small = keypoints.frame(Image.fromarray(self.frame))
-        coarse = keypoints.extract(small, self.size, KEYPOINTS)
+        small = extract.frame(Image.fromarray(self.frame))
+        coarse = extract.extract(small, self.size, KEYPOINTS)
         return found.plus(coarse)
 
     def mirrored(self) -> Query:

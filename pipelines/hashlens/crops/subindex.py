@@ -21,15 +21,14 @@ from typing import Any
 from txtai.ann import ANN
 from txtai.vectors import Vectors
 
-from hashlens import keypoints
+from hashlens.crops import evidence, extract, keypoints
+from hashlens.crops.find import Query, find
+from hashlens.crops.keypoints import KEYPOINTS, QUERY_SIDE, SIDE, Keypoints
+from hashlens.crops.table import Table
 from hashlens.disk import replace
 from hashlens.errors import ImageError
 from hashlens.images.decode import decode
 from hashlens.images.pixels import Pixels
-from hashlens.keypoints import KEYPOINTS, QUERY_SIDE, SIDE, Keypoints
-from hashlens.matching import evidence, records
-from hashlens.matching.search import Query, find
-from hashlens.matching.table import Table
 
 MOST = 10_000  # matches of one query
 
@@ -53,20 +52,20 @@ class CropVectors(Vectors):  # type: ignore[misc]  # txtai is untyped
 
     def _read(self, data: Any) -> Keypoints:
         """Return the keypoints of a row: those it has, or those of its picture."""
-        if isinstance(data, str) and data.startswith(records.MARK):
-            return records.from_text(data)
+        if isinstance(data, str) and data.startswith(keypoints.MARK):
+            return keypoints.from_text(data)
         try:
             query = self._query(data, SIDE)
         except ImageError:
-            return records.none()  # a skipped file, which has a row as well
-        return keypoints.extract(query.frame, query.size, self.config.get("keypoints", KEYPOINTS))
+            return keypoints.none()  # a skipped file, which has a row as well
+        return extract.extract(query.frame, query.size, self.config.get("keypoints", KEYPOINTS))
 
     def _query(self, data: Any, side: int = QUERY_SIDE) -> Query:
         if isinstance(data, Pixels):
             pixels = data
         else:
             pixels = decode(data, draft=("L", SIDE), seen=self.config.get("upright", True))
-        return Query(keypoints.frame(pixels.image, pixels.box, side), pixels.size)
+        return Query(extract.frame(pixels.image, pixels.box, side), pixels.size)
 
 
 class CropIndex(ANN):  # type: ignore[misc]
@@ -129,7 +128,7 @@ class CropIndex(ANN):  # type: ignore[misc]
     def save(self, path: str) -> None:
         """Save the index; what was there is replaced whole."""
         new = Path(f"{path}.new")
-        self.backend = self.table.save(new, self.extractor or keypoints.extractor())
+        self.backend = self.table.save(new, self.extractor or extract.extractor())
         replace(new, Path(path))
         self.moved(Path(path))
 
@@ -139,10 +138,12 @@ class CropIndex(ANN):  # type: ignore[misc]
 
     def handed_on(self, rows: Collection[int]) -> dict[int, str]:
         """Return the keypoints of some rows, as rows hand them on."""
-        return {row: records.to_text(found.to_bytes()) for row, found in self.table.keypoints(rows)}
+        return {
+            row: keypoints.to_text(found.to_bytes()) for row, found in self.table.keypoints(rows)
+        }
 
     def _check_extractor(self) -> None:
-        now = keypoints.extractor()
+        now = extract.extractor()
         if self.extractor not in (None, now) and not self._warned:
             self._warned = True
             msg = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 
-from hashlens.matching.search import Found
+from hashlens.crops.find import Found
 from hashlens.model import Place
 
 Scored = Sequence[tuple[int, float]]

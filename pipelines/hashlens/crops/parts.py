@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens import keypoints
+from hashlens.crops import extract
+from hashlens.crops.find import Query, find, place_of
+from hashlens.crops.keypoints import QUERY_SIDE, SIDE
+from hashlens.crops.table import Table
 from hashlens.errors import ImageError
 from hashlens.images.decode import decode
-from hashlens.keypoints import QUERY_SIDE, SIDE
-from hashlens.matching.search import Query, find, place_of
-from hashlens.matching.table import Table
 from hashlens.model import Place, Progress
 from hashlens.parallel.pool import plan
 
@@ -72,7 +72,7 @@ def _parts(table: Table, row: int, path: str, upright: bool) -> list[Part]:
         pixels = decode(path, draft=("L", SIDE), seen=upright)
     except ImageError:
         return []
-    query = Query(keypoints.frame(pixels.image, pixels.box, QUERY_SIDE), pixels.size)
+    query = Query(extract.frame(pixels.image, pixels.box, QUERY_SIDE), pixels.size)
     others = table.minus(table.positions([row]))
     related = (
         _related(row, query.size, item.row, item.place) for item in find(others, query, MOST)

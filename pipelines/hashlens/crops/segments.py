@@ -1,15 +1,10 @@
-"""The keypoints of all pictures of an index: compact arrays, on disk and mapped into memory.
-
-Each append makes a segment, which is never changed; a save puts small ones together. So a save
-costs what is new, and readers go on with what they have.
-"""
+"""A segment of the crop table: arrays in files that are mapped into memory."""
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +13,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.errors import IndexingError
-from hashlens.keypoints import PLACE, Keypoints
-from hashlens.matching.lookup import Codes, Lookup, Near, Rows, scan
+from hashlens.crops.keypoints import PLACE, Keypoints
+from hashlens.crops.lookup import Codes, Lookup, Near, Rows, scan
 
-LAYOUT = 1
-MANIFEST = "manifest.json"
 # Of a picture: its place in the index, the number of its row in the content database, its pixels,
 # and how many keypoints and bytes of thumbnail it has.
 PICTURE = np.dtype(
@@ -38,7 +30,6 @@ PICTURE = np.dtype(
 )
 LARGE = 2**18  # codes, from which on
 SCANS = 8  # searches go through all before tables are made: that takes as long as ten of them
-MERGE = 2  # a segment this many times as large as all later ones is left alone
 
 Bytes = NDArray[np.uint8]
 Identity = tuple[int, ...]
@@ -146,113 +137,6 @@ class Segment:
             (int(picture["width"]), int(picture["height"])),
             self.thumbnails[thumbnail].tobytes(),
         )
-
-
-class Table:
-    """The pictures of an index, without those that were deleted. Never changed: see `plus`."""
-
-    def __init__(self, segments: Sequence[Segment] = (), gone: Rows | None = None) -> None:
-        self.segments = tuple(segments)
-        self.gone = np.empty(0, np.int64) if gone is None else gone
-
-    def __len__(self) -> int:
-        """Count the pictures."""
-        return sum(map(len, self.segments)) - len(self.gone)
-
-    def plus(self, records: Iterable[tuple[int, int, Keypoints]]) -> Table:
-        """Return the table with further pictures: position, row and keypoints, in that order.
-
-        Positions must be higher than all before.
-        """
-        added = list(records)
-        return Table((*self.segments, Segment.of(added)), self.gone) if added else self
-
-    def minus(self, positions: Iterable[int]) -> Table:
-        """Return the table without the pictures at some positions."""
-        wanted = np.unique(np.fromiter(positions, np.int64))
-        known = [segment.pictures["position"] for segment in self.segments]
-        there = wanted[np.isin(wanted, np.concatenate(known))] if known else wanted[:0]
-        return Table(self.segments, np.union1d(self.gone, there))
-
-    def positions(self, rows: Iterable[int]) -> list[int]:
-        """Return the positions of the pictures of some rows, in ascending order."""
-        wanted = np.fromiter(rows, np.int64)
-        found = [np.empty(0, np.int64)]
-        for segment in self.segments:
-            there = segment.pictures[np.isin(segment.pictures["row"], wanted)]
-            found.append(there["position"])
-        both: list[int] = np.setdiff1d(np.concatenate(found), self.gone).tolist()
-        return both
-
-    def keypoints(self, rows: Collection[int]) -> Iterator[tuple[int, Keypoints]]:
-        """Yield row and keypoints of the pictures of some rows."""
-        wanted = np.fromiter(rows, np.int64)
-        for segment in self.segments:
-            alive = ~np.isin(segment.pictures["position"], self.gone)
-            for number in np.flatnonzero(alive & np.isin(segment.pictures["row"], wanted)):
-                yield int(segment.pictures["row"][number]), segment.keypoints(int(number))
-
-    def save(self, folder: Path, extractor: str) -> Table:
-        """Write the table to a new folder, and return it as it is there."""
-        table = self._merged()
-        folder.mkdir(parents=True)
-        names = [f"{number:04}" for number in range(len(table.segments))]
-        pairs = zip(table.segments, names, strict=True)
-        table = Table([segment.write(folder / name) for segment, name in pairs], table.gone)
-        manifest = {
-            "layout": LAYOUT,
-            "extractor": extractor,
-            "segments": names,
-            "gone": table.gone.tolist(),
-        }
-        with open(folder / MANIFEST, "w", encoding="utf-8") as file:
-            json.dump(manifest, file)
-            file.flush()
-            os.fsync(file.fileno())
-        return table
-
-    def moved(self, folder: Path) -> None:
-        """Note that the folder to which the table was saved has been moved."""
-        for number, segment in enumerate(self.segments):
-            if segment.folder:
-                segment.folder = folder / f"{number:04}"
-
-    @classmethod
-    def load(cls, folder: Path) -> tuple[Table, str]:
-        """Return a saved table and its extractor; raises IndexingError for what cannot be read."""
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            if manifest["layout"] != LAYOUT:
-                msg = f"{folder} has layout {manifest['layout']}, this version reads {LAYOUT}"
-                raise IndexingError(msg)
-            segments = [Segment.read(folder / name) for name in manifest["segments"]]
-            return cls(segments, np.array(manifest["gone"], np.int64)), manifest["extractor"]
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            msg = f"no keypoints can be read at {folder}: {error}; index the pictures anew"
-            raise IndexingError(msg) from error
-
-    def _merged(self) -> Table:
-        """Return the table with small segments put together, and without what is mostly gone."""
-        groups: list[list[Segment]] = []
-        later = 0
-        for segment in reversed(self.segments):
-            if groups and len(segment) <= MERGE * later:
-                groups[-1].insert(0, segment)
-            else:
-                groups.append([segment])
-            later += len(segment)
-        segments = []
-        gone = self.gone
-        for group in reversed(groups):
-            dead = [np.isin(item.pictures["position"], gone) for item in group]
-            if len(group) == 1 and 2 * dead[0].sum() <= len(group[0]):
-                segments.append(group[0])
-                continue
-            merged = _join(list(zip(group, dead, strict=True)))
-            gone = np.setdiff1d(gone, np.concatenate([item.pictures["position"] for item in group]))
-            if len(merged):
-                segments.append(merged)
-        return Table(segments, gone)
 
 
 def _join(parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:

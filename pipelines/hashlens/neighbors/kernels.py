@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
-from math import comb, inf, log2
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,35 +23,15 @@ import numpy.typing as npt
 from numba import njit, types
 from numba.extending import intrinsic
 
+from hashlens.neighbors.bands import Band, Plan, _keys, _sizes, _within
 from hashlens.neighbors.codes import Codes, Hits, Ints, fold
 from hashlens.parallel.process import processors
 
-WIDTHS = (8, 10, 12, 16, 21)  # bits of a band: these waste few of a word
-MOST_BANDS = 64  # as many as a code has marks for buckets that are left out
-VISIT = 12  # comparisons that take as long as going to a bucket
-SORTING = 40  # comparisons that take as long as sorting a code into a band
 TASK = 10_000_000  # comparisons in one task of a thread: some milliseconds
 RUN = 64  # codes of one bucket that are compared with a
 TILE = 1024  # part of another bucket, which stays in the nearest cache
 STRIPE = 2048  # rows whose state of edits stays in the nearest cache
 ROOM = 2 * RUN * TILE  # pairs that a task finds before it hands them over
-
-
-class Band(NamedTuple):
-    """Some bits of a word: keys that differ in `radius` bits at most lead to each other."""
-
-    word: int
-    shift: int
-    width: int
-    radius: int
-
-
-class Plan(NamedTuple):
-    """The bands to join by, the comparisons that this costs, and the sizes left out by a cap."""
-
-    bands: tuple[Band, ...]
-    cost: float
-    overfull: tuple[int, ...]
 
 
 class Side(NamedTuple):
@@ -68,66 +47,6 @@ class Side(NamedTuple):
     keys: npt.NDArray[np.uint32]
     starts: Ints
     left: Codes
-
-
-def brute_force() -> Plan:
-    """Return the plan that compares all with all."""
-    return Plan((Band(0, 0, 0, 0),), inf, ())
-
-
-def plan(
-    first: Codes, second: Codes | None, max_distance: int, max_bucket: int | None = None
-) -> Plan:
-    """Choose the bands that cost least, or brute force.
-
-    The codes are distinct, with one word of all in a row: (words, codes). `second` is None for a
-    join of `first` with itself.
-    """
-    most = max(codes.shape[1] for codes in _sides(first, second))
-    # Buckets of about sixteen are best: small enough to leave most out, long enough to be quick.
-    widths = sorted(WIDTHS, key=lambda width: abs(width + 4 - log2(most)))
-    plans = [banded(first, second, max_distance, max_bucket, width) for width in widths[:2]]
-    best = min(plans, key=lambda each: each.cost)
-    count = first.shape[1]
-    everything = count * (count / 2 if second is None else second.shape[1])
-    return best if best.cost < everything else brute_force()
-
-
-def _sides(first: Codes, second: Codes | None) -> Sequence[Codes]:
-    return (first,) if second is None else (first, second)
-
-
-def banded(
-    first: Codes, second: Codes | None, max_distance: int, max_bucket: int | None, width: int
-) -> Plan:
-    """Return the best plan with bands of some width: its cost is infinite if there is none.
-
-    What is compared is known exactly, from the sizes of the buckets; so each band gets the radius
-    that suits it: the distance is dealt out bit by bit, where it costs least. A band that gets
-    none is not used.
-    """
-    bands = [
-        Band(word, shift, width, -1)
-        for word in range(len(first))
-        for shift in range(0, 65 - width, width)
-    ][:MOST_BANDS]
-    sides = _sides(first, second)
-    sizes = [[_sizes(codes, band) for codes in sides] for band in bands]
-    cap = inf if max_bucket is None else max_bucket
-    prices = [_prices([np.where(size > cap, 0, size) for size in each]) for each in sizes]
-    radii = [-1] * len(bands)
-    cost = 0.0
-    for _ in range(max_distance + 1):
-        steps = [price[radius + 1] for price, radius in zip(prices, radii, strict=True)]
-        cheapest = int(np.argmin(steps))
-        cost += steps[cheapest]
-        radii[cheapest] += 1
-        if cost == inf:
-            break
-    used = [number for number, radius in enumerate(radii) if radius >= 0]
-    over = [size[size > cap] for number in used for size in sizes[number]]
-    chosen = tuple(bands[number]._replace(radius=radii[number]) for number in used)
-    return Plan(chosen, cost, tuple(np.concatenate(over).tolist()))
 
 
 def close_pairs(
@@ -238,74 +157,6 @@ def _parts(first: Side, second: Side, band: Band) -> Sequence[int]:
     compared = count * len(second.order) * len(_within(band.width, band.radius)) / 2**band.width
     tasks = max(1, min(count // RUN, int(compared / TASK) + 4 * processors()))
     return [count * number // tasks for number in range(tasks + 1)]
-
-
-def _keys(codes: Codes, band: Band) -> npt.NDArray[np.uint32]:
-    keys = codes[band.word] >> np.uint64(band.shift) & np.uint64((1 << band.width) - 1)
-    narrow: npt.NDArray[np.uint32] = keys.astype(np.uint32)
-    return narrow
-
-
-def _sizes(codes: Codes, band: Band) -> Ints:
-    return np.bincount(_keys(codes, band), minlength=1 << band.width)
-
-
-def _within(width: int, radius: int) -> Ints:
-    """Return the differences of keys that are within a radius."""
-    masks = np.arange(1 << width, dtype=np.int64)
-    return masks[np.bitwise_count(masks) <= radius]
-
-
-def _prices(sizes: Sequence[Ints]) -> list[float]:
-    """Return what each next radius of a band costs, from 0, in comparisons.
-
-    `sizes` are those of the buckets, of one side, or of both.
-    """
-    width = len(sizes[0]).bit_length() - 1
-    meetings = _meetings(sizes[0], sizes[-1])
-    masks = np.array([comb(width, radius) for radius in range(width + 1)])
-    count, other = int(sizes[0].sum()), int(sizes[-1].sum())
-    prices = meetings + VISIT * float(count) * masks
-    if len(sizes) == 1:  # a pair meets from either of its codes, and each code meets itself
-        prices[0] -= count
-        prices /= 2
-        other = 0
-    prices[0] += SORTING * (count + other)
-    return [*np.maximum(prices, 0).tolist(), inf]
-
-
-def _meetings(first: Ints, second: Ints) -> npt.NDArray[np.float64]:
-    """Return in how many pairs the keys differ in 0, 1, ... bits, from the sizes of buckets.
-
-    The Walsh-Hadamard transform turns the sum over pairs of buckets into a product, and the
-    Krawtchouk polynomials turn the sums over the bits of its index back (MacWilliams 1963).
-    """
-    width = len(first).bit_length() - 1
-    spectrum = _walsh(first, width)
-    power = spectrum * (spectrum if second is first else _walsh(second, width))
-    by_weight = np.bincount(np.bitwise_count(np.arange(1 << width)), weights=power.ravel())
-    return _krawtchouk(width) @ by_weight / (1 << width)
-
-
-def _walsh(sizes: Ints, width: int) -> npt.NDArray[np.float64]:
-    """Return the Walsh-Hadamard transform: the one of high bits and that of low bits by turns."""
-    high, low = _hadamard(width - width // 2), _hadamard(width // 2)
-    spectrum: npt.NDArray[np.float64] = high @ sizes.reshape(len(high), len(low)) @ low
-    return spectrum
-
-
-def _hadamard(bits: int) -> npt.NDArray[np.float64]:
-    index = np.arange(1 << bits)
-    signs: npt.NDArray[np.float64] = 1.0 - 2.0 * (np.bitwise_count(index[:, None] & index) & 1)
-    return signs
-
-
-@lru_cache
-def _krawtchouk(width: int) -> npt.NDArray[np.float64]:
-    def entry(k: int, j: int) -> float:
-        return float(sum((-1) ** i * comb(j, i) * comb(width - j, k - i) for i in range(k + 1)))
-
-    return np.array([[entry(k, j) for j in range(width + 1)] for k in range(width + 1)])
 
 
 def compiled(function: Callable[..., Any]) -> Any:
