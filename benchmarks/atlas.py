@@ -25,7 +25,8 @@ from results import printed, record
 from scipy.spatial import cKDTree
 
 from hashlens import hash_files
-from hashlens.atlas import layout, save_atlas
+from hashlens.report.layout import layout
+from hashlens.report.map import save_atlas
 
 TITLE = "A map of many images"
 COMMAND = "python benchmarks/atlas.py PHOTOS"

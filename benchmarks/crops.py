@@ -49,13 +49,13 @@ from hashlens.crops.keypoints import (
     Keypoints,
     to_text,
 )
-from hashlens.directory import DOCUMENTS, INDEXES
 from hashlens.evaluation import attacks
 from hashlens.evaluation.drawings import Random, jpeg, stream
 from hashlens.images.decode import decode
+from hashlens.index.directory import DOCUMENTS, INDEXES
+from hashlens.index.update import BATCH_ROWS
 from hashlens.parallel.process import processors
 from hashlens.schema import CROPS
-from hashlens.update import BATCH_ROWS
 
 TITLE = "Crops: recall and speed by collection size"
 COMMAND = "python benchmarks/crops.py FOLDER"

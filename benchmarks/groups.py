@@ -32,8 +32,8 @@ from results import printed, record
 from search import HASHLENS, HOME, PYTHON, Codes, Real, any_codes, flipped
 
 from hashlens import ImageIndex
-from hashlens.directory import DOCUMENTS
 from hashlens.grouping.linkage import link
+from hashlens.index.directory import DOCUMENTS
 from hashlens.model import LOW_INFORMATION
 from hashlens.neighbors import connected, pairs, unpack
 from hashlens.parallel.process import processors

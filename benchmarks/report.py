@@ -23,7 +23,7 @@ from PIL import Image
 from results import record
 
 from hashlens.model import Group, Member
-from hashlens.report.html import save_html
+from hashlens.report.contact_sheet import save_html
 
 TITLE = "The HTML report"
 COMMAND = "python benchmarks/report.py PHOTOS"

@@ -40,7 +40,7 @@ from results import printed, record
 from hashlens import PerceptualHash
 from hashlens.neighbors import connected, nearest, pack, pairs, unpack
 from hashlens.parallel.process import processors
-from hashlens.settings import Settings
+from hashlens.rows.settings import Settings
 
 PYTHON = sys.executable
 HASHLENS = str(Path(PYTHON).with_name("hashlens"))

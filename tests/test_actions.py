@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hashlens.actions.apply import apply
-from hashlens.actions.plan import Plan, make_plan
-from hashlens.actions.undo import undo
+from hashlens.cleanup.apply import apply
+from hashlens.cleanup.plan import Plan, make_plan
+from hashlens.cleanup.undo import undo
 from hashlens.errors import ParameterError, PlanError
 from hashlens.images.walk import IGNORE, walk
 from hashlens.model import ACTIONS
@@ -791,7 +791,7 @@ def test_two_processes_at_once_do_the_work_once(moved):
 def started(verb, path):
     """Start a process that applies or undoes, and wait until it is about to."""
     code = (
-        "import sys; from hashlens.actions.apply import apply; from hashlens.actions.undo import "
+        "import sys; from hashlens.cleanup.apply import apply; from hashlens.cleanup.undo import "
         "undo; import filelock; from hashlens.errors import PlanError\n"
         "print('ready', flush=True)\n"
         "try: print(len(globals()[sys.argv[1]](sys.argv[2]).skipped))\n"

@@ -14,9 +14,10 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import FingerprintError, ParameterError, Progress, hash_files
-from hashlens import atlas as atlas_module
-from hashlens.atlas import FRAME, PAPER, draw_atlas, layout, save_atlas
 from hashlens.images.pixels import MAX_PIXELS
+from hashlens.report import map as atlas_module
+from hashlens.report.layout import layout
+from hashlens.report.map import FRAME, PAPER, draw_atlas, save_atlas
 
 
 def random_fingerprints(count, digits=16, seed=0):
@@ -86,7 +87,8 @@ def test_a_seed_gives_one_layout_and_others_give_others():
 def test_another_process_with_another_number_of_threads_makes_the_same_layout():
     fingerprints = planted(30, 3)
     program = (
-        "import sys; from hashlens.atlas import layout; print(layout(sys.argv[1:]).tobytes().hex())"
+        "import sys; from hashlens.report.layout import layout; "
+        "print(layout(sys.argv[1:]).tobytes().hex())"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "3"}
     command = [sys.executable, "-c", program, *fingerprints]
@@ -364,7 +366,8 @@ def test_near_duplicates_of_a_folder_lie_together_on_the_map(folder):
 
 def test_the_module_loads_no_scikit_learn_before_it_is_needed():
     program = (
-        "import sys, hashlens.atlas; print([m for m in ('sklearn', 'scipy') if m in sys.modules])"
+        "import sys, hashlens.report.map; "
+        "print([m for m in ('sklearn', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from drawing import draw
 from hashlens import ImageError, ParameterError, PerceptualHash
-from hashlens.bitmap import GAP, draw_hash
+from hashlens.report.bits import GAP, draw_hash
 
 SQUARE = {
     "average": imagehash.average_hash,

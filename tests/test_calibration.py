@@ -15,7 +15,7 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageIndex, ParameterError
-from hashlens.cli.commands import app
+from hashlens.cli.app import app
 from hashlens.neighbors import pack
 from hashlens.neighbors.calibration import FALSE_MATCHES, FEWEST, Calibration, calibrate
 

@@ -175,7 +175,7 @@ def test_a_closed_pipe_is_no_error(made):
 
 def test_searching_never_loads_torch(made, folder):
     code = (
-        "import sys\nfrom hashlens.cli.commands import app\n"
+        "import sys\nfrom hashlens.cli.app import app\n"
         "app(sys.argv[1:], standalone_mode=False)\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )

@@ -16,8 +16,8 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageHash, ImageIndex
-from hashlens.cli.collection import COMMANDS
-from hashlens.cli.commands import app
+from hashlens.cli.app import app
+from hashlens.cli.clean import COMMANDS
 from hashlens.images.walk import IGNORE
 from hashlens.model import ACTIONS
 from running import RUN, hashlens
@@ -271,6 +271,6 @@ def test_help_says_what_each_command_does():
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys; from hashlens.cli import commands; print(*sys.modules)"
+    code = "import sys; from hashlens.cli import app; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert not {"numpy", "PIL", "cv2", "pandas", "txtai", "sklearn", "numba"} & set(found.split())

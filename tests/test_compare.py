@@ -26,9 +26,9 @@ from hashlens import (
     distance,
     hash_files,
 )
-from hashlens.comparison import compare, equal_images, find_duplicates
 from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.model import Duplicates, Skipped
+from hashlens.rows.compare import compare, equal_images, find_duplicates
 from running import RUN
 
 BASIC = [item.name for item in ALGORITHMS if item.name != "crop-resistant"]
@@ -124,7 +124,7 @@ class TestCompare:
             os.link(photos / "0.bmp", photos / f"{n:04}.bmp")
         code = (
             "import sys\n"
-            "from hashlens.comparison import compare\n"
+            "from hashlens.rows.compare import compare\n"
             "def told(event, details):\n"
             "    if event == 'open' and str(details[0]).endswith('.bmp'):\n"
             "        sys.stderr.write('opened\\n')\n"

@@ -982,7 +982,7 @@ class TestCrashes:
             if moment == "before":
                 patch.setattr(index._store._embeddings.database, "save", killed)
             else:
-                patch.setattr("hashlens.store.replace", killed)
+                patch.setattr("hashlens.index.commit.replace", killed)
             with pytest.raises(Killed):
                 index.index([folder])
         with ImageIndex.open(index.path) as writer:
@@ -1100,7 +1100,7 @@ class TestCommandLine:
 
     def test_searching_for_crops_never_loads_torch(self, library, query):
         code = (
-            "import sys\nfrom hashlens.cli.commands import app\n"
+            "import sys\nfrom hashlens.cli.app import app\n"
             "app(sys.argv[1:], standalone_mode=False)\n"
             "assert not {'torch', 'transformers', 'sklearn'} & set(sys.modules)"
         )

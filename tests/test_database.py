@@ -14,7 +14,7 @@ from txtai.embeddings import Embeddings
 
 from hashlens import SQL_FUNCTIONS
 from hashlens.hashing.metrics import total_distance, total_similarity
-from hashlens.sql import distance as sql_distance
+from hashlens.sql.functions import distance as sql_distance
 
 CLASSES = {"sqlite": "hashlens.database.SQLite", "duckdb": "hashlens.database.DuckDB"}
 PLAIN = {"keyword": False, "defaults": False}

@@ -20,7 +20,7 @@ from PIL import Image, PngImagePlugin
 
 from drawing import draw
 from hashlens import Decision, HashlensError, ImageError, ImageIndex, ParameterError, pixel_digest
-from hashlens.decisions import FILE, Decisions
+from hashlens.grouping.decisions import FILE, Decisions
 
 
 def near_copies(folder):
@@ -326,7 +326,7 @@ class TestBook:
 
 ADD = """
 import sys
-from hashlens.decisions import Decisions
+from hashlens.grouping.decisions import Decisions
 from pathlib import Path
 book = Decisions(Path(sys.argv[1]))
 for number in range(int(sys.argv[3]), 40, 2):

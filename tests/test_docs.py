@@ -14,9 +14,9 @@ from txtai.app import Application
 from txtai.embeddings import Embeddings
 
 import hashlens
-from hashlens.cli.commands import app
+from hashlens.cli.app import app
 from hashlens.hashing.algorithms import ALGORITHMS
-from hashlens.settings import Settings
+from hashlens.rows.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 PROSE = {path.name: path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}

@@ -11,16 +11,17 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageEnhance
 
-from hashlens.cli.evaluation import evaluate as command
+from hashlens.cli.measure import evaluate as command
 from hashlens.errors import ParameterError
 from hashlens.evaluation import card as cards
-from hashlens.evaluation import evaluate
 from hashlens.evaluation.attacks import ATTACKS
-from hashlens.evaluation.card import OURS, Card, Rate
+from hashlens.evaluation.card import Card
 from hashlens.evaluation.drawings import BACKGROUNDS, scene, stream
 from hashlens.evaluation.rivals import RIVALS, Sample
+from hashlens.evaluation.run import evaluate
 from hashlens.evaluation.scoring import LEFT_OUT, threshold
 from hashlens.evaluation.trial import ABSENT, DRAWN, Entrant, Near, iou, nearest
+from hashlens.evaluation.values import OURS, Rate
 
 SIZE = (240, 160)
 FEW = ("average-8-levenshtein", "perceptual-16", "crop-resistant", "opencv-phash")

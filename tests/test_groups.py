@@ -19,10 +19,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from drawing import draw
 from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
+from hashlens.grouping.collection import FACTS, read_table
 from hashlens.grouping.groups import MOST_OF_MATRIX
 from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
-from hashlens.grouping.table import FACTS, read_table
 from hashlens.hashing.metrics import distance
 from test_linkage import brute
 

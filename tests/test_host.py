@@ -54,7 +54,7 @@ with ImageIndex.open(home / "index") as again:
     assert again.count() == 2
 """,
     "what is imported further in is kept": """
-from hashlens.host import host
+from hashlens.index.host import host
 lean = host()
 with lean.active():
     inner = lean.module("txtai.app")

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageOps
 from skimage import data
 
 from hashlens import ImageIndex, Link
-from hashlens.cli.commands import app
+from hashlens.cli.app import app
 
 # Of each link, by the names of part and whole: where the part lies, and whether it is mirrored.
 TRUE = {

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashlens.actions.apply import apply
-from hashlens.actions.plan import Plan, make_plan
+from hashlens.cleanup.apply import apply
+from hashlens.cleanup.plan import Plan, make_plan
 from hashlens.errors import ParameterError, PlanError
 from hashlens.model import ACTIONS, Step
 from trees import digest, group, member, put, snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from txtai.database import SQL
 
-from hashlens.planner import Grammar, NoPlanError, Plan, Term, in_order, plans
+from hashlens.sql.planner import Grammar, NoPlanError, Plan, Term, in_order, plans
 
 HASH = "00ff00ff00ff00ff"
 GIVEN = {"q": HASH, "r": 8, "k": 5, "nothing": None, "text": "8", "nan": float("nan")}

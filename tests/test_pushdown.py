@@ -15,11 +15,11 @@ from txtai.app import Application
 from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
-from hashlens import columns, packed, pushdown
+from hashlens.database import columns, packed, pushdown
+from hashlens.database.pushdown import Pushdown
 from hashlens.hashing.metrics import total_distance
 from hashlens.neighbors import scan
-from hashlens.planner import NoPlanError
-from hashlens.pushdown import Pushdown
+from hashlens.sql.planner import NoPlanError
 
 PLAIN = {"keyword": False, "defaults": False}
 COLORS = ("0" * 4, "0001", "00ff", "ffff")

@@ -19,8 +19,8 @@ from txtai.embeddings import Embeddings
 from hashlens import ImageIndex, QueryError
 from hashlens.hashing import metrics
 from hashlens.hashing.metrics import hamming
-from hashlens.settings import Settings
-from hashlens.store import Store
+from hashlens.index.store import Store
+from hashlens.rows.settings import Settings
 
 READERS = 16
 CHANGING = 20  # rows that each write replaces all at once
@@ -30,7 +30,7 @@ QUERY = "0123456789abcdef"
 WRITER = """
 import sys, time
 from pathlib import Path
-from hashlens.store import Store
+from hashlens.index.store import Store
 sys.path.insert(0, {tests!r})
 from test_readers import generation
 store = Store.open(Path({path!r}))

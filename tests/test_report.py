@@ -21,8 +21,8 @@ from drawing import draw
 from hashlens import ParameterError, Skipped
 from hashlens.images.sharpness import sharpness
 from hashlens.model import Group, Link, Match, Member, Place, Progress
-from hashlens.outline import draw_matches, save_matches
-from hashlens.report.html import save_html
+from hashlens.report.contact_sheet import save_html
+from hashlens.report.matches import draw_matches, save_matches
 from hashlens.report.mosaic import KEEP, mosaic, save_mosaics
 from hashlens.report.thumbnails import LEAST_SIDE, SIDES, side_of
 

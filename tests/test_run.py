@@ -20,7 +20,7 @@ import yaml
 import hashlens
 from drawing import draw
 from hashlens import ImageHash, ImageIndex, IndexingError, ParameterError, Plan, QueryError
-from hashlens.run import run
+from hashlens.workflows.run import run
 
 CONFIG = Path(__file__).parent.parent / "config.yml"
 

@@ -68,7 +68,7 @@ def configuration(model: str) -> dict:
     return {
         "indexes": {
             "semantic": {
-                "method": "hashlens.semantic.ImageVectors",
+                "method": "hashlens.ImageVectors",
                 "path": model,
                 "columns": {"text": "path"},
             }
@@ -107,7 +107,9 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path, monkeypatch)
         def killed(*_: object) -> None:
             raise SystemExit
 
-        monkeypatch.setattr("hashlens.store.replace", killed)  # rows are committed, vectors not
+        monkeypatch.setattr(
+            "hashlens.index.commit.replace", killed
+        )  # rows are committed, vectors not
         draw(51).save(folder / "51.png")
         with pytest.raises(SystemExit):
             again.index([folder])

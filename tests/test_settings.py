@@ -6,7 +6,7 @@ import pytest
 
 from hashlens import IndexingError, ParameterError, PerceptualHash
 from hashlens.hashing.hasher import Hasher
-from hashlens.settings import Settings, require_same, settings_of
+from hashlens.rows.settings import Settings, require_same, settings_of
 
 
 def test_settings_survive_their_flat_form():

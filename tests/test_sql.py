@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashlens import ParameterError, QueryError
-from hashlens.sql import (
-    check_query,
-    distance,
-    functions,
-    hash_parameters,
-    levenshtein,
-    normalize,
-    similarity,
-    tokenize,
-)
+from hashlens.sql.checks import check_query, hash_parameters, normalize
+from hashlens.sql.functions import distance, functions, levenshtein, similarity
+from hashlens.sql.tokens import tokenize
 
 HASH = "00ff00ff00ff00ff"
 

@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from hashlens import IndexingError
-from hashlens.directory import config_of, exists
-from hashlens.settings import Settings
-from hashlens.store import Store
+from hashlens.index.directory import config_of, exists
+from hashlens.index.store import Store
+from hashlens.rows.settings import Settings
 
 
 def document(name: str, text: str = "00ff00ff00ff00ff"):
@@ -62,7 +62,7 @@ def test_row_numbers_are_never_used_twice_whenever_a_write_ends(store, moment, m
             if moment == "save":
                 patch.setattr(store._embeddings.database, "save", killed)
             else:
-                patch.setattr("hashlens.store.write_config", killed)
+                patch.setattr("hashlens.index.store.write_config", killed)
             with pytest.raises(Killed):
                 store.write([document("c")])
         assert ids(store) == ["a", "b"]
@@ -100,7 +100,7 @@ OTHER_WRITER = """
 import sys
 from pathlib import Path
 from hashlens import IndexingError
-from hashlens.store import Store
+from hashlens.index.store import Store
 
 store = Store.open(Path(sys.argv[1]))
 try:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashlens import ParameterError, Plan, QueryError, make_plan
-from hashlens.tables import query_tables, read_records, sources
+from hashlens.sql.records import query_tables, read_records, sources
 from trees import group, put
 
 RECORDS = [

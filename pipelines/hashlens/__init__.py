@@ -10,13 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hashlens.actions.apply import apply as apply
-    from hashlens.actions.plan import Plan as Plan
-    from hashlens.actions.plan import make_plan as make_plan
-    from hashlens.actions.undo import undo as undo
-    from hashlens.bitmap import draw_hash as draw_hash
-    from hashlens.comparison import compare as compare
-    from hashlens.comparison import find_duplicates as find_duplicates
+    from hashlens.cleanup.apply import apply as apply
+    from hashlens.cleanup.plan import Plan as Plan
+    from hashlens.cleanup.plan import make_plan as make_plan
+    from hashlens.cleanup.undo import undo as undo
     from hashlens.errors import FingerprintError as FingerprintError
     from hashlens.errors import HashlensError as HashlensError
     from hashlens.errors import ImageError as ImageError
@@ -24,8 +21,8 @@ if TYPE_CHECKING:
     from hashlens.errors import ParameterError as ParameterError
     from hashlens.errors import PlanError as PlanError
     from hashlens.errors import QueryError as QueryError
-    from hashlens.evaluation import Card as Card
-    from hashlens.evaluation import evaluate as evaluate
+    from hashlens.evaluation.card import Card as Card
+    from hashlens.evaluation.run import evaluate as evaluate
     from hashlens.grouping.groups import Groups as Groups
     from hashlens.hashing.metrics import distance as distance
     from hashlens.hashing.metrics import similarity as similarity
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
     from hashlens.images.digests import pixel_digest as pixel_digest
     from hashlens.images.formats import FORMATS as FORMATS
     from hashlens.images.sharpness import sharpness as sharpness
-    from hashlens.index import ImageIndex as ImageIndex
+    from hashlens.index.image_index import ImageIndex as ImageIndex
     from hashlens.model import Decision as Decision
     from hashlens.model import Duplicates as Duplicates
     from hashlens.model import Explanation as Explanation
@@ -50,24 +47,23 @@ if TYPE_CHECKING:
     from hashlens.model import Skipped as Skipped
     from hashlens.model import Step as Step
     from hashlens.neighbors.calibration import Calibration as Calibration
-    from hashlens.outline import draw_matches as draw_matches
-    from hashlens.pipeline import ImageHash as ImageHash
-    from hashlens.pipeline import ImageRows as ImageRows
-    from hashlens.rows import hash_files as hash_files
-    from hashlens.sql import SQL_FUNCTIONS as SQL_FUNCTIONS
+    from hashlens.report.bits import draw_hash as draw_hash
+    from hashlens.report.matches import draw_matches as draw_matches
+    from hashlens.rows.compare import compare as compare
+    from hashlens.rows.compare import find_duplicates as find_duplicates
+    from hashlens.rows.hash_files import hash_files as hash_files
+    from hashlens.sql.functions import SQL_FUNCTIONS as SQL_FUNCTIONS
+    from hashlens.workflows.pipelines import ImageHash as ImageHash
+    from hashlens.workflows.pipelines import ImageRows as ImageRows
+    from hashlens.workflows.semantic import ImageVectors as ImageVectors
 
 _HOMES = {
-    "actions.apply": ("apply",),
-    "actions.plan": (
+    "cleanup.apply": ("apply",),
+    "cleanup.plan": (
         "Plan",
         "make_plan",
     ),
-    "actions.undo": ("undo",),
-    "bitmap": ("draw_hash",),
-    "comparison": (
-        "compare",
-        "find_duplicates",
-    ),
+    "cleanup.undo": ("undo",),
     "errors": (
         "FingerprintError",
         "HashlensError",
@@ -77,10 +73,8 @@ _HOMES = {
         "PlanError",
         "QueryError",
     ),
-    "evaluation": (
-        "Card",
-        "evaluate",
-    ),
+    "evaluation.card": ("Card",),
+    "evaluation.run": ("evaluate",),
     "grouping.groups": ("Groups",),
     "hashing.metrics": (
         "distance",
@@ -93,7 +87,7 @@ _HOMES = {
     ),
     "images.formats": ("FORMATS",),
     "images.sharpness": ("sharpness",),
-    "index": ("ImageIndex",),
+    "index.image_index": ("ImageIndex",),
     "model": (
         "Decision",
         "Duplicates",
@@ -111,13 +105,19 @@ _HOMES = {
         "Step",
     ),
     "neighbors.calibration": ("Calibration",),
-    "outline": ("draw_matches",),
-    "pipeline": (
+    "report.bits": ("draw_hash",),
+    "report.matches": ("draw_matches",),
+    "rows.compare": (
+        "compare",
+        "find_duplicates",
+    ),
+    "rows.hash_files": ("hash_files",),
+    "sql.functions": ("SQL_FUNCTIONS",),
+    "workflows.pipelines": (
         "ImageHash",
         "ImageRows",
     ),
-    "rows": ("hash_files",),
-    "sql": ("SQL_FUNCTIONS",),
+    "workflows.semantic": ("ImageVectors",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

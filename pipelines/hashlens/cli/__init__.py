@@ -58,13 +58,15 @@ def _prepare() -> None:
         crops = (
             ("cv2", "hashlens.crops.extract") if {"--crops", "--keypoints"} & set(sys.argv) else ()
         )
-        start_early(("hashlens.rows", "hashlens.images.decode", "hashlens.hashing.samples", *crops))
+        start_early(
+            ("hashlens.rows.maker", "hashlens.images.decode", "hashlens.hashing.samples", *crops)
+        )
 
 
 def _run() -> int:
     import click
 
-    from hashlens.cli.commands import app
+    from hashlens.cli.app import app
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

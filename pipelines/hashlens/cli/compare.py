@@ -88,12 +88,12 @@ def compare(
     A file that cannot be read is told of on standard error; where it was named itself, the exit
     status is 1.
     """
-    from hashlens import comparison
+    from hashlens.rows import compare
 
     hashing, hashed = _hashing(**options)
     with progress_bar() as advance:
         rows = list(
-            comparison.compare(
+            compare.compare(
                 reference,
                 paths,
                 metric=metric,
@@ -139,15 +139,15 @@ def duplicates(
     With paths there is no index: their images are hashed as the options say. Flat pictures have
     equal hashes whatever they are of, and are only grouped where their files are equal.
     """
-    from hashlens import comparison
     from hashlens.model import Skipped
+    from hashlens.rows import compare
 
     found: list[Duplicates | Skipped]
     if paths:
         _refuse(context, ("directory",), "is of an index, which paths go without")
         hashing, hashed = _hashing(**options)
         with progress_bar() as advance:
-            found = list(comparison.find_duplicates(paths, progress=advance, **hashing))
+            found = list(compare.find_duplicates(paths, progress=advance, **hashing))
     else:
         _refuse(context, options, "is for paths; an index has its own")
         with open_index(directory) as opened:
@@ -218,3 +218,6 @@ def _tell(skipped: Sequence[tuple[str, str]], paths: Sequence[str]) -> None:
         click.echo(f"skipped {path}: {reason}", err=True)
     if {path for path, _ in skipped} & {abspath(path) for path in paths}:
         raise click.exceptions.Exit(1)
+
+
+COMMANDS = (compare, duplicates)

@@ -13,7 +13,7 @@ from hashlens.cli.output import FORMATS
 from hashlens.images.formats import POPULAR
 
 if TYPE_CHECKING:
-    from hashlens.index import ImageIndex
+    from hashlens.index.image_index import ImageIndex
     from hashlens.model import Progress
 
 Decorator: TypeAlias = "Callable[[Callable[..., None]], Callable[..., None]]"
@@ -120,7 +120,7 @@ distance_type = Distance()
 
 def open_index(directory: str) -> ImageIndex:
     """Open an index that is there."""
-    from hashlens.index import ImageIndex
+    from hashlens.index.image_index import ImageIndex
 
     return ImageIndex.open(directory, create=False)
 
@@ -183,3 +183,24 @@ def number(text: str) -> int | float | str:
     except ValueError:
         return text
     return value if type(value) in (int, float) and text[0] in "-0123456789" else text
+
+
+def query_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what a query needs."""
+    for option in (
+        format_option,
+        click.option(
+            "--limit", type=int, help="At most so many rows, unless the query has a limit."
+        ),
+        click.option(
+            "--param",
+            "params",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Bind parameter :NAME; =@FILE binds the hash of an image; repeatable.",
+        ),
+        index_option,
+        click.argument("query"),
+    ):
+        command = option(command)
+    return command

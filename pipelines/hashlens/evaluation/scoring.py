@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hashlens.evaluation.card import LIKE, OURS, Absence, FalseMatch, Rate, Score
 from hashlens.evaluation.trial import ABSENT, DRAWN, SCORING, TUNING, Answer, Near, Query
+from hashlens.evaluation.values import LIKE, OURS, Absence, FalseMatch, Rate, Score
 
 Answers: TypeAlias = "Sequence[tuple[Query, Answer]]"
 Thresholds: TypeAlias = "Mapping[str, float | None]"  # of rivals, by name

@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from hashlens.evaluation.attacks import Box, attack
-from hashlens.evaluation.card import FalseMatch
 from hashlens.evaluation.drawings import background
 from hashlens.evaluation.rivals import RIVALS, Code, Distances, Matcher, Rival
+from hashlens.evaluation.values import FalseMatch
 from hashlens.images.decode import decode, read
-from hashlens.index import ImageIndex
+from hashlens.index.image_index import ImageIndex
 from hashlens.model import Match
 
 Codes: TypeAlias = "dict[str, Code]"  # of one picture, by the name of the description

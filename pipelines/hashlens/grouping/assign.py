@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.grouping.collection import Table
 from hashlens.grouping.linkage import link, link_bonds
 from hashlens.grouping.measure import bonds
 from hashlens.grouping.scope import Scope, Terms
-from hashlens.grouping.table import Table
 from hashlens.model import LOW_INFORMATION
 from hashlens.neighbors import pairs, unpack
 from hashlens.neighbors.codes import Codes, Ints

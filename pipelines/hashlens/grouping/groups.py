@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from hashlens.errors import ParameterError
 from hashlens.grouping.assign import Apart, assign, members, near
+from hashlens.grouping.collection import Table, uncollected
 from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import bonds, widest
 from hashlens.grouping.scope import Scope, Terms
-from hashlens.grouping.table import Table, uncollected
 from hashlens.hashing.metrics import distance
 from hashlens.model import Group, Link, Member, Pair, Place, Progress, Skipped
 from hashlens.neighbors import pack
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
-    from hashlens.actions.plan import Plan
+    from hashlens.cleanup.plan import Plan
 
 MOST_OF_MATRIX = 5_000  # images: 200 MB
 RECORD = (
@@ -161,7 +161,7 @@ class Groups(Sequence[Group]):
         backup: str | None = None,
     ) -> Plan:
         """Return what to do with the duplicates, as `hashlens.make_plan` does."""
-        from hashlens.actions.plan import make_plan  # noqa: PLC0415  looking needs none
+        from hashlens.cleanup.plan import make_plan  # noqa: PLC0415  looking needs none
 
         return make_plan(self, action, to=to, protect=protect, backup=backup)
 
@@ -174,7 +174,7 @@ class Groups(Sequence[Group]):
         progress: Callable[[Progress], None] | None = None,
     ) -> list[Skipped]:
         """Write the contact sheet, one HTML file that needs no network; see `hashlens.report`."""
-        from hashlens.report.html import save_html  # noqa: PLC0415  loads Pillow
+        from hashlens.report.contact_sheet import save_html  # noqa: PLC0415  loads Pillow
 
         facts = {
             "images": f"{len(self.table):,}",
@@ -198,8 +198,8 @@ class Groups(Sequence[Group]):
 
     def plot(self, count: int = 10) -> Image.Image:
         """Draw the first groups, one below the other, as a picture; opens no window."""
-        from hashlens.outline import lay_out  # noqa: PLC0415  loads Pillow
         from hashlens.report.mosaic import mosaic  # noqa: PLC0415
+        from hashlens.report.tiles import lay_out  # noqa: PLC0415  loads Pillow
 
         if not len(self):
             msg = "there is no group to draw"

@@ -186,7 +186,7 @@ class _Merging:
     def go_through(self, keys: Ints, admits: Admits | None) -> None:
         """Go through some pairs."""
         # Imported here: numba takes longer than small collections do.
-        from hashlens.grouping import compiled  # noqa: PLC0415
+        from hashlens.grouping import merging  # noqa: PLC0415
 
         for start in range(0, len(keys), BATCH):
             a, b = _numbers(keys[start : start + BATCH])
@@ -194,13 +194,13 @@ class _Merging:
                 admitted = admits(a, b)
                 a, b = a[admitted], b[admitted]
             state = self._group, self._next, self._last, self._sizes
-            compiled.merge(a, b, *self._rule, *state)
+            merging.merge(a, b, *self._rule, *state)
 
     def is_open(self, keys: Ints) -> NDArray[np.bool_]:
         """Tell of some pairs which may yet put two groups together; others never will."""
-        from hashlens.grouping import compiled  # noqa: PLC0415
+        from hashlens.grouping import merging  # noqa: PLC0415
 
-        is_open: NDArray[np.bool_] = compiled.are_open(
+        is_open: NDArray[np.bool_] = merging.are_open(
             *_numbers(keys), *self._rule, self._group, self._next
         )
         return is_open

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ParameterError
+from hashlens.grouping.collection import Table
 from hashlens.grouping.keepers import DEFAULT_RULES, rules
 from hashlens.grouping.linkage import Admits
-from hashlens.grouping.table import Table
 from hashlens.hashing.metrics import check_metric
 from hashlens.neighbors.codes import Ints
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from hashlens.errors import ParameterError
 from hashlens.model import Group, Link, Member, Outline, Progress
-from hashlens.outline import COLORS, MARGIN, blank, captioned, fitted, lay_out, mark, save
+from hashlens.report.tiles import COLORS, MARGIN, blank, captioned, fitted, lay_out, mark, save
 
 LEAST, MOST = 16, 2048  # pixels of a side of an image
 COLUMNS = 6  # at least: a mosaic of many images is about square

@@ -1,0 +1,272 @@
+"""Commands that build: index, hash, formats, info."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os.path import abspath, isfile
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hashlens.cli.options import (
+    HashingCommand,
+    extensions_of,
+    files_options,
+    format_option,
+    hash_options,
+    hash_params,
+    index_option,
+    open_index,
+    progress_bar,
+)
+from hashlens.cli.output import show, show_one, stream
+
+if TYPE_CHECKING:
+    from hashlens.index.image_index import ImageIndex
+    from hashlens.model import Report
+
+
+MOST_SKIPPED = 20  # of a reason, that are listed
+
+
+@click.command(cls=HashingCommand)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
+@index_option
+@click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
+@hash_options
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="NAME",
+    help="Another hash of a new index, in a column of its name; repeatable.",
+)
+@click.option("--metric", metavar="NAME", help="Metric of distance(a, b) (hamming).")
+@click.option(
+    "--content", type=click.Choice(["sqlite", "duckdb"]), help="Database of a new index (sqlite)."
+)
+@click.option("--thumbnails/--no-thumbnails", default=None, help="Keep small pictures (no).")
+@click.option(
+    "--pixel-digests/--no-pixel-digests", default=None, help="Keep digests of all pixels (no)."
+)
+@click.option(
+    "--crops/--no-crops",
+    default=None,
+    help="A new index finds pictures by a part of them, too (no).",
+)
+@click.option(
+    "--keypoints", type=int, metavar="N", help="Keypoints of a picture for that, at most (200)."
+)
+@click.option(
+    "--moved", is_flag=True, help="Know files again that were moved, by the digest of their bytes."
+)
+@files_options
+@format_option
+def index(
+    paths: tuple[str, ...],
+    directory: str,
+    params: tuple[str, ...],
+    also: tuple[str, ...],
+    content: str | None,
+    crops: bool | None,
+    keypoints: int | None,
+    moved: bool,
+    endings: tuple[str, ...],
+    popular: bool,
+    workers: int | None,
+    style: str,
+    **settings: Any,
+) -> None:
+    """Bring an index up to date with folders and files.
+
+    Only new and changed files are read; rows of vanished files are dropped. Files that cannot be
+    read are skipped, listed, and kept in the index with the reason.
+    """
+    from hashlens.index.image_index import ImageIndex
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    given |= hash_params(params) | ({"also": also} if also else {}) | _crops(crops, keypoints)
+    with ImageIndex.open(directory, eager=False, content=content, **given) as opened:
+        with progress_bar() as advance:
+            report = opened.index(
+                paths,
+                moved=moved,
+                extensions=extensions_of(endings, popular),
+                workers=workers,
+                progress=advance,
+            )
+        _show_report(report, opened, style)
+
+
+@click.command("hash", cls=HashingCommand)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
+@click.option(
+    "--algorithm",
+    "algorithms",
+    multiple=True,
+    default=("perceptual",),
+    show_default=True,
+    metavar="NAME",
+    help="Perceptual hash; repeatable.",
+)
+@hash_options
+@files_options
+@click.option(
+    "--draw",
+    type=click.Path(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Draw the one image beside the bits of its hash, to a picture.",
+)
+@format_option
+def hash_(
+    paths: tuple[str, ...],
+    algorithms: tuple[str, ...],
+    params: tuple[str, ...],
+    draw: str | None,
+    grade: str | None,
+    upright: bool | None,
+    endings: tuple[str, ...],
+    popular: bool,
+    workers: int | None,
+    style: str,
+) -> None:
+    """Print the hashes of image files, without an index.
+
+    A file that cannot be read is told of on standard error, and in JSON; where it was named
+    itself, the exit status is 1.
+    """
+    from hashlens.hashing.perceptual import PerceptualHash
+    from hashlens.rows.hash_files import hash_files
+
+    given = hash_params(params)
+    if draw:
+        _draw_hash(paths, algorithms, given, draw)
+    columns = [PerceptualHash(name).algorithm.replace("-", "_") for name in algorithms]
+    named = {abspath(path) for path in paths}
+    failed = False
+    with progress_bar() as advance:
+        rows = hash_files(
+            paths,
+            [{"algorithm": name, **given} for name in algorithms],
+            grade=grade or "fast",
+            upright=upright is not False,
+            extensions=extensions_of(endings, popular),
+            workers=workers,
+            progress=advance,
+        )
+
+        def told() -> Iterator[dict[str, Any]]:
+            nonlocal failed
+            for row in rows:
+                if "skipped" in row:
+                    click.echo(f"skipped {row['path']}: {row['skipped']}", err=True)
+                    failed = failed or row["path"] in named
+                yield row
+
+        stream(told(), style, columns)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@format_option
+def formats(style: str) -> None:
+    """List the image formats: their extensions, and what reads them here."""
+    from hashlens.images.formats import FORMATS as KNOWN
+
+    rows = [
+        {
+            "format": item.name,
+            "extensions": " ".join(item.extensions),
+            "popular": item.popular,
+            "readable": item.readable,
+            "reader": item.reader,
+        }
+        for item in KNOWN
+    ]
+    show(rows, style)
+
+
+@click.command()
+@index_option
+@format_option
+def info(directory: str, style: str) -> None:
+    """Show what an index is made of."""
+    with open_index(directory) as opened:
+        show_one(opened.info(), style)
+
+
+@click.command()
+@click.argument("config", type=click.Path(), metavar="CONFIG.YML")
+@click.argument("elements", nargs=-1, metavar="[ELEMENT]...")
+@click.option("--workflow", metavar="NAME", help="Which workflow, if there are several.")
+@format_option
+def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str) -> None:
+    """Run a workflow of a txtai application file, on its own elements or those given here."""
+    from hashlens.workflows.run import run as run_config
+
+    show_one(run_config(config, elements, workflow=workflow), style)
+
+
+def _draw_hash(
+    paths: tuple[str, ...], algorithms: tuple[str, ...], given: dict[str, Any], draw: str
+) -> None:
+    from hashlens.report.bits import draw_hash
+    from hashlens.report.tiles import save
+
+    if len(paths) != 1 or not isfile(paths[0]) or len(algorithms) != 1:
+        msg = "--draw takes one image file and one algorithm"
+        raise click.UsageError(msg)
+    save(draw_hash(paths[0], algorithm=algorithms[0], **given), draw)
+
+
+def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
+    """Read what a new index is to have of crops; nothing where nothing is said."""
+    if crops is False and keypoints:
+        msg = "--no-crops and --keypoints exclude each other"
+        raise click.UsageError(msg)
+    if crops is None and keypoints is None:
+        return {}
+    if crops is False:
+        return {"keypoints": 0}
+    from hashlens.crops.keypoints import KEYPOINTS
+
+    return {"keypoints": KEYPOINTS if keypoints is None else keypoints}
+
+
+def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
+    from dataclasses import asdict
+
+    if style == "json":
+        show_one({**asdict(report), "images": report.images, "index": str(opened.path)}, style)
+    elif style == "csv":
+        show([asdict(item) for item in report.skipped], style, ("path", "reason"))
+    else:
+        files = report.images + len(report.skipped)
+        print(f"indexed {report.images} of {files} images in {opened.path}")
+        parts = (
+            (report.hashed, "hashed"),
+            (report.unchanged, "unchanged"),
+            (report.moved, "moved"),
+            (report.removed, "removed"),
+            (report.ignored, "other files passed over"),
+        )
+        print("  " + ", ".join(f"{count} {what}" for count, what in parts))
+        reasons: dict[str, list[str]] = {}
+        for item in report.skipped:
+            reasons.setdefault(item.reason, []).append(item.path)
+        for reason, paths in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            _show_paths(f"skipped {len(paths)}: {reason}", paths, "skipped is not null")
+        if report.uncroppable:
+            what = "no crop fingerprint, too small or without texture"
+            _show_paths(f"{what}: {len(report.uncroppable)}", report.uncroppable, "keypoints = 0")
+
+
+def _show_paths(title: str, paths: Sequence[str], condition: str) -> None:
+    print(title)
+    for path in paths[:MOST_SKIPPED]:
+        print(f"  {path}")
+    if len(paths) > MOST_SKIPPED:
+        print(f"  … and {len(paths) - MOST_SKIPPED} more: select path from txtai where {condition}")
+
+
+COMMANDS = (index, hash_, formats, info, run)

@@ -1,0 +1,157 @@
+"""Commands that measure: which distance suits a collection, how well pictures are found again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hashlens.cli.options import format_option, index_option, open_index, progress_bar
+from hashlens.cli.output import show, show_one
+
+if TYPE_CHECKING:
+    from hashlens.neighbors.calibration import Calibration
+
+MOST_LINES = 24  # of the table, besides the recommended one and the last
+
+
+@click.command()
+@index_option
+@click.option(
+    "--column",
+    default="text",
+    show_default=True,
+    metavar="NAME",
+    help="Which hash: text, or the column of a further one.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the sample of a large collection."
+)
+@format_option
+def calibrate(directory: str, column: str, seed: int, style: str) -> None:
+    """Tell which --max-distance gives how many false matches in this collection.
+
+    Measures the distances between its own pictures, and estimates how many unrelated ones lie
+    within each. Pairs seen are those measured, near-duplicates included. Recommended is the
+    largest distance at which one query in a hundred finds a wrong picture.
+    """
+    with open_index(directory) as opened:
+        found = opened.calibrate(column, seed=seed)
+    if style == "json":
+        show_one(_facts(found), style)
+    elif style == "csv":
+        show(found.table(), style)
+    else:
+        _show_lines(found)
+
+
+def _facts(found: Calibration) -> dict[str, Any]:
+    return {
+        "max_distance": found.max_distance,
+        "rows": found.rows,
+        "bits": found.bits,
+        "pairs": found.pairs,
+        "exact": found.exact,
+        "weak": found.is_weak,
+        "table": found.table(),
+    }
+
+
+def _show_lines(found: Calibration) -> None:
+    """Print the table as far as it matters, and the recommendation."""
+    table = found.table()
+    last = next(row["max_distance"] for row in table if row["false_matches"] > 1)
+    best = found.max_distance
+    step = 1 + int(last) // MOST_LINES
+    lines = [
+        {**row, "": "recommended" if row["max_distance"] == best else ""}
+        for row in table[: int(last) + 1]
+        if row["max_distance"] % step == 0 or row["max_distance"] in (best, last)
+    ]
+    show(lines, "table", tuple(lines[0]))
+    print(f"\n{_recommendation(found)}")
+    if not found.exact:
+        print(f"measured: {found.pairs:,} pairs of a random sample")
+    if found.is_weak:
+        print(f"{found.rows} images are few: take it for a hint")
+
+
+def _recommendation(found: Calibration) -> str:
+    best = found.max_distance
+    if best is None:
+        return (
+            f"no max_distance: with equal hashes only, still about {_short(found.false_matches(0))}"
+            f" false matches per query among {found.rows:,} images; a hash of more bits may do"
+        )
+    return (
+        f"max_distance {best}: about {_short(found.false_matches(best))} false matches per query, "
+        f"{_short(found.false_pairs(best))} false pairs among {found.rows:,} images"
+    )
+
+
+def _short(number: float) -> str:
+    return f"{number:.2g}" if number < 10 else f"{number:,.0f}"
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--queries", type=int, metavar="N", help="Pictures asked for after each attack (all)."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of split and attacks.")
+@click.option(
+    "--attack", "attacks", multiple=True, metavar="NAME", help="Only this attack; repeatable."
+)
+@click.option(
+    "--distractors",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="DIR",
+    help="More pictures for the database; repeatable.",
+)
+@click.option(
+    "--absent",
+    multiple=True,
+    type=click.Path(exists=True),
+    metavar="DIR",
+    help="Pictures to ask for that are not in the database; repeatable.",
+)
+@click.option(
+    "--rivals/--no-rivals", default=True, show_default=True, help="Measure other methods too."
+)
+@click.option(
+    "--keypoints", type=int, default=200, show_default=True, help="Of a picture, in the index."
+)
+@click.option(
+    "--out", metavar="DIR", help="Write accuracy.md, accuracy.json and accuracy.png there."
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"], case_sensitive=False),
+    default="table",
+    show_default=True,
+    help="How to print the result: Markdown, or all of it as JSON.",
+)
+@click.option("--workers", type=int, metavar="N", help="Processes at work (one a processor).")
+def evaluate(
+    folder: str, attacks: tuple[str, ...], out: str | None, style: str, **options: Any
+) -> None:
+    """Measure how well the pictures of a folder are found again after crops, edits and the like.
+
+    Half of the pictures are attacked and looked for in an index of all; the other half gives other
+    methods, such as those of ImageHash, their thresholds. Minutes for hundreds of pictures.
+    """
+    from hashlens.evaluation.card import require_matplotlib
+    from hashlens.evaluation.run import evaluate as measure
+
+    if out is not None:
+        require_matplotlib()  # sooner than after all the work
+    with progress_bar() as advance:
+        card = measure(folder, attacks=attacks or None, progress=advance, **options)
+    if out is not None:
+        card.save(out)
+    print(card.to_json() if style == "json" else card.to_markdown(), end="")
+
+
+COMMANDS = (calibrate, evaluate)

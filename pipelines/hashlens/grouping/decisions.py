@@ -1,0 +1,291 @@
+"""What a person decided of two pictures, so that nothing asks again.
+
+Pictures are known by the digest of their pixels: a decision holds after moves, renames and a new
+index, for all copies with the same pixels. Decisions are in a SQLite file of their own beside the
+rows of an index, and can be taken along as JSON Lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, astuple, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hashlens.disk import saved
+from hashlens.errors import HashlensError, ImageError, ParameterError
+from hashlens.images import decode, digests
+from hashlens.model import Decision, Progress
+from hashlens.parallel.pool import Crashed, Results, plan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashlens.grouping.collection import Table
+
+FILE = "decisions.db"
+VERDICTS = ("not-duplicate", "keep-both")
+_DIGEST = re.compile("[0-9a-f]{64}")
+COLUMNS = tuple(field.name for field in fields(Decision))
+# `pixels` holds what was found out once: which pixels a file has. `sizes` says of which pictures a
+# file can be at all: they have as many pixels in each direction.
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS decisions ({" TEXT, ".join(COLUMNS)} TEXT, PRIMARY KEY (first, second));
+CREATE TABLE IF NOT EXISTS sizes (pixels TEXT PRIMARY KEY, width INTEGER, height INTEGER);
+CREATE TABLE IF NOT EXISTS pixels (file TEXT PRIMARY KEY, pixels TEXT);
+"""
+
+
+class Decisions:
+    """The decisions of an index, in a folder; nothing is made there before the first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def __iter__(self) -> Iterator[Decision]:
+        """Yield all decisions, sorted by the paths that were shown."""
+        rows = self._read(
+            f"SELECT {', '.join(COLUMNS)} FROM decisions ORDER BY first_path, second_path, first"
+        )
+        return iter([Decision(*row) for row in rows])
+
+    def add(self, first: str, second: str, verdict: str) -> Decision:
+        """Remember what two image files are to each other; a later decision replaces an earlier.
+
+        `verdict` is `not-duplicate` or `keep-both`. Raises ParameterError for another one, or for
+        one and the same file, and ImageError for a file that cannot be read.
+        """
+        if verdict not in VERDICTS:
+            msg = f"a decision is one of {', '.join(VERDICTS)}, not {verdict!r}"
+            raise ParameterError(msg)
+        pictures = sorted(_pictures(first, second))
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        digests, paths = [item[0] for item in pictures], [item[1] for item in pictures]
+        made = Decision(digests[0], digests[1], verdict, paths[0], paths[1], now)
+        with self._writing() as connection:
+            _insert(connection, [made])
+            for pixels, _, size, file in pictures:
+                connection.execute("INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)", (pixels, *size))
+                connection.execute("INSERT OR REPLACE INTO pixels VALUES (?, ?)", (file, pixels))
+        return made
+
+    def forget(self, first: str, second: str) -> bool:
+        """Forget the decision on two images; tells whether there was one.
+
+        Each is a file, or, where that is gone, the digest that the decision has. Raises ImageError.
+        """
+        digests = sorted(map(_digest, (first, second)))
+        with self._writing() as connection:
+            found = connection.execute(
+                "DELETE FROM decisions WHERE first = ? AND second = ?", digests
+            )
+            return found.rowcount > 0
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Export all decisions to JSON Lines, with the sizes of the pictures; returns how many."""
+        sizes = {pixels: size for pixels, *size in self._read("SELECT * FROM sizes")}
+        lines = [
+            json.dumps(
+                {
+                    **asdict(item),
+                    "sizes": [sizes.get(digest) for digest in (item.first, item.second)],
+                },
+                ensure_ascii=False,
+            )
+            for item in self
+        ]
+        try:
+            with saved(path) as file:
+                file.writelines(f"{line}\n" for line in lines)
+        except OSError as error:
+            msg = f"decisions cannot be written to {os.fspath(path)}: {error.strerror or error}"
+            raise ParameterError(msg) from error
+        return len(lines)
+
+    def load(self, path: str | os.PathLike[str]) -> int:
+        """Import decisions from JSON Lines, all or none of them; returns how many.
+
+        Of two decisions on the same pictures, the later one stays. Raises ParameterError, naming
+        file and line.
+        """
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"decisions cannot be read from {os.fspath(path)}: {error}"
+            raise ParameterError(msg) from error
+        read = [_decision(line, f"{os.fspath(path)}:{number}") for number, line in lines]
+        known = {(item.first, item.second): item.decided for item in self}
+        new = [item for item, _ in read if item.decided >= known.get((item.first, item.second), "")]
+        with self._writing() as connection:
+            _insert(connection, sorted(new, key=lambda item: item.decided))
+            for item, sizes in read:
+                for pixels, size in zip((item.first, item.second), sizes, strict=True):
+                    connection.execute(
+                        "INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)", (pixels, *size)
+                    )
+        return len(read)
+
+    def copy(self, folder: Path) -> None:
+        """Copy all decisions to another folder that has none."""
+        if self.path.exists():
+            other = Decisions(folder)
+            with self._connected() as connection, other._connected() as target:
+                connection.backup(target)
+
+    def apart(
+        self,
+        table: Table,
+        rows: NDArray[Any],
+        *,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> NDArray[Any]:
+        """Return the pairs among some rows of a table on which there is a decision; shape (k, 2).
+
+        Where the table has no digests of pixels, files of a fitting size are read, once.
+        """
+        import numpy as np  # noqa: PLC0415  listing decisions does without
+
+        decided = [(item.first, item.second) for item in self]
+        found = [np.empty((0, 2), np.int64)]
+        if decided:
+            pixels = self._pixels(table, rows.tolist(), workers, progress)
+            holders: dict[str, list[int]] = {}
+            for row, digest in sorted(pixels.items()):
+                holders.setdefault(digest, []).append(row)
+            for first, second in decided:
+                ones, others = (
+                    np.array(holders.get(item, ()), np.int64) for item in (first, second)
+                )
+                if first == second:
+                    a, b = np.triu_indices(len(ones), 1)
+                else:
+                    a, b = (each.ravel() for each in np.indices((len(ones), len(others))))
+                found.append(np.stack([ones[a], others[b]], axis=1))
+        return np.concatenate(found)
+
+    def _pixels(
+        self,
+        table: Table,
+        rows: Sequence[int],
+        workers: int | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> dict[int, str]:
+        """Return the digests of the pixels of those rows that may be in a decision."""
+        sizes = {tuple(sorted(size)) for (*size,) in self._read("SELECT width, height FROM sizes")}
+        cached = dict(self._read("SELECT file, pixels FROM pixels"))
+        widths, heights = table.numbers["width"], table.numbers["height"]
+        known: dict[int, str] = {}
+        unread: dict[str, list[int]] = {}
+        for row in rows:
+            file = table.file_digests[row].decode()
+            own = table.pixel_digests[row].decode() or cached.get(file, "")
+            if own:
+                known[row] = own
+            elif file and tuple(sorted((int(widths[row]), int(heights[row])))) in sizes:
+                unread.setdefault(file, []).append(row)
+        items = [(file, [table.paths[row] for row in same]) for file, same in unread.items()]
+        learnt: list[tuple[str, str]] = []
+        with Results(_learn, items, plan(len(items), workers)) as results:
+            for number, (own, (file, paths)) in enumerate(zip(results, items, strict=True), 1):
+                if own and not isinstance(own, Crashed):
+                    learnt.append((file, own))
+                    known.update(dict.fromkeys(unread[file], own))
+                if progress:
+                    progress(Progress(number, len(items), paths[0]))
+        if learnt:
+            with suppress(HashlensError), self._writing() as connection:  # or they are read again
+                connection.executemany("INSERT OR REPLACE INTO pixels VALUES (?, ?)", learnt)
+        return known
+
+    def _read(self, query: str) -> list[tuple[Any, ...]]:
+        if not self.path.exists():
+            return []
+        with self._connected() as connection:
+            return connection.execute(query).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._connected() as connection:
+            connection.executescript(_TABLES)
+            with connection:
+                yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            msg = f"the decisions in {self.path} cannot be used: {error}"
+            raise HashlensError(msg) from error
+
+
+def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], str]]:
+    """Return digest of the pixels, path, size and digest of the file of two images."""
+    paths = [os.path.abspath(path) for path in (first, second)]
+    if paths[0] == paths[1]:
+        msg = f"a decision is on two images, and both are {paths[0]}"
+        raise ParameterError(msg)
+    read = []
+    for path in paths:
+        data = decode.read(path)
+        size = decode.decode(data, name=path).size
+        shown = path.encode(errors="backslashreplace").decode()
+        read.append((digests.pixel_digest(data), shown, size, digests.file_digest(data)))
+    return read
+
+
+def _digest(image: str | os.PathLike[str]) -> str:
+    name = os.fspath(image)
+    is_digest = _DIGEST.fullmatch(name) and not os.path.exists(name)
+    return name if is_digest else digests.pixel_digest(name)
+
+
+def _learn(item: tuple[str, Sequence[str]]) -> str | None:
+    """Return the digest of the pixels of a file, by its own digest and the paths that it had.
+
+    None where none of them leads to it any more, or it cannot be decoded.
+    """
+    file, paths = item
+    for path in paths:
+        with suppress(ImageError):
+            data = decode.read(path)
+            if digests.file_digest(data) == file:
+                return digests.pixel_digest(data)
+    return None
+
+
+def _insert(connection: sqlite3.Connection, items: Iterable[Decision]) -> None:
+    marks = ", ".join("?" * len(COLUMNS))
+    rows = [astuple(item) for item in items]
+    connection.executemany(f"INSERT OR REPLACE INTO decisions VALUES ({marks})", rows)
+
+
+def _decision(line: str, name: str) -> tuple[Decision, list[tuple[int, int]]]:
+    """Read a line of an export; raises ParameterError."""
+    try:
+        values = json.loads(line)
+        sizes = [(int(width), int(height)) for width, height in values.pop("sizes")]
+        item = Decision(**values)
+        "".join(values.values()).encode()  # raises for what is no text
+        fits = (
+            len(sizes) == 2
+            and item.verdict in VERDICTS
+            and all(_DIGEST.fullmatch(digest) for digest in (item.first, item.second))
+            and item.first <= item.second
+            and all(0 < side < 2**31 for size in sizes for side in size)
+        )
+        if fits:
+            return item, sizes
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        pass  # told of below, as other values that do not fit
+    msg = f"{name} is no decision as hashlens exports them: {line.strip()[:120]!r}"
+    raise ParameterError(msg)

@@ -1,0 +1,1 @@
+"""One index: its directory, writer and readers, search and update."""

@@ -1,0 +1,72 @@
+"""Hash files without an index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hashlens.errors import ParameterError
+from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.perceptual import PerceptualHash
+from hashlens.images.formats import extensions as chosen_extensions
+from hashlens.images.walk import find_images
+from hashlens.model import Progress, Skipped
+from hashlens.parallel.pool import plan
+from hashlens.rows.maker import Row, RowMaker, hash_columns
+from hashlens.rows.stream import RowStream
+
+if TYPE_CHECKING:
+    pass
+
+
+def hash_files(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    algorithms: Sequence[str | Mapping[str, Any]] = ("perceptual",),
+    *,
+    grade: str = "fast",
+    upright: bool = True,
+    extensions: Iterable[str] | None = None,
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[Row]:
+    """Hash the images below some paths, in parallel, without an index.
+
+    Yields `{"path": …, "perceptual": …}` in the order of the files, with a column for each
+    algorithm (a name, or a mapping with `algorithm` and its parameters); a file that cannot be
+    read has `skipped` instead, the reason. For `grade` and `upright` see
+    `hashlens.hashing.hasher.Hasher`; the other parameters are those of `ImageIndex.index`. Raises
+    ParameterError for what cannot be, before the first.
+    """
+    hashes = tuple(
+        PerceptualHash(item) if isinstance(item, str) else PerceptualHash(**item)
+        for item in algorithms
+    )
+    names = [item.algorithm.replace("-", "_") for item in hashes]
+    if len(set(names)) < len(names):
+        msg = f"each algorithm can be asked for once, and these are {', '.join(names)}"
+        raise ParameterError(msg)
+    make = RowMaker(Hasher(hashes, grade, upright), facts=False)
+    paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    found = find_images(paths, extensions=chosen_extensions(extensions))
+    images = [item for item in found if item is not None]
+    plan(1, workers)  # checks it
+    return _hashed(make, images, names, workers, progress)
+
+
+def _hashed(
+    make: RowMaker,
+    images: Sequence[str | Skipped],
+    names: Sequence[str],
+    workers: int | None,
+    progress: Callable[[Progress], None] | None,
+) -> Iterator[Row]:
+    columns = list(zip(hash_columns(make.hasher.hashes), names, strict=True))
+    with RowStream(make, images, workers) as rows:
+        for number, row in enumerate(rows, 1):
+            if progress:
+                progress(Progress(number, len(images), row["path"]))
+            if "skipped" in row:
+                yield {"path": row["path"], "skipped": row["skipped"]}
+            else:
+                yield {"path": row["path"]} | {name: row[column] for column, name in columns}

@@ -1,0 +1,1 @@
+"""What a txtai application in YAML names, and its run."""

@@ -1,0 +1,121 @@
+"""Pipelines: callables that txtai configures by class path and runs in workflows.
+
+`hashlens.ImageHash` turns images into hashes, `hashlens.ImageRows` folders into index rows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hashlens.errors import ParameterError
+from hashlens.hashing.hasher import Hasher
+from hashlens.hashing.perceptual import PerceptualHash
+from hashlens.images.walk import find_images
+from hashlens.rows.maker import Document
+from hashlens.rows.settings import Settings, settings_of
+from hashlens.rows.stream import RowStream
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hashlens.images.pixels import Source
+
+    Floats: TypeAlias = npt.NDArray[np.float32]
+
+Folder: TypeAlias = "str | os.PathLike[str]"
+
+
+class ImageHash:
+    """Hash images: a drop-in for `txtai.pipeline.ImageHash`, with the bits of ImageHash 4.3.2.
+
+    `algorithm` is average, perceptual, perceptual-simple, difference, difference-vertical,
+    wavelet, color or crop-resistant, or ImageHash's name of it. `size` is the side of the square
+    of bits; for color it is the bits per bin, as in txtai. `strings=False` gives float arrays of
+    0 and 1 instead of hex, for crop-resistant one row per segment. Any parameter that ImageHash
+    has for the algorithm can be given by its name there (`hash_size`, `highfreq_factor`,
+    `image_scale`, `mode`, `remove_max_haar_ll`, `binbits`, …).
+
+    Images are hashed as they are decoded, without regard to EXIF orientation or transparency,
+    unless `upright`; in the grade `fast`, JPEG files are decoded at a reduced size (see
+    `hashlens.hashing.hasher.Hasher`). The defaults give ImageHash's bits. Raises ParameterError
+    for an unknown algorithm or a wrong parameter.
+    """
+
+    def __init__(
+        self,
+        algorithm: str = "average",
+        size: int = 8,
+        strings: bool = True,
+        *,
+        grade: str = "exact",
+        upright: bool = False,
+        **params: Any,
+    ) -> None:
+        side = "binbits" if PerceptualHash(algorithm).algorithm == "color" else "hash_size"
+        self.hash = PerceptualHash(algorithm, **{side: size, **params})
+        self.hasher = Hasher((self.hash,), grade, upright)
+        self.algorithm = self.hash.algorithm
+        self.size = size
+        self.strings = strings
+
+    def __call__(self, images: Source | Sequence[Source]) -> Any:
+        """Hash one image, or a list of them: paths, bytes, file objects, arrays or PIL images.
+
+        Raises ImageError, naming the image and the reason, for one that cannot be read.
+        """
+        if isinstance(images, (list, tuple)):
+            return [self.ihash(image) for image in images]
+        return self.ihash(images)  # type: ignore[arg-type]  # a str is a Sequence too
+
+    def ihash(self, source: Source) -> str | Floats:
+        """Hash one image."""
+        if self.strings:
+            return self.hasher(source)[0]
+        import numpy as np  # noqa: PLC0415
+
+        pixels = self.hasher.decode(source)
+        segments = self.hash.segments(pixels.image, pixels.box)
+        flat = [segment.astype(np.float32).reshape(-1) for segment in segments]
+        return np.stack(flat) if self.algorithm == "crop-resistant" else flat[0]
+
+
+class ImageRows:
+    """Turn folders and files into documents for a txtai index, as the `index` command does.
+
+    Each document is `(id, row, None)`. A file that cannot be read is a row with the reason in
+    `skipped`. Settings are those of `ImageIndex.open`; `workers` files are read at a time. With
+    `application=True` in YAML, the settings are those in the application's own
+    `embeddings: {hashlens: …}`, so that they are stated once.
+    """
+
+    def __init__(
+        self,
+        algorithm: str | None = None,
+        *,
+        workers: int | None = None,
+        application: Any = None,
+        **settings: Any,
+    ) -> None:
+        if application is None:
+            made = Settings.of({"algorithm": algorithm or "perceptual", **settings})
+        elif algorithm or settings:
+            msg = "give ImageRows an algorithm or application: true, not both"
+            raise ParameterError(msg)
+        else:
+            made = settings_of(application.config.get("embeddings") or {}, "embeddings")
+        self.make = made.maker()
+        self.workers = workers
+
+    def __call__(self, folders: Folder | Sequence[Folder]) -> list[Document] | list[list[Document]]:
+        """Return the documents of one folder or file, or a list of them for each in a list."""
+        if isinstance(folders, (list, tuple)):
+            return [self._documents(folder) for folder in folders]
+        return self._documents(folders)  # type: ignore[arg-type]  # a str is a Sequence too
+
+    def _documents(self, folder: Folder) -> list[Document]:
+        images = [item for item in find_images([folder]) if item is not None]
+        with RowStream(self.make, images, self.workers) as rows:
+            return [(row["id"], row, None) for row in rows]
