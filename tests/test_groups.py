@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from drawing import draw
 from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
-from hashlens.grouping.collection import FACTS, read_table
+from hashlens.grouping.collection import FACTS, read_collection
 from hashlens.grouping.groups import MOST_OF_MATRIX
 from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
@@ -30,7 +30,7 @@ FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
 
 
 def row(path, text, *, information=5.0, file_digest="", **facts):
-    """A row of an index, as `read_table` takes it."""
+    """A row of an index, as `read_collection` takes it."""
     given = {"path": path, "information": information, "file_digest": file_digest, **facts}
     return (path, text, *(given.get(name) for name in FACTS))
 
@@ -157,14 +157,14 @@ class TestAssignment:
     @settings(max_examples=600)
     def test_groups_are_those_of_brute_force(self, collection):
         rows, digits, terms, decided = collection
-        found = Groups(terms, read_table(sorted(rows), digits), apart=decisions_of(decided))
+        found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))
         assert grouped(found) == brute_groups(rows, terms, decided)
         assert len(found) == len(found.groups)
 
     @given(collections())
     def test_what_is_promised_of_each_group_holds(self, collection):
         rows, digits, terms, decided = collection
-        found = Groups(terms, read_table(sorted(rows), digits), apart=decisions_of(decided))
+        found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))
         texts = {path: (text, facts[1] >= 1) for path, text, *facts in rows}
         seen = Counter(member.path for group in found for member in group.members)
         assert set(seen.values()) <= {1}
@@ -197,8 +197,8 @@ class TestAssignment:
     ):
         rows, digits, terms, decided = collection
         apart = decisions_of(decided)
-        first = Groups(terms, read_table(sorted(rows), digits), apart=apart)
-        other = Groups(terms, read_table(random.sample(rows, len(rows)), digits), apart=apart)
+        first = Groups(terms, read_collection(sorted(rows), digits), apart=apart)
+        other = Groups(terms, read_collection(random.sample(rows, len(rows)), digits), apart=apart)
         assert other.table.ids == first.table.ids
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("hashlens.grouping.groups.AT_ONCE", at_once)
@@ -208,7 +208,7 @@ class TestAssignment:
     @given(collections(), st.randoms())
     def test_groups_do_not_depend_on_the_order_of_decisions(self, collection, random):
         rows, digits, terms, decided = collection
-        table = read_table(sorted(rows), digits)
+        table = read_collection(sorted(rows), digits)
         again = [pair[::-1] for pair in random.sample(decided, len(decided))]
         first, second = (
             Groups(terms, table, apart=decisions_of(each)) for each in (decided, again)
@@ -218,7 +218,7 @@ class TestAssignment:
     @given(collections(), st.integers(1, 9))
     def test_pairs_and_borderline_are_those_of_brute_force(self, collection, count):
         rows, digits, terms, decided = collection
-        found = Groups(terms, read_table(sorted(rows), digits), apart=decisions_of(decided))
+        found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))
         together = grouped(found)
 
         def near(bound):
@@ -242,7 +242,7 @@ class TestAssignment:
         flat = {"information": 0}
         rows = [row(f"/{n}", "0" * 16, file_digest=str(n % 2) * 64, **flat) for n in range(6)]
         every = [(f"/{a}", f"/{b}") for a in (0, 2, 4) for b in (1, 3, 5)]
-        table = read_table(rows, 16)
+        table = read_collection(rows, 16)
         found = Groups(Terms(8), table, apart=decisions_of(every))
         assert grouped(found) == {frozenset(("/0", "/2", "/4")), frozenset(("/1", "/3", "/5"))}
         found = Groups(Terms(8), table, apart=decisions_of([("/0", "/2"), ("/2", "/4")]))
@@ -252,18 +252,18 @@ class TestAssignment:
     def test_many_equal_images_take_no_time_of_squares(self, information):
         facts = {"information": information, "file_digest": "a" * 64}
         rows = [row(f"/{n:05}", "0" * 16, bytes=n, **facts) for n in range(20_000)]
-        found = Groups(Terms(8), read_table(rows, 16))
+        found = Groups(Terms(8), read_collection(rows, 16))
         assert [len(group.members) for group in found] == [20_000]
         assert found[0].keeper.path == "/19999"
         assert found[0].diameter == 0
 
     def test_borderline_pairs_of_many_equal_images_come_first_by_path(self):
         rows = [row(f"/{n:04}", "0" * 16, information=n % 2) for n in range(3_000)]
-        found = Groups(Terms(0), read_table(rows, 16)).borderline(3)
+        found = Groups(Terms(0), read_collection(rows, 16)).borderline(3)
         assert found == [Pair("/0001", f"/000{n}", 0, True) for n in (3, 5, 7)]
 
     def test_any_bound_is_taken_and_wrong_ones_are_named(self):
-        found = Groups(Terms(0), read_table([row("/a", "0" * 16), row("/b", "f" * 16)], 16))
+        found = Groups(Terms(0), read_collection([row("/a", "0" * 16), row("/b", "f" * 16)], 16))
         assert len(found) == 0
         wide = found.rethreshold(float("inf"))
         assert [group.diameter for group in wide] == [64]
@@ -280,7 +280,7 @@ class TestAssignment:
         random = np.random.default_rng(0)
         texts = [f"{int(code):016x}" for code in random.integers(0, 2**64, 120, dtype=np.uint64)]
         rows = [row(f"/{n:03}", text) for n, text in enumerate(texts)]
-        found = Groups(Terms(most, linkage="connected", metric=metric), read_table(rows, 16))
+        found = Groups(Terms(most, linkage="connected", metric=metric), read_collection(rows, 16))
         far = max(distance(*pair, metric) for pair in combinations(texts, 2))
         assert [(len(group.members), group.diameter) for group in found] == [(120, far)]
 
@@ -534,7 +534,7 @@ class TestViews:
         found = made.groups(14)
         empty = found.rethreshold(0).rethreshold(14)
         assert list(empty.to_pandas().columns) == list(found.to_pandas().columns)
-        none = Groups(Terms(0), read_table([], 16))
+        none = Groups(Terms(0), read_collection([], 16))
         assert list(none.to_pandas().columns) == list(found.to_pandas().columns)
         assert len(none.to_pandas()) == 0
 
@@ -551,7 +551,7 @@ class TestViews:
     def test_a_matrix_that_is_too_large_is_refused(self):
         rows = [row(f"/{n}", "0" * 16) for n in range(MOST_OF_MATRIX + 1)]
         with pytest.raises(ParameterError, match=r"5,001 images is too large.*pairs\(\)"):
-            Groups(Terms(0), read_table(rows, 16)).matrix()
+            Groups(Terms(0), read_collection(rows, 16)).matrix()
 
     def test_it_draws_groups_and_opens_no_window(self, made):
         picture = made.groups(14).plot(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from txtai.database import SQL
 
-from hashlens.sql.planner import Grammar, NoPlanError, Plan, Term, in_order, plans
+from hashlens.sql.planner import Grammar, NoPlanError, QueryPlan, Term, in_order, plans
 
 HASH = "00ff00ff00ff00ff"
 GIVEN = {"q": HASH, "r": 8, "k": 5, "nothing": None, "text": "8", "nan": float("nan")}
@@ -23,7 +23,9 @@ class Columns:
         return f"s.{name}" if name in ("id", "indexid") else f"json_extract(data, '$.{name}')"
 
 
-def plan(rest: str, select: str = "id, distance(text, :q) d", limit: int | None = 3) -> list[Plan]:
+def plan(
+    rest: str, select: str = "id, distance(text, :q) d", limit: int | None = 3
+) -> list[QueryPlan]:
     clauses = SQL(Columns())(f"select {select} from txtai {rest}")
     return plans(clauses, limit, Grammar(GIVEN, "hamming", "json_extract(data, '$.*')", AGGREGATES))
 
@@ -35,34 +37,40 @@ COLOR = Term("json_extract(data, '$.color')", HASH, "hamming")
 @pytest.mark.parametrize(
     ("rest", "expected"),
     [
-        ("order by distance(text, :q)", Plan(TEXT, None, 3, 3)),
-        ("order by distance(:q, text) asc limit 10", Plan(TEXT, None, 10, 10)),
-        ("order by DISTANCE(text, '00FF00FF00FF00FF') limit :k", Plan(TEXT, None, 5, 5)),
-        ("order by d limit 10 offset 20", Plan(TEXT, None, 30, 10)),
-        ("order by D, indexid limit 10", Plan(TEXT, None, 10, 10)),
-        ("order by (d), id limit 10", Plan(TEXT, None, 10, 10, ties=True)),
-        ("order by d, indexid desc limit 10", Plan(TEXT, None, 10, 10, ties=True)),
-        ("order by distance(color, :q)", Plan(COLOR, None, 3, 3)),
-        ("order by distance(text, :q, 'hamming')", Plan(TEXT, None, 3, 3)),
+        ("order by distance(text, :q)", QueryPlan(TEXT, None, 3, 3)),
+        ("order by distance(:q, text) asc limit 10", QueryPlan(TEXT, None, 10, 10)),
+        ("order by DISTANCE(text, '00FF00FF00FF00FF') limit :k", QueryPlan(TEXT, None, 5, 5)),
+        ("order by d limit 10 offset 20", QueryPlan(TEXT, None, 30, 10)),
+        ("order by D, indexid limit 10", QueryPlan(TEXT, None, 10, 10)),
+        ("order by (d), id limit 10", QueryPlan(TEXT, None, 10, 10, ties=True)),
+        ("order by d, indexid desc limit 10", QueryPlan(TEXT, None, 10, 10, ties=True)),
+        ("order by distance(color, :q)", QueryPlan(COLOR, None, 3, 3)),
+        ("order by distance(text, :q, 'hamming')", QueryPlan(TEXT, None, 3, 3)),
         (
             "order by distance(text, :q, 'levenshtein')",
-            Plan(Term("text", HASH, "levenshtein"), None, 3, 3),
+            QueryPlan(Term("text", HASH, "levenshtein"), None, 3, 3),
         ),
-        ("where distance(text, :q) <= 8", Plan(TEXT, 8)),
-        ("where distance(text, :q) < 8", Plan(TEXT, 7)),
-        ("where distance(text, :q) < 8.5", Plan(TEXT, 8)),
-        ("where distance(text, :q) <= 8.5", Plan(TEXT, 8)),
-        ("where :r >= distance(text, :q)", Plan(TEXT, 8)),
-        ("where (distance(text, :q) = 3)", Plan(TEXT, 3)),
-        ("where distance(text, :q) between 1 and :r and width > 3", Plan(TEXT, 8)),
-        ("where width between 1 and 2 and d <= 4", Plan(TEXT, 4)),
-        ("where (width = 1 or width = 2) and (d <= 4 and d <= 2)", Plan(TEXT, 2)),
-        ("where d <= 8 order by d", Plan(TEXT, 8, 3, 3, bare=False)),
-        ("where d <= 8 and id > 'a' order by d", Plan(TEXT, 8, 3, 3, filtered=True, bare=False)),
-        ("where distance(text, :q) = 3 order by d", Plan(TEXT, 3, 3, 3, filtered=True)),
-        ("where id = 'x' or d <= 8 order by d", Plan(TEXT, None, 3, 3, filtered=True, bare=False)),
-        ("where distance(text, :q) <= 8 order by d desc", Plan(TEXT, 8)),
-        ("where distance(text, :q) <= 8 order by id limit 10, 5", Plan(TEXT, 8)),
+        ("where distance(text, :q) <= 8", QueryPlan(TEXT, 8)),
+        ("where distance(text, :q) < 8", QueryPlan(TEXT, 7)),
+        ("where distance(text, :q) < 8.5", QueryPlan(TEXT, 8)),
+        ("where distance(text, :q) <= 8.5", QueryPlan(TEXT, 8)),
+        ("where :r >= distance(text, :q)", QueryPlan(TEXT, 8)),
+        ("where (distance(text, :q) = 3)", QueryPlan(TEXT, 3)),
+        ("where distance(text, :q) between 1 and :r and width > 3", QueryPlan(TEXT, 8)),
+        ("where width between 1 and 2 and d <= 4", QueryPlan(TEXT, 4)),
+        ("where (width = 1 or width = 2) and (d <= 4 and d <= 2)", QueryPlan(TEXT, 2)),
+        ("where d <= 8 order by d", QueryPlan(TEXT, 8, 3, 3, bare=False)),
+        (
+            "where d <= 8 and id > 'a' order by d",
+            QueryPlan(TEXT, 8, 3, 3, filtered=True, bare=False),
+        ),
+        ("where distance(text, :q) = 3 order by d", QueryPlan(TEXT, 3, 3, 3, filtered=True)),
+        (
+            "where id = 'x' or d <= 8 order by d",
+            QueryPlan(TEXT, None, 3, 3, filtered=True, bare=False),
+        ),
+        ("where distance(text, :q) <= 8 order by d desc", QueryPlan(TEXT, 8)),
+        ("where distance(text, :q) <= 8 order by id limit 10, 5", QueryPlan(TEXT, 8)),
     ],
 )
 def test_what_is_recognised(rest, expected):
@@ -71,7 +79,7 @@ def test_what_is_recognised(rest, expected):
 
 def test_a_bound_on_another_column_comes_first_and_the_order_second():
     found = plan("where distance(color, :q) <= 4 order by d")
-    assert found == [Plan(COLOR, 4), Plan(TEXT, None, 3, 3, filtered=True)]
+    assert found == [QueryPlan(COLOR, 4), QueryPlan(TEXT, None, 3, 3, filtered=True)]
 
 
 @pytest.mark.parametrize(
@@ -163,12 +171,12 @@ def test_the_order_is_completed_where_rows_are_rows():
     ],
 )
 def test_counts_are_bounded(rest, select):
-    assert plan(f"where distance(text, :q) <= 8 {rest}", select) == [Plan(TEXT, 8)]
+    assert plan(f"where distance(text, :q) <= 8 {rest}", select) == [QueryPlan(TEXT, 8)]
 
 
 def test_rows_without_json_are_left_out_by_a_condition_on_it():
     (found,) = plan("where distance(color, :q) <= 8 order by distance(color, :q)")
-    assert found == Plan(COLOR, 8, 3, 3, filtered=True)
+    assert found == QueryPlan(COLOR, 8, 3, 3, filtered=True)
 
 
 @pytest.mark.parametrize("where", ['"width" > 3', "w > 3", "W > 3"])

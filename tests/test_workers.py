@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hashlens import HashlensError, ParameterError
 from hashlens.parallel import process
-from hashlens.parallel.pool import Crashed, Plan, Results, plan
+from hashlens.parallel.pool import Crashed, Results, Schedule, schedule
 from hashlens.parallel.process import processors
 
 KINDS = ["serial", "threads", "fork", "processes"]
@@ -22,7 +22,7 @@ PROCESSES = ["fork", "processes"]
 
 
 def done(job, items, kind, workers=3):
-    with Results(job, items, Plan(kind, workers)) as results:
+    with Results(job, items, Schedule(kind, workers)) as results:
         return list(results)
 
 
@@ -54,7 +54,7 @@ def test_an_exception_of_the_job_is_raised(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_work_may_be_left_undone(kind):
-    with Results(upper, ["x"] * 100_000, Plan(kind, 2)) as results:
+    with Results(upper, ["x"] * 100_000, Schedule(kind, 2)) as results:
         assert next(iter(results)) == "X"
 
 
@@ -65,7 +65,7 @@ def test_no_worker_runs_far_ahead_of_the_caller():
         taken.append(item)
         return item
 
-    with Results(job, range(100_000), Plan("threads", 4)) as results:
+    with Results(job, range(100_000), Schedule("threads", 4)) as results:
         iterator = iter(results)
         next(iterator)
         time.sleep(0.3)
@@ -102,7 +102,7 @@ class _Local:
 
 
 def test_processes_end_with_the_results():
-    with Results(_pid, range(40), Plan("fork", 3)) as results:
+    with Results(_pid, range(40), Schedule("fork", 3)) as results:
         pids = set(results)
     assert len(pids) >= 2
     for pid in pids:
@@ -121,7 +121,7 @@ def test_threads_and_processes_end_with_the_results(tmp_path, monkeypatch):
     for kind in KINDS[1:]:
         work = time.sleep if kind == "threads" else job
         for _ in range(3):
-            with Results(work, [0.001] * 1000, Plan(kind, 3)) as results:
+            with Results(work, [0.001] * 1000, Schedule(kind, 3)) as results:
                 next(iter(results))
     assert threading.active_count() == threads
     assert _children() == children
@@ -184,29 +184,29 @@ class TestPlan:
     @pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True, 5000])
     def test_refuses_what_is_no_number_of_workers(self, workers):
         with pytest.raises(ParameterError, match="workers must be a whole number"):
-            plan(10, workers)
+            schedule(10, workers)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere forks are not safe")
     def test_forks_where_there_is_one_thread(self, monkeypatch):
         monkeypatch.setattr(threading, "active_count", lambda: 1)
         monkeypatch.delitem(sys.modules, "cv2", raising=False)
-        assert plan(10_000, 4) == Plan("fork", 4)
-        assert plan(3, 4) == Plan("fork", 3)
-        assert plan(1, 4) == Plan("serial", 1)
+        assert schedule(10_000, 4) == Schedule("fork", 4)
+        assert schedule(3, 4) == Schedule("fork", 3)
+        assert schedule(1, 4) == Schedule("serial", 1)
 
     def test_never_forks_with_opencv_whose_threads_a_fork_loses(self, monkeypatch):
         monkeypatch.setattr(threading, "active_count", lambda: 1)
         monkeypatch.setitem(sys.modules, "cv2", sys)
-        assert plan(10_000, 4) == Plan("processes", 4)
+        assert schedule(10_000, 4) == Schedule("processes", 4)
 
     def test_never_forks_beside_another_thread(self, monkeypatch):
         monkeypatch.setattr(threading, "active_count", lambda: 2)
-        assert plan(999, 4) == Plan("threads", 4)
-        assert plan(10_000, 4) == Plan("processes", 4)
-        assert plan(10_000, 1) == Plan("serial", 1)
+        assert schedule(999, 4) == Schedule("threads", 4)
+        assert schedule(10_000, 4) == Schedule("processes", 4)
+        assert schedule(10_000, 1) == Schedule("serial", 1)
 
     def test_takes_all_processors(self):
-        assert plan(10_000).workers == processors()
+        assert schedule(10_000).workers == processors()
 
 
 # A command whose workers are new interpreters, from a main module that imports what is heavy.

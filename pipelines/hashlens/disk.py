@@ -75,7 +75,7 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def replace(new: Path, old: Path) -> None:
+def replace_directory(new: Path, old: Path) -> None:
     """Put a directory in the place of another: move that away, then delete it."""
     aside = old.with_name(f".old-{old.name}")
     shutil.rmtree(aside, ignore_errors=True)

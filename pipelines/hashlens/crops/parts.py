@@ -17,7 +17,7 @@ from hashlens.crops.table import Table
 from hashlens.errors import ImageError
 from hashlens.images.decode import decode
 from hashlens.model import Place, Progress
-from hashlens.parallel.pool import plan
+from hashlens.parallel.pool import schedule
 
 MOST = 100  # pictures that one is linked with, at most
 COVERED = 0.8  # of a picture lies in another one of which it is a part
@@ -63,7 +63,7 @@ def _searches(
     def look(item: tuple[int, str]) -> tuple[str, list[Part]]:
         return item[1], _parts(table, *item, upright)
 
-    with ThreadPoolExecutor(plan(max(1, len(paths)), workers).workers) as pool:
+    with ThreadPoolExecutor(schedule(max(1, len(paths)), workers).workers) as pool:
         yield from pool.map(look, paths.items())
 
 

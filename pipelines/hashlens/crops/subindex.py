@@ -25,7 +25,7 @@ from hashlens.crops import evidence, extract, keypoints
 from hashlens.crops.find import Query, find
 from hashlens.crops.keypoints import KEYPOINTS, QUERY_SIDE, SIDE, Keypoints
 from hashlens.crops.table import Table
-from hashlens.disk import replace
+from hashlens.disk import replace_directory
 from hashlens.errors import ImageError
 from hashlens.images.decode import decode
 from hashlens.images.pixels import Pixels
@@ -129,7 +129,7 @@ class CropIndex(ANN):  # type: ignore[misc]
         """Save the index; what was there is replaced whole."""
         new = Path(f"{path}.new")
         self.backend = self.table.save(new, self.extractor or extract.extractor())
-        replace(new, Path(path))
+        replace_directory(new, Path(path))
         self.moved(Path(path))
 
     def moved(self, path: Path) -> None:

@@ -35,7 +35,7 @@ _HEX = re.compile("[0-9a-f]+")
 
 
 @dataclass(frozen=True)
-class Segment:
+class PackedRows:
     """Some rows whose fingerprints are packed, in ascending order."""
 
     rows: Rows
@@ -54,14 +54,14 @@ class Segment:
         else:
             hamming(self.codes, pack([constant])[0], out)
 
-    def picked(self, which: NDArray[Any]) -> Segment:
+    def picked(self, which: NDArray[Any]) -> PackedRows:
         """Return a segment of some of the rows, by position or by mask."""
-        chosen = Segment(self.rows[which], np.asfortranarray(self.codes[which]), self.digits)
+        chosen = PackedRows(self.rows[which], np.asfortranarray(self.codes[which]), self.digits)
         if "positions" in self.__dict__:
             chosen.__dict__["positions"] = self.positions[:, which]
         return chosen
 
-    def followed(self, later: Segment) -> Segment:
+    def followed(self, later: PackedRows) -> PackedRows:
         """Return this segment and a later one as one."""
         both = joined_up([self, later])
         if "positions" in self.__dict__:
@@ -78,7 +78,7 @@ class Column:
     """
 
     digits: int = 0
-    segments: tuple[Segment, ...] = ()
+    segments: tuple[PackedRows, ...] = ()
     odd: Mapping[str, Rows] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -179,7 +179,7 @@ class Measured:
         return numbers
 
 
-def joined_up(parts: Sequence[Segment]) -> Segment:
+def joined_up(parts: Sequence[PackedRows]) -> PackedRows:
     """Return segments, each later than the last, as one."""
     rows = np.concatenate([part.rows for part in parts])
     codes = np.empty((len(rows), parts[0].codes.shape[1]), np.uint64, order="F")
@@ -187,7 +187,7 @@ def joined_up(parts: Sequence[Segment]) -> Segment:
     for part in parts:
         codes[at : at + len(part.rows)] = part.codes
         at += len(part.rows)
-    return Segment(rows, codes, parts[0].digits)
+    return PackedRows(rows, codes, parts[0].digits)
 
 
 def sorted_out(values: Iterable[tuple[int, Any]], digits: int) -> Column:
@@ -205,7 +205,7 @@ def sorted_out(values: Iterable[tuple[int, Any]], digits: int) -> Column:
             texts.append(text)
         else:
             odd.setdefault(text, []).append(row)
-    packed = (Segment(np.array(rows), pack(texts), digits),) if rows else ()
+    packed = (PackedRows(np.array(rows), pack(texts), digits),) if rows else ()
     return Column(digits, packed, {value: np.array(own) for value, own in odd.items()})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hashlens.database.columns import Column, Segment, joined_up, sorted_out
+from hashlens.database.columns import Column, PackedRows, joined_up, sorted_out
 from hashlens.neighbors.codes import pack_joined
 from hashlens.neighbors.scan import Rows
 
@@ -121,7 +121,7 @@ def read(cursor: Any, column: str, digits: int = 0, after: int = -1) -> Column:
     )
     last = cursor.execute("SELECT max(indexid) FROM sections").fetchone()[0]
     found = Column(digits)
-    parts: list[Segment] = []
+    parts: list[PackedRows] = []
     while after < (-1 if last is None else last) and found.is_whole:
         ends = (after, after + SPAN)
         count, good, joined = cursor.execute(as_one, [digits, *ends]).fetchone()
@@ -132,7 +132,7 @@ def read(cursor: Any, column: str, digits: int = 0, after: int = -1) -> Column:
             else:
                 numbers = cursor.execute(f"SELECT s.indexid {span} ORDER BY s.indexid", ends)
                 rows = np.fromiter((row[0] for row in numbers), np.int64, count)
-            parts.append(Segment(rows, codes, digits))
+            parts.append(PackedRows(rows, codes, digits))
         elif count:
             values = cursor.execute(f"SELECT s.indexid, {column} {span} ORDER BY s.indexid", ends)
             part = sorted_out(values.fetchall(), digits)

@@ -20,7 +20,7 @@ from hashlens.database.columns import Column, Measured
 from hashlens.database.packed import Packed, Version
 from hashlens.model import Explanation
 from hashlens.neighbors.scan import Found, Rows
-from hashlens.sql.planner import Grammar, NoPlanError, Plan, in_order, plans, unfit
+from hashlens.sql.planner import Grammar, NoPlanError, QueryPlan, in_order, plans, unfit
 
 FEW = 1_000  # candidates that are never too many
 SHARE = 8  # nor is one of so many rows; beyond, a scan is as quick as picking rows
@@ -116,7 +116,7 @@ class Pushdown:
             return answer
         raise refused
 
-    def _follow(self, plan: Plan, run: _Run) -> Answer:
+    def _follow(self, plan: QueryPlan, run: _Run) -> Answer:
         """Return the answer that a plan gives, from the column as it is in the database.
 
         Mostly that is the one at hand, the scan of which needs no connection; the transaction that
@@ -135,7 +135,7 @@ class Pushdown:
             answer = _shortly(plan, measured, run)
             return _at_length(plan, column, run) if answer is None else answer
 
-    def _follow_at_hand(self, plan: Plan, run: _Run, column: Column, state: int) -> Answer:
+    def _follow_at_hand(self, plan: QueryPlan, run: _Run, column: Column, state: int) -> Answer:
         """Return the answer from a column of some state; raises _OutdatedError."""
 
         def check() -> None:
@@ -193,7 +193,7 @@ class _Run:
         return np.fromiter((row["indexid"] for row in rows), np.int64, len(rows))
 
 
-def _measured(plan: Plan, column: Column, run: _Run) -> Measured:
+def _measured(plan: QueryPlan, column: Column, run: _Run) -> Measured:
     """Measure the distances of a column; raises NoPlanError where it cannot answer."""
     reason = column.unfit(plan.term.metric) or unfit(plan.term, column.digits)
     if reason:
@@ -203,7 +203,7 @@ def _measured(plan: Plan, column: Column, run: _Run) -> Measured:
     return column.measured(plan.term.constant, plan.term.metric)
 
 
-def _shortly(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
+def _shortly(plan: QueryPlan, measured: Measured, run: _Run) -> Answer | None:
     """Return the answer, or None where few rows meet its conditions; raises NoPlanError."""
     if plan.first is None:
         found = measured.find(None, plan.bound)
@@ -214,7 +214,7 @@ def _shortly(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
     return _nearest_only(plan, measured, run)
 
 
-def _at_length(plan: Plan, column: Column, run: _Run) -> Answer:
+def _at_length(plan: QueryPlan, column: Column, run: _Run) -> Answer:
     """Return the answer from the rows that meet the conditions, all of which SQLite finds."""
     if not plan.bare:
         msg = "few rows meet its conditions, which use a name that it gives"
@@ -223,13 +223,13 @@ def _at_length(plan: Plan, column: Column, run: _Run) -> Answer:
     return _nearest_only(plan, few.measured(plan.term.constant, plan.term.metric), run)
 
 
-def _nearest_only(plan: Plan, measured: Measured, run: _Run) -> Answer:
+def _nearest_only(plan: QueryPlan, measured: Measured, run: _Run) -> Answer:
     found = _nearest(plan, measured, plan.first or 0)
     _refuse(len(found.rows), run.rows, "rows tie with the last that is asked for")
     return run.over(found.rows)
 
 
-def _among_more(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
+def _among_more(plan: QueryPlan, measured: Measured, run: _Run) -> Answer | None:
     """Return the answer from more rows than are asked for, if enough meet the conditions."""
     for wider in WIDER:
         k = wider * max(plan.first or 0, FEW // WIDER[0])
@@ -242,7 +242,7 @@ def _among_more(plan: Plan, measured: Measured, run: _Run) -> Answer | None:
     return None
 
 
-def _nearest(plan: Plan, measured: Measured, k: int) -> Found:
+def _nearest(plan: QueryPlan, measured: Measured, k: int) -> Found:
     """Return the k nearest rows; where ties count, all that tie with the last as well."""
     found = measured.find(k, plan.bound)
     if plan.ties and k and len(found.rows) == k:

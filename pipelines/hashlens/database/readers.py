@@ -25,7 +25,7 @@ BUSY_MILLISECONDS = 60_000
 MOST_IDLE = 16  # connections that are kept for the next reader
 
 
-class Pair:
+class Session:
     """A connection and its cursor."""
 
     connection: Any = None
@@ -44,9 +44,9 @@ class Readers:
     def __init__(self, config: dict[str, Any]) -> None:
         self.packed = Packed()
         self._own = threading.local()
-        self._writers = Pair()
+        self._writers = Session()
         self._mutex = threading.RLock()  # held by whoever uses the writer's pair
-        self._idle: list[Pair] = []
+        self._idle: list[Session] = []
         self._turn = threading.Lock()
         self._writer: int | None = None  # the thread with rows that are not committed
         self._file: str | None = None
@@ -79,7 +79,7 @@ class Readers:
         """Return how many commits the database has counted."""
         return _pragma(self.cursor, "user_version")
 
-    def _look(self, pair: Pair) -> Version:
+    def _look(self, pair: Session) -> Version:
         """Read the version that a pair sees, and whether others wrote and did not count it."""
         version = pair.inode, _pragma(pair.cursor, "user_version")
         seen, pair.seen = pair.seen, (_pragma(pair.cursor, "data_version"), version)
@@ -206,7 +206,7 @@ class Readers:
         self._look(self._writers)
 
     @property
-    def _pair(self) -> Pair:
+    def _pair(self) -> Session:
         return getattr(self._own, "pair", None) or self._writers
 
     @contextmanager
@@ -248,7 +248,7 @@ class Readers:
                 self._look(self._writers)  # what others did before there was this pair
             finally:
                 self._mutex.release()
-        self._own.pair = pair = Pair()
+        self._own.pair = pair = Session()
         pair.file, pair.inode = file, inode
         try:
             self.session(file)  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ from hashlens.evaluation.trial import (
 from hashlens.evaluation.values import AttackOf, Method
 from hashlens.images.walk import walk
 from hashlens.model import Progress
-from hashlens.parallel.pool import Crashed, Plan, Results, plan
+from hashlens.parallel.pool import Crashed, Results, Schedule, schedule
 
 
 def evaluate(
@@ -87,7 +87,7 @@ def evaluate(
         seed=seed,
         keypoints=keypoints,
         rivals=rivals,
-        workers=plan(2**20, workers).workers,
+        workers=schedule(2**20, workers).workers,
         progress=progress,
     )
     if queries is not None and (type(queries) is not int or queries < 1):
@@ -169,7 +169,7 @@ def _worked(
 ) -> Iterator[Any]:
     """Yield the results of a job in new interpreters: threads of OpenCV do not survive a fork."""
     workers = min(asked.workers, len(items))
-    chosen = Plan("processes", workers) if workers > 1 else Plan("serial", 1)
+    chosen = Schedule("processes", workers) if workers > 1 else Schedule("serial", 1)
     with Results(job, items, chosen) as results:
         for number, (name, result) in enumerate(zip(names, results, strict=True), 1):
             if isinstance(result, Crashed):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.grouping.collection import Table
+from hashlens.grouping.collection import Collection
 from hashlens.grouping.linkage import link, link_bonds
 from hashlens.grouping.measure import bonds
 from hashlens.grouping.scope import Scope, Terms
@@ -18,11 +18,11 @@ from hashlens.neighbors.codes import Codes, Ints
 from hashlens.neighbors.join import BLOCK
 
 # Which pairs of some rows of a table are no duplicates, by the word of a person; shape (k, 2).
-Apart = Callable[[Table, Ints], Ints]
+Apart = Callable[[Collection, Ints], Ints]
 Near = tuple[Ints, Ints, NDArray[Any]]  # pairs of rows, and their distances
 
 
-def assign(table: Table, terms: Terms, apart: Apart) -> Ints:
+def assign(table: Collection, terms: Terms, apart: Apart) -> Ints:
     """Return for each image the first row of its group; shape (n,).
 
     Images with one fingerprint are one unit to begin with, unless something is said of them in
@@ -41,7 +41,7 @@ def assign(table: Table, terms: Terms, apart: Apart) -> Ints:
         barred = known
 
 
-def members(table: Table, terms: Terms, labels: Ints) -> list[Ints]:
+def members(table: Collection, terms: Terms, labels: Ints) -> list[Ints]:
     """Return the rows of each group that counts, in the order of their first rows."""
     scope = Scope(table, terms)
     order = np.argsort(labels, kind="stable")
@@ -52,7 +52,7 @@ def members(table: Table, terms: Terms, labels: Ints) -> list[Ints]:
     return [rows for rows in groups if scope.has(rows)]
 
 
-def near(table: Table, terms: Terms, bound: float) -> Iterator[Near]:
+def near(table: Collection, terms: Terms, bound: float) -> Iterator[Near]:
     """Yield blocks of the pairs that count within a bound: of telling hashes, of equal files."""
     every = np.arange(len(table))
     admits = Scope(table, terms).admits(every, every)
@@ -61,7 +61,7 @@ def near(table: Table, terms: Terms, bound: float) -> Iterator[Near]:
         yield a[counted], b[counted], away[counted]
 
 
-def _near(table: Table, metric: str, bound: float) -> Iterator[Near]:
+def _near(table: Collection, metric: str, bound: float) -> Iterator[Near]:
     rows = np.flatnonzero(table.information >= LOW_INFORMATION)
     if metric == "hamming":
         most = int(min(bound, 64 * table.codes.shape[1]))
@@ -77,7 +77,7 @@ def _near(table: Table, metric: str, bound: float) -> Iterator[Near]:
         yield flat[a], flat[b], away
 
 
-def _assigned(table: Table, terms: Terms, scope: Scope, barred: Ints) -> Ints:
+def _assigned(table: Collection, terms: Terms, scope: Scope, barred: Ints) -> Ints:
     """Group the images, those of some pairs apart."""
     counted = scope.images
     marks = np.zeros(len(table), np.int64)
@@ -131,7 +131,7 @@ def _units(codes: Codes, marks: Ints) -> tuple[Ints, Ints]:
     return units, order[new]
 
 
-def _flat(table: Table, counted: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+def _flat(table: Collection, counted: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     """Return the flat pictures that count, and the number of each one's file: equal ones share it.
 
     Those whose files are not known are left out.

@@ -35,7 +35,7 @@ CHUNK = 20_000  # rows that are tuples at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Collection:
     """Images with their fingerprints, packed, and what is known of each; sorted by id."""
 
     ids: Sequence[str]
@@ -97,7 +97,7 @@ def uncollected() -> Iterator[None]:
 
 
 @uncollected()
-def read_table(rows: Iterable[tuple[Any, ...]], digits: int) -> Table:
+def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
     """Read `(id, fingerprint, *FACTS)` of images, in any order.
 
     Rows whose fingerprint does not have the length `digits`, or is none, are left out.
@@ -129,7 +129,7 @@ def read_table(rows: Iterable[tuple[Any, ...]], digits: int) -> Table:
         found: NDArray[Any] = np.concatenate([none, *blocks])[order]
         return found
 
-    return Table(
+    return Collection(
         ids=[names[row] for row in by_id],
         paths=texts(paths),
         codes=np.asfortranarray(np.concatenate(codes)[order]),

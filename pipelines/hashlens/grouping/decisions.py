@@ -22,12 +22,12 @@ from hashlens.disk import saved
 from hashlens.errors import HashlensError, ImageError, ParameterError
 from hashlens.images import decode, digests
 from hashlens.model import Decision, Progress
-from hashlens.parallel.pool import Crashed, Results, plan
+from hashlens.parallel.pool import Crashed, Results, schedule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hashlens.grouping.collection import Table
+    from hashlens.grouping.collection import Collection
 
 FILE = "decisions.db"
 VERDICTS = ("not-duplicate", "keep-both")
@@ -141,7 +141,7 @@ class Decisions:
 
     def apart(
         self,
-        table: Table,
+        table: Collection,
         rows: NDArray[Any],
         *,
         workers: int | None = None,
@@ -173,7 +173,7 @@ class Decisions:
 
     def _pixels(
         self,
-        table: Table,
+        table: Collection,
         rows: Sequence[int],
         workers: int | None,
         progress: Callable[[Progress], None] | None,
@@ -193,7 +193,7 @@ class Decisions:
                 unread.setdefault(file, []).append(row)
         items = [(file, [table.paths[row] for row in same]) for file, same in unread.items()]
         learnt: list[tuple[str, str]] = []
-        with Results(_learn, items, plan(len(items), workers)) as results:
+        with Results(_learn, items, schedule(len(items), workers)) as results:
             for number, (own, (file, paths)) in enumerate(zip(results, items, strict=True), 1):
                 if own and not isinstance(own, Crashed):
                     learnt.append((file, own))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hashlens.errors import ParameterError
 from hashlens.grouping.assign import Apart, assign, members, near
-from hashlens.grouping.collection import Table, uncollected
+from hashlens.grouping.collection import Collection, uncollected
 from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import bonds, widest
 from hashlens.grouping.scope import Scope, Terms
@@ -53,7 +53,7 @@ MANY = 64  # fingerprints whose distances numpy takes sooner
 MARGIN = 2  # bits beyond the bound in which borderline pairs are looked for
 
 
-def _nothing_apart(_: Table, __: Ints) -> Ints:
+def _nothing_apart(_: Collection, __: Ints) -> Ints:
     return np.empty((0, 2), np.int64)
 
 
@@ -65,7 +65,7 @@ class Groups(Sequence[Group]):
     """
 
     terms: Terms
-    table: Table = field(repr=False)
+    table: Collection = field(repr=False)
     links: tuple[Link, ...] = ()
     apart: Apart = field(default=_nothing_apart, repr=False)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ParameterError
-from hashlens.grouping.collection import Table
+from hashlens.grouping.collection import Collection
 from hashlens.grouping.keepers import DEFAULT_RULES, rules
 from hashlens.grouping.linkage import Admits
 from hashlens.hashing.metrics import check_metric
@@ -51,7 +51,7 @@ class Terms:
 class Scope:
     """Which images of a table count, which pairs of them, and which groups."""
 
-    def __init__(self, table: Table, terms: Terms) -> None:
+    def __init__(self, table: Collection, terms: Terms) -> None:
         self._sides = _sides(table, terms.between) if terms.between else None
         self._folders = _folders(table) if terms.not_same_folder else None
         self._images = len(table)
@@ -90,7 +90,7 @@ class Scope:
         return lambda a, b: np.logical_and.reduce([check(a, b) for check in checks])
 
 
-def _sides(table: Table, between: tuple[str, str]) -> NDArray[np.uint8]:
+def _sides(table: Collection, between: tuple[str, str]) -> NDArray[np.uint8]:
     """Return in which of two folders each image is: 1, 2, 3 for both, 0 for none."""
     first, second = (
         os.path.join(os.path.abspath(os.path.expanduser(folder)), "") for folder in between
@@ -105,7 +105,7 @@ def _both(ones: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool
     return found
 
 
-def _folders(table: Table) -> Ints:
+def _folders(table: Collection) -> Ints:
     """Return a number for the folder of each image."""
     numbers: dict[str, int] = {}
     found = (numbers.setdefault(os.path.dirname(path), len(numbers)) for path in table.paths)

@@ -13,7 +13,7 @@ from PIL.JpegImagePlugin import jpeg_factory
 from hashlens.errors import ImageError
 from hashlens.images.formats import add_reader
 from hashlens.images.pixels import MAX_PIXELS, Box, Draft, Pixels
-from hashlens.images.upright import _TURNS, _orientation, _plain, _turned_box
+from hashlens.images.upright import TURNS, orientation_of, turned_box, without_alpha
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,12 +47,12 @@ def decode(
     reduced = image.draft(draft[0], (draft[1], draft[1])) if draft and image is not source else None
     box: Box | None = reduced[1] if reduced else None
     image = _loaded(image, name)
-    turn = _orientation(image) if seen else 1
+    turn = orientation_of(image) if seen else 1
     if turn != 1:
-        box = _turned_box(turn, image.size, box)
-        image = image.transpose(_TURNS[turn])
+        box = turned_box(turn, image.size, box)
+        image = image.transpose(TURNS[turn])
         size = size if turn < 5 else (size[1], size[0])
-    return Pixels(_plain(image) if seen else image, box, size, kind)
+    return Pixels(without_alpha(image) if seen else image, box, size, kind)
 
 
 def open_image(source: Source, *, name: str | None = None) -> Image.Image:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 from PIL import Image
 
 from hashlens.images.decode import open_image, read
-from hashlens.images.upright import WIDE_BIT_MODES, _turned
+from hashlens.images.upright import WIDE_BIT_MODES, turned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def pixel_digest(source: Source) -> str:
     of transparency only where something shows through. The size is part of the digest. Raises
     ImageError for what is no image.
     """
-    image = _turned(open_image(source))
+    image = turned(open_image(source))
     if image.mode not in (*WIDE_BIT_MODES, "RGB"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):

@@ -25,10 +25,11 @@ def upright(image: Image.Image) -> Image.Image:
     16-bit and float pixels are scaled to 8 bits (Pillow's own conversion clips them), and
     transparency is composited on white. An image that needs none of this is returned as it is.
     """
-    return _plain(_turned(image))
+    return without_alpha(turned(image))
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def without_alpha(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits a channel, on white where it is transparent."""
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
     if image.mode in WIDE_BIT_MODES:
@@ -40,7 +41,7 @@ def _plain(image: Image.Image) -> Image.Image:
     return image
 
 
-_TURNS = {
+TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -51,18 +52,20 @@ _TURNS = {
 }
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image, 1 to 8; 1 if it has none."""
     if image.format in ("JPEG", "MPO") and not image.info.keys() & {"exif", "xmp"}:
         return 1  # what getexif would find out in more time
     try:
         turn = image.getexif().get(Base.Orientation, 1)
     except Exception:  # noqa: BLE001  damaged EXIF is no reason to lose the pixels
         return 1
-    return turn if turn in _TURNS else 1
+    return turn if turn in TURNS else 1
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    if _orientation(image) == 1:
+def turned(image: Image.Image) -> Image.Image:
+    """Return an image turned by its EXIF orientation."""
+    if orientation_of(image) == 1:
         return image
     try:
         return ImageOps.exif_transpose(image)  # and no longer said to be turned
@@ -70,7 +73,8 @@ def _turned(image: Image.Image) -> Image.Image:
         return image
 
 
-def _turned_box(turn: int, size: tuple[int, int], box: Box | None) -> Box | None:
+def turned_box(turn: int, size: tuple[int, int], box: Box | None) -> Box | None:
+    """Return the box in a turned image that a box in the image of that size becomes."""
     """Return where a box from the origin lies when its image, of that size, has been turned."""
     if box is None:
         return None

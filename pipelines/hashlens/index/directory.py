@@ -59,7 +59,7 @@ def require_empty(path: Path, *, leftovers: bool = False) -> None:
             raise IndexingError(msg)
 
 
-def stamp(path: Path) -> tuple[int, int]:
+def commit_stamp(path: Path) -> tuple[int, int]:
     """Return what changes with each commit: the configuration is a new file each time."""
     status = os.stat(path / CONFIG)
     return status.st_ino, status.st_mtime_ns

@@ -25,8 +25,8 @@ from hashlens.grouping.decisions import COLUMNS, Decisions
 from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
 from hashlens.hashing.metrics import is_hex
 from hashlens.index.arguments import Paths, _at_least_one, _listed, _place, _two
-from hashlens.index.directory import config_of, exists, stamp
-from hashlens.index.search import read_wanted, search
+from hashlens.index.directory import commit_stamp, config_of, exists
+from hashlens.index.search import read_search_image, search
 from hashlens.index.store import Store
 from hashlens.index.update import update
 from hashlens.model import (
@@ -53,7 +53,7 @@ from hashlens.sql.checks import check_query, hash_parameters, name_pictures, nor
 from hashlens.sql.records import query_tables, sources
 
 if TYPE_CHECKING:
-    from hashlens.grouping.collection import Table
+    from hashlens.grouping.collection import Collection
     from hashlens.grouping.groups import Groups
     from hashlens.images.pixels import Source
     from hashlens.neighbors.calibration import Calibration
@@ -247,7 +247,9 @@ class ImageIndex:
         if crops and not self._crops:
             raise ParameterError(self._without_crops())
         first, most = _at_least_one(limit), self._most(max_distance)
-        wanted = read_wanted(query, self.settings, picture=bool(self._crops) and crops is not False)
+        wanted = read_search_image(
+            query, self.settings, picture=bool(self._crops) and crops is not False
+        )
         return search(self._store, wanted, self.settings.metric, limit=first, most=most)
 
     def sql(
@@ -314,7 +316,7 @@ class ImageIndex:
 
         Raises ParameterError for what cannot work.
         """
-        from hashlens.grouping.collection import FACTS, read_table  # noqa: PLC0415
+        from hashlens.grouping.collection import FACTS, read_collection  # noqa: PLC0415
         from hashlens.grouping.groups import Groups  # noqa: PLC0415  loads numpy
         from hashlens.grouping.scope import Terms  # noqa: PLC0415
 
@@ -330,7 +332,7 @@ class ImageIndex:
             keep=rule_names(keep),
         )
         decide = partial(self.decisions.apart, workers=workers)
-        table = read_table(self._store.columns("text", *FACTS, by_id=False), self._digits())
+        table = read_collection(self._store.columns("text", *FACTS, by_id=False), self._digits())
         found = Groups(terms, table, apart=decide)
         return found.with_links(self._parts(table, workers, progress)) if crops else found
 
@@ -415,7 +417,7 @@ class ImageIndex:
         self._store.close()
 
     def _parts(
-        self, table: Table, workers: int | None, progress: Callable[[Progress], None] | None
+        self, table: Collection, workers: int | None, progress: Callable[[Progress], None] | None
     ) -> list[tuple[int, int, Place]]:
         """Return which rows of a table show a part of which."""
         from hashlens.crops.parts import find_parts  # noqa: PLC0415  loads OpenCV
@@ -471,7 +473,7 @@ class ImageIndex:
 
     def _recommended(self) -> int:
         """Return what `calibrate` recommends; measured anew after each commit."""
-        now = stamp(self.path) if exists(self.path) else None
+        now = commit_stamp(self.path) if exists(self.path) else None
         if self._calibrated is None or self._calibrated[0] != now:
             self._calibrated = now, self.calibrate()
         found = self._calibrated[1]

@@ -17,8 +17,8 @@ from hashlens.index.directory import (
     CONFIG,
     DOCUMENTS,
     INDEXES,
+    commit_stamp,
     config_of,
-    stamp,
     write_config,
 )
 from hashlens.index.host import Host
@@ -37,15 +37,15 @@ def _require_like(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Pat
 def _load_whole(path: Path, copy: Host) -> tuple[Any, tuple[int, int]]:
     """Load an index, and its stamp; again, where another process is putting parts in place."""
     for _ in range(TRIES):
-        seen = stamp(path)
+        seen = commit_stamp(path)
         try:
             loaded = _load(path, copy)
         except IndexingError:
-            if stamp(path) == seen and COMMITTING not in config_of(path):
+            if commit_stamp(path) == seen and COMMITTING not in config_of(path):
                 raise
             time.sleep(0.01)
             continue
-        if stamp(path) == seen:
+        if commit_stamp(path) == seen:
             return loaded, seen
         loaded.close()
     msg = f"the index at {path} cannot be opened: another process keeps writing to it"

@@ -31,7 +31,7 @@ _PLACE = (
 )
 
 
-class Wanted(NamedTuple):
+class SearchImage(NamedTuple):
     """What is searched for: a fingerprint, and of an image the digest and the picture."""
 
     fingerprint: str
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
     picture: Pixels | None = None
 
 
-def read_wanted(query: Source, settings: Settings, *, picture: bool) -> Wanted:
+def read_search_image(query: Source, settings: Settings, *, picture: bool) -> SearchImage:
     """Read a query as the index with these settings reads its rows; with its `picture` or without.
 
     Raises QueryError for a text that is neither a file nor a fingerprint, and ImageError for an
@@ -48,7 +48,7 @@ def read_wanted(query: Source, settings: Settings, *, picture: bool) -> Wanted:
     if isinstance(query, str) and not os.path.exists(query):
         try:
             fits = settings.hash.digits if settings.metric == "hamming" else None
-            return Wanted(check_fingerprint(query, fits))
+            return SearchImage(check_fingerprint(query, fits))
         except QueryError as error:
             msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
             raise QueryError(msg) from error
@@ -57,11 +57,11 @@ def read_wanted(query: Source, settings: Settings, *, picture: bool) -> Wanted:
     pixels = settings.hasher.decode(query if data is None else data, name=name)
     fingerprint = settings.hasher.fingerprints([settings.hasher.samples(pixels)])[0][0]
     digest = digests.file_digest(data) if data else None
-    return Wanted(fingerprint, digest, pixels if picture else None)
+    return SearchImage(fingerprint, digest, pixels if picture else None)
 
 
 def search(
-    store: Store, wanted: Wanted, metric: str, *, limit: int, most: float | None
+    store: Store, wanted: SearchImage, metric: str, *, limit: int, most: float | None
 ) -> list[Match]:
     """Return the first matches; `most` is the largest distance, where None has the nearest too."""
     bound = "" if most is None else "and distance(text, :q) <= :most"
@@ -80,7 +80,7 @@ def search(
     return sorted(every, key=lambda match: STAGES.index(match.stage))[:limit]
 
 
-def _equal(store: Store, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+def _equal(store: Store, wanted: SearchImage, limit: int) -> list[dict[str, Any]]:
     """Return the rows of equal files."""
     return store.query(
         f"select {_COLUMNS}, distance(text, :q) d from txtai "
@@ -91,7 +91,7 @@ def _equal(store: Store, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
 
 
 def _with_crops(
-    store: Store, found: list[Match], wanted: Wanted, metric: str, limit: int
+    store: Store, found: list[Match], wanted: SearchImage, metric: str, limit: int
 ) -> list[Match]:
     """Return matches with those of the crop index, and with the places of those that it has."""
     accepted = {match.id for match in found if match.stage in ("digest", "hash")}
@@ -115,7 +115,7 @@ def _with_crops(
     ]
 
 
-def _match(row: dict[str, Any], wanted: Wanted, metric: str, most: float | None) -> Match:
+def _match(row: dict[str, Any], wanted: SearchImage, metric: str, most: float | None) -> Match:
     """Return the match of a row; `most` is the largest distance of one by hash."""
     alike = total_similarity(wanted.fingerprint, row["text"], metric)
     says_much = (row["information"] or 0) >= LOW_INFORMATION

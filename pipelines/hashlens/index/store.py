@@ -17,17 +17,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hashlens.disk import locked, replace
+from hashlens.disk import locked, replace_directory
 from hashlens.errors import HashlensError, IndexingError, QueryError
 from hashlens.index.commit import _STORED, COMMITTING, _row
 from hashlens.index.directory import (
     DOCUMENTS,
     INDEXES,
     STAGED,
+    commit_stamp,
     config_of,
     exists,
     require_empty,
-    stamp,
     write_config,
 )
 from hashlens.index.host import Host, host, needs_models
@@ -138,7 +138,7 @@ class Store:
             self._database()
         with locked(self.path):
             with self._mutex:
-                if stamp(self.path) != self._stamp:
+                if commit_stamp(self.path) != self._stamp:
                     self._reload()
                 if COMMITTING in self.config:
                     self._recover()
@@ -211,7 +211,7 @@ class Store:
                     self._database()
                     embeddings = self._embeddings
             try:
-                if embeddings.indexes and stamp(self.path) != self._stamp:
+                if embeddings.indexes and commit_stamp(self.path) != self._stamp:
                     embeddings = self._reopened(embeddings)
                 # Without sub-indexes no limit costs anything; with them it is what they look for.
                 most = limit
@@ -235,7 +235,7 @@ class Store:
     def _reopened(self, before: Any) -> Any:
         """Open the index anew, once, where another process wrote: sub-indexes are in memory."""
         with self._mutex:
-            if before is self._embeddings and stamp(self.path) != self._stamp:
+            if before is self._embeddings and commit_stamp(self.path) != self._stamp:
                 self._reload()
             return self._embeddings
 
@@ -303,7 +303,7 @@ class Store:
         else:
             write_config(self.path, self.config)
             self._database().save(str(self.path / DOCUMENTS))
-        self._stamp = stamp(self.path)
+        self._stamp = commit_stamp(self.path)
 
     def _crop_index(self) -> Any:
         """Return the crop index; None where there is none."""
@@ -325,7 +325,7 @@ class Store:
 
     def _swap(self) -> None:
         """Put staged sub-indexes in place: the end of a commit."""
-        replace(self.path / STAGED, self.path / INDEXES)
+        replace_directory(self.path / STAGED, self.path / INDEXES)
         write_config(self.path, self.config)
 
     def _commits(self) -> int | None:

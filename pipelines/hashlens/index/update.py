@@ -14,7 +14,7 @@ from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.walk import find_images, has_extension, is_unreadable
 from hashlens.index.store import Known, Store, commits_at_once
 from hashlens.model import Progress, Report, Skipped
-from hashlens.rows.maker import Row, RowMaker, stamp
+from hashlens.rows.maker import Row, RowMaker, file_stamp
 from hashlens.rows.stream import RowStream
 
 BATCH_ROWS = 1024
@@ -198,7 +198,7 @@ def _taken_over(path: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | No
     for row in rows:
         if row.file_digest == digest:
             rows.remove(row)
-            return row.id, {"id": path, "path": path, **stamp(status)}
+            return row.id, {"id": path, "path": path, **file_stamp(status)}
     return None
 
 

@@ -27,7 +27,7 @@ class Band(NamedTuple):
     radius: int
 
 
-class Plan(NamedTuple):
+class JoinPlan(NamedTuple):
     """The bands to join by, the comparisons that this costs, and the sizes left out by a cap."""
 
     bands: tuple[Band, ...]
@@ -35,14 +35,14 @@ class Plan(NamedTuple):
     overfull: tuple[int, ...]
 
 
-def brute_force() -> Plan:
+def brute_force() -> JoinPlan:
     """Return the plan that compares all with all."""
-    return Plan((Band(0, 0, 0, 0),), inf, ())
+    return JoinPlan((Band(0, 0, 0, 0),), inf, ())
 
 
 def plan(
     first: Codes, second: Codes | None, max_distance: int, max_bucket: int | None = None
-) -> Plan:
+) -> JoinPlan:
     """Choose the bands that cost least, or brute force.
 
     The codes are distinct, with one word of all in a row: (words, codes). `second` is None for a
@@ -64,7 +64,7 @@ def _sides(first: Codes, second: Codes | None) -> Sequence[Codes]:
 
 def banded(
     first: Codes, second: Codes | None, max_distance: int, max_bucket: int | None, width: int
-) -> Plan:
+) -> JoinPlan:
     """Return the best plan with bands of some width: its cost is infinite if there is none.
 
     What is compared is known exactly, from the sizes of the buckets; so each band gets the radius
@@ -92,7 +92,7 @@ def banded(
     used = [number for number, radius in enumerate(radii) if radius >= 0]
     over = [size[size > cap] for number in used for size in sizes[number]]
     chosen = tuple(bands[number]._replace(radius=radii[number]) for number in used)
-    return Plan(chosen, cost, tuple(np.concatenate(over).tolist()))
+    return JoinPlan(chosen, cost, tuple(np.concatenate(over).tolist()))
 
 
 def _keys(codes: Codes, band: Band) -> npt.NDArray[np.uint32]:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from numba import njit, types
 from numba.extending import intrinsic
 
-from hashlens.neighbors.bands import Band, Plan, _keys, _sizes, _within
+from hashlens.neighbors.bands import Band, JoinPlan, _keys, _sizes, _within
 from hashlens.neighbors.codes import Codes, Hits, Ints, fold
 from hashlens.parallel.process import processors
 
@@ -53,7 +53,7 @@ def close_pairs(
     first: Codes,
     second: Codes | None,
     max_distance: int,
-    plan: Plan,
+    plan: JoinPlan,
     max_bucket: int | None = None,
 ) -> Iterator[Hits]:
     """Yield blocks of all pairs of codes within a distance: numbers of both, and the distance."""

@@ -31,14 +31,14 @@ class Crashed(NamedTuple):
     reason: str = "a decoder crashed on it"
 
 
-class Plan(NamedTuple):
+class Schedule(NamedTuple):
     """How a job is done: `kind` is serial, threads, fork or processes (new interpreters)."""
 
     kind: str
     workers: int
 
 
-def plan(items: int, workers: int | None = None) -> Plan:
+def schedule(items: int, workers: int | None = None) -> Schedule:
     """Choose how to do a job on so many items; raises ParameterError for an unusable `workers`.
 
     `workers` is how many items are done at a time; None means one for each processor.
@@ -48,10 +48,10 @@ def plan(items: int, workers: int | None = None) -> Plan:
         raise ParameterError(msg)
     count = max(1, min(workers or processors(), items))
     if early or (items > 1 and can_fork()):
-        return Plan("fork", count)
+        return Schedule("fork", count)
     if count == 1:
-        return Plan("serial", 1)
-    return Plan("threads" if items < SMALL_JOB else "processes", count)
+        return Schedule("serial", 1)
+    return Schedule("threads" if items < SMALL_JOB else "processes", count)
 
 
 class Results:
@@ -65,12 +65,12 @@ class Results:
         self,
         job: Callable[[Any], Any],
         items: Sequence[Any],
-        plan: Plan,
+        schedule: Schedule,
     ) -> None:
         self._job = job
         self._items = items
         self._position = 0  # of the first item that is in no chunk
-        self._share = 2 * AHEAD * plan.workers
+        self._share = 2 * AHEAD * schedule.workers
         self._changed = threading.Condition()
         self._done: dict[int, list[Any]] = {}
         self._taken = self._given = 0  # chunks: by workers, to the caller
@@ -79,12 +79,12 @@ class Results:
         self._error: BaseException | None = None
         self._processes: list[Process] = []
         self._threads: list[threading.Thread] = []
-        if plan.kind in ("fork", "processes"):
-            self._processes = _processes(plan)
+        if schedule.kind in ("fork", "processes"):
+            self._processes = _processes(schedule)
             for process in self._processes:
                 self._start(self._hand_over, process)
-        elif plan.kind == "threads":
-            for _ in range(plan.workers):
+        elif schedule.kind == "threads":
+            for _ in range(schedule.workers):
                 self._start(self._work)
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
@@ -228,15 +228,15 @@ class Results:
             process.send(pickle.dumps(waiting))
 
 
-def _processes(plan: Plan) -> list[Process]:
+def _processes(schedule: Schedule) -> list[Process]:
     """Return the processes of a plan: those that were started early first."""
-    found = take_early(plan.workers)
-    missing = plan.workers - len(found)
+    found = take_early(schedule.workers)
+    missing = schedule.workers - len(found)
     try:
-        if plan.kind == "fork":
+        if schedule.kind == "fork":
             return found + fork(missing)
         return found + [Process.new() for _ in range(missing)]
     except OSError as error:
         reason = error.strerror or error
-        msg = f"{plan.workers} workers cannot be started, ask for fewer: {reason}"
+        msg = f"{schedule.workers} workers cannot be started, ask for fewer: {reason}"
         raise HashlensError(msg) from error

@@ -19,8 +19,8 @@ from typing import IO, Any, TypeAlias
 from hashlens.disk import saved
 from hashlens.errors import ParameterError
 from hashlens.model import Group, Link, Member, Progress, Skipped
-from hashlens.parallel.pool import Crashed, Results, plan
-from hashlens.report.thumbnails import Look, Seen, Wanted, side_of
+from hashlens.parallel.pool import Crashed, Results, schedule
+from hashlens.report.thumbnails import Thumbnail, ThumbnailJob, ThumbnailMaker, side_of
 
 PAGE = "page.html"
 TITLE, DATA = "<!-- title -->", "<!-- data -->"  # where they go in the page
@@ -115,9 +115,9 @@ def _write_images(
     progress: Callable[[Progress], None] | None,
 ) -> tuple[Sizes, list[Skipped]]:
     """Write the records and thumbnails of all images, as they are made."""
-    wanted = [Wanted(member.path, member.sharpness is None) for member in members.values()]
-    chosen = plan(len(wanted), workers)
-    look = Look(side_of(len(wanted)), apart=chosen.kind in ("fork", "processes"))
+    wanted = [ThumbnailJob(member.path, member.sharpness is None) for member in members.values()]
+    chosen = schedule(len(wanted), workers)
+    look = ThumbnailMaker(side_of(len(wanted)), apart=chosen.kind in ("fork", "processes"))
     sizes: Sizes = {}
     skipped: list[Skipped] = []
     with Results(look, wanted, chosen) as results:
@@ -138,10 +138,10 @@ def _write_images(
     return sizes, skipped
 
 
-def _image(member: Member, seen: Seen | Crashed) -> tuple[dict[str, Any], str]:
+def _image(member: Member, seen: Thumbnail | Crashed) -> tuple[dict[str, Any], str]:
     """Return the record of an image and its thumbnail: what its row says goes before the file."""
     if isinstance(seen, Crashed):
-        seen = Seen(reason=seen.reason)
+        seen = Thumbnail(reason=seen.reason)
     sharpness = seen.sharpness if member.sharpness is None else member.sharpness
     record = {
         "path": member.path,

@@ -28,7 +28,7 @@ from hashlens.errors import ImageError, ParameterError
 from hashlens.images import decode, pixels
 from hashlens.model import Progress, Skipped
 from hashlens.neighbors.codes import Ints, whole
-from hashlens.parallel.pool import Crashed, Results, plan
+from hashlens.parallel.pool import Crashed, Results, schedule
 
 Floats = NDArray[np.float64]
 Name: TypeAlias = "str | os.PathLike[str]"
@@ -71,7 +71,7 @@ def draw_atlas(
     order = np.lexsort(middles.T).tolist()  # by rows
     skipped: dict[int, Skipped] = {}
     queue = [paths[number] for number in order]
-    with Results(_Reader(side), queue, plan(len(queue), workers)) as results:
+    with Results(_Reader(side), queue, schedule(len(queue), workers)) as results:
         for done, (number, result) in enumerate(zip(order, results, strict=True), 1):
             if isinstance(result, Crashed):
                 skipped[number] = Skipped(paths[number], result.reason)

@@ -16,7 +16,7 @@ SIDES = {500: 320, 5_000: 160, 20_000: 128}
 LEAST_SIDE = 96
 
 
-class Seen(NamedTuple):
+class Thumbnail(NamedTuple):
     """What a file shows: `thumbnail` is JPEG in base64, and `reason` says why there is none."""
 
     thumbnail: str = ""
@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     reason: str = ""
 
 
-class Wanted(NamedTuple):
+class ThumbnailJob(NamedTuple):
     """A file to look at; its sharpness takes all of its pixels, and is not always needed."""
 
     path: str
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ThumbnailMaker:
     """Look at a file: its thumbnail, of `side` pixels at most, and its facts.
 
     `apart` says that this is done in a process for nothing else. No file raises an exception.
@@ -45,16 +45,16 @@ class Look:
     side: int
     apart: bool = False
 
-    def __call__(self, wanted: Wanted) -> Seen:
+    def __call__(self, wanted: ThumbnailJob) -> Thumbnail:
         """Return what a file shows."""
         try:
             return self._seen(wanted)
         except ImageError as error:
-            return Seen(reason=error.reason)
+            return Thumbnail(reason=error.reason)
         except Exception as error:  # noqa: BLE001  one file's surprise must not end a report
-            return Seen(reason=f"cannot be shown: {type(error).__name__}: {error}")
+            return Thumbnail(reason=f"cannot be shown: {type(error).__name__}: {error}")
 
-    def _seen(self, wanted: Wanted) -> Seen:
+    def _seen(self, wanted: ThumbnailJob) -> Thumbnail:
         from hashlens.images import decode  # noqa: PLC0415  loads Pillow, in the worker
 
         data = decode.read(wanted.path)
@@ -74,7 +74,7 @@ class Look:
         output = BytesIO()
         small.save(output, "JPEG", quality=QUALITY, optimize=True)
         text = b64encode(output.getvalue()).decode()
-        return Seen(text, *pixels.size, len(data), pixels.format or "", sharpness)
+        return Thumbnail(text, *pixels.size, len(data), pixels.format or "", sharpness)
 
 
 def side_of(images: int) -> int:

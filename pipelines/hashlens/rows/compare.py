@@ -16,7 +16,7 @@ from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.walk import find_images
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
-from hashlens.parallel.pool import plan
+from hashlens.parallel.pool import schedule
 from hashlens.rows.hash_files import hash_files
 from hashlens.rows.maker import Row, RowMaker
 from hashlens.rows.stream import RowStream
@@ -109,7 +109,7 @@ def find_duplicates(
     paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     found = find_images(paths, extensions=chosen_extensions(extensions))
     images = [item for item in found if item is not None]
-    plan(1, workers)  # checks it
+    schedule(1, workers)  # checks it
     return _grouped(make, images, workers, progress)
 
 

@@ -12,7 +12,7 @@ from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.walk import find_images
 from hashlens.model import Progress, Skipped
-from hashlens.parallel.pool import plan
+from hashlens.parallel.pool import schedule
 from hashlens.rows.maker import Row, RowMaker, hash_columns
 from hashlens.rows.stream import RowStream
 
@@ -50,7 +50,7 @@ def hash_files(
     paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     found = find_images(paths, extensions=chosen_extensions(extensions))
     images = [item for item in found if item is not None]
-    plan(1, workers)  # checks it
+    schedule(1, workers)  # checks it
     return _hashed(make, images, names, workers, progress)
 
 

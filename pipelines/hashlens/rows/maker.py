@@ -73,7 +73,7 @@ class RowMaker:
         try:
             status = os.stat(path)
             if self.facts:
-                row |= stamp(status)
+                row |= file_stamp(status)
             if not stat.S_ISREG(status.st_mode):
                 row["skipped"] = "not a regular file"
                 return row
@@ -166,7 +166,7 @@ def hash_columns(hashes: Sequence[PerceptualHash]) -> list[str]:
     return ["text", *(item.algorithm.replace("-", "_") for item in hashes[1:])]
 
 
-def stamp(status: os.stat_result) -> Row:
+def file_stamp(status: os.stat_result) -> Row:
     """Return what tells whether a file has changed."""
     return {
         "bytes": status.st_size,
@@ -175,9 +175,10 @@ def stamp(status: os.stat_result) -> Row:
     }
 
 
-def _stamp_of(path: str) -> Row:
+def stamp_of(path: str) -> Row:
+    """Return the stamp of a file by its path; an empty row if it is gone."""
     try:
-        return stamp(os.stat(path))
+        return file_stamp(os.stat(path))
     except OSError:
         return {}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hashlens.model import Skipped
-from hashlens.parallel.pool import Crashed, Results, plan
-from hashlens.rows.maker import Row, RowMaker, _stamp_of, skipped_row
+from hashlens.parallel.pool import Crashed, Results, schedule
+from hashlens.rows.maker import Row, RowMaker, skipped_row, stamp_of
 
 BATCH = 256  # rows whose fingerprints are computed at once,
 BATCH_SECONDS = 0.2  # unless they take longer to come
@@ -24,7 +24,7 @@ class RowStream:
     ) -> None:
         self._make = make
         self._items = items
-        chosen = plan(len(items), workers)
+        chosen = schedule(len(items), workers)
         # A forked worker has numpy if this process has it; others take their time to import it.
         quick = (
             len(items) >= QUICK_FROM
@@ -68,5 +68,5 @@ class RowStream:
                 row = next(results)
                 if isinstance(row, Crashed):
                     row = skipped_row(Skipped(item, row.reason))
-                    row |= _stamp_of(item)
+                    row |= stamp_of(item)
                 yield row

@@ -8,7 +8,7 @@ from typing import Any
 
 from hashlens.errors import QueryError
 from hashlens.hashing.metrics import check_metric, is_hex
-from hashlens.sql.tokens import _cut, tokenize
+from hashlens.sql.tokens import cut, tokenize
 
 
 def normalize(query: str) -> str:
@@ -20,7 +20,7 @@ def normalize(query: str) -> str:
     if not isinstance(query, str):
         msg = f"a query is a text, not {query!r}"
         raise QueryError(msg)
-    line = "".join(" " if part.isspace() else part for part in _cut(query)).strip().rstrip("; ")
+    line = "".join(" " if part.isspace() else part for part in cut(query)).strip().rstrip("; ")
     padded = f"{line.lower()} "
     if not padded.startswith("select ") or " from txtai " not in padded or ";" in tokenize(line):
         msg = f"not a query on the index: {query!r}; expected one select … from txtai …"
@@ -67,7 +67,7 @@ def name_pictures(query: str) -> tuple[str, dict[str, str]]:
     What is a fingerprint to `distance` is a picture to `similar`. The names are returned with
     those that they stand for.
     """
-    parts = list(_cut(query))
+    parts = list(cut(query))
     taken, names = set(parts), dict[str, str]()
     last = ["", ""]
     for place, part in enumerate(parts):

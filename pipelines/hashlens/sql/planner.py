@@ -53,7 +53,7 @@ class Bound(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class QueryPlan:
     """Which rows may be in the answer.
 
     Those at most `bound` from the constant of `term`, where there is a bound; of these the
@@ -86,7 +86,7 @@ class Grammar:
     aggregates: Collection[str]
 
 
-def plans(clauses: Mapping[str, Any], limit: int | None, grammar: Grammar) -> list[Plan]:
+def plans(clauses: Mapping[str, Any], limit: int | None, grammar: Grammar) -> list[QueryPlan]:
     """Return the plans of a query, the best first; raises NoPlanError where there is none."""
     if "select" not in clauses:
         msg = "it is no SQL query"
@@ -101,7 +101,7 @@ def plans(clauses: Mapping[str, Any], limit: int | None, grammar: Grammar) -> li
         msg = "it groups or aggregates rows"
         raise NoPlanError(msg)
     count, offset = (None, None) if gathers else reader.window(limit)
-    found = [Plan(bound.term, bound.most) for bound in bounds[:1] if bound.term != term]
+    found = [QueryPlan(bound.term, bound.most) for bound in bounds[:1] if bound.term != term]
     if term and count is not None and offset is not None:
         own = [bound for bound in bounds if bound.term == term]
         most = min((bound.most for bound in own), default=None)
@@ -109,9 +109,9 @@ def plans(clauses: Mapping[str, Any], limit: int | None, grammar: Grammar) -> li
         joins = grammar.json_column.partition(",")[0] in (clauses.get("where") or "")
         filtered = joins or sum(bound.is_all for bound in own) < len(conditions)
         bare = not any(token[0] == '"' or token.lower() in reader.names for token in where)
-        found.append(Plan(term, most, count + offset, count, ties, filtered, bare))
+        found.append(QueryPlan(term, most, count + offset, count, ties, filtered, bare))
     elif bounds and not found:
-        found = [Plan(bounds[0].term, bounds[0].most)]
+        found = [QueryPlan(bounds[0].term, bounds[0].most)]
     if found:
         return found
     if term is None:

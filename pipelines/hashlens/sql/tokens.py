@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 def tokenize(query: str) -> Iterator[str]:
     """Cut a query into words, numbers, bind parameters, quoted texts and signs."""
-    return (part for part in _cut(query) if not part.isspace())
+    return (part for part in cut(query) if not part.isspace())
 
 
-def _cut(query: str) -> Iterator[str]:
+def cut(query: str) -> Iterator[str]:
     """Cut a query into parts that make it up again, comments and runs of space as one space."""
     position = 0
     while position < len(query):
