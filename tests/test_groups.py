@@ -19,11 +19,12 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from drawing import draw
 from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
-from hashlens.grouping.collection import FACTS, read_collection
+from hashlens.grouping.collection import read_collection
 from hashlens.grouping.groups import MOST_OF_MATRIX
 from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
 from hashlens.hashing.metrics import distance
+from hashlens.schema import GROUPED
 from test_linkage import brute
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
@@ -32,7 +33,7 @@ FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
 def row(path, text, *, information=5.0, file_digest="", **facts):
     """A row of an index, as `read_collection` takes it."""
     given = {"path": path, "information": information, "file_digest": file_digest, **facts}
-    return (path, text, *(given.get(name) for name in FACTS))
+    return (path, text, *(given.get(name) for name in GROUPED))
 
 
 def grouped(found):

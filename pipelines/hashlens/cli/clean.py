@@ -17,15 +17,16 @@ from hashlens.cli.options import (
 )
 from hashlens.cli.output import print_lists, show, show_one
 from hashlens.model import ACTIONS
+from hashlens.schema import SHOWN
 
 if TYPE_CHECKING:
     from hashlens.grouping.groups import Groups
     from hashlens.index.image_index import ImageIndex
     from hashlens.model import Link, Member, Outcome
 
-GROUP_COLUMNS = ("group", "keep", "distance", "path", "width", "height", "bytes", "reason")
+GROUP_COLUMNS = ("group", "keep", "distance", *SHOWN, "reason")
 LINK_COLUMNS = ("part", "whole", "box", "correlation")
-MEMBER_FIELDS = ("distance", "path", "width", "height", "bytes", "format")
+MEMBER_FIELDS = ("distance", *SHOWN, "format")
 
 group_options = all_of(
     index_option,

@@ -19,15 +19,14 @@ from hashlens.cli.options import (
     query_options,
 )
 from hashlens.cli.output import show, show_one
+from hashlens.schema import REST_OF_PLACE, SHOWN, SHOWN_OF_PLACE
 
 if TYPE_CHECKING:
     from hashlens.index.image_index import ImageIndex
     from hashlens.model import Match
 
 
-MATCH_COLUMNS = ("distance", "similarity", "stage", "path", "width", "height", "bytes")
-PLACE_COLUMNS = ("box", "inliers", "agreement", "mirrored")
-MORE_OF_PLACE = ("correlation", "fractions", "outline", "transform")
+MATCH_COLUMNS = ("distance", "similarity", "stage", *SHOWN)
 
 
 @click.command()
@@ -77,12 +76,12 @@ def search(
             save_matches(matches, draw, query=query if isfile(query) else None)
         places = any(match.place for match in matches)
         rows = [_match_row(match, places=places or style != "table") for match in matches]
-        columns = (*MATCH_COLUMNS, *(PLACE_COLUMNS if places else ()))
+        columns = (*MATCH_COLUMNS, *(SHOWN_OF_PLACE if places else ()))
         show(rows, style, columns if style == "table" else tuple(rows[0]) if rows else ())
 
 
 def _match_row(match: Match, *, places: bool) -> dict[str, Any]:
-    place = {name: getattr(match, name) for name in (*PLACE_COLUMNS, *MORE_OF_PLACE)}
+    place = {name: getattr(match, name) for name in (*SHOWN_OF_PLACE, *REST_OF_PLACE)}
     return {
         "distance": match.distance,
         "similarity": match.similarity,

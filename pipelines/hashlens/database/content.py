@@ -20,21 +20,9 @@ from PIL import Image
 from txtai.database.encoder import Encoder
 
 from hashlens.crops import evidence
-from hashlens.schema import CROPS, KEY
+from hashlens.schema import CROPS, KEY, PLACE_TYPES
 from hashlens.sql import functions
 
-# Columns of what a search for crops found, and their types; NULL without `similar(…)` of a crop
-# index.
-PLACE_COLUMNS = {
-    "box": "VARCHAR",
-    "fractions": "VARCHAR",
-    "outline": "VARCHAR",
-    "transform": "VARCHAR",
-    "inliers": "BIGINT",
-    "correlation": "DOUBLE",
-    "agreement": "DOUBLE",
-    "mirrored": "BIGINT",
-}
 PLACE = "hashlens_place"
 
 
@@ -91,7 +79,7 @@ class HashContent:
 
     def jsoncolumn(self, name: str) -> str:
         """Return the expression of a column that is none of txtai's own."""
-        if name in PLACE_COLUMNS:
+        if name in PLACE_TYPES:
             return f"{PLACE}(s.indexid, '{name}')"
         column: str = super().jsoncolumn(name)  # type: ignore[misc]
         return column

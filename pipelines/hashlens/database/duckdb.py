@@ -13,8 +13,8 @@ from typing import Any
 
 from txtai.database.duckdb import DuckDB as TxtaiDuckDB
 
-from hashlens.database.content import PLACE, PLACE_COLUMNS, HashContent, _value
-from hashlens.schema import NUMBERS
+from hashlens.database.content import PLACE, HashContent, _value
+from hashlens.schema import NUMBERS, PLACE_TYPES
 from hashlens.sql.planner import in_order
 
 _numbers = count()
@@ -79,7 +79,7 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
 
         What others wrote there and is no number is NULL.
         """
-        kind = NUMBERS.get(name) or PLACE_COLUMNS.get(name)
+        kind = NUMBERS.get(name) or PLACE_TYPES.get(name)
         text: str = super().jsoncolumn(name)
         return f"TRY_CAST({text} AS {kind})" if kind else text
 

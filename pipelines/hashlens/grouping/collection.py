@@ -17,20 +17,8 @@ from hashlens.hashing.metrics import is_hex
 from hashlens.model import Member
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
+from hashlens.schema import GROUPED_NUMBERS
 
-# What is read of each row, after its id and its fingerprint.
-FACTS = (
-    "path",
-    "information",
-    "width",
-    "height",
-    "bytes",
-    "mtime_ns",
-    "format",
-    "file_digest",
-    "pixel_digest",
-)
-_WHOLE = ("width", "height", "bytes", "mtime_ns")
 CHUNK = 20_000  # rows that are tuples at a time
 
 
@@ -58,7 +46,7 @@ class Collection:
 
     def members(self, rows: Ints) -> list[Member]:
         """Return some rows as members of groups."""
-        numbers = (self.numbers[name][rows].tolist() for name in _WHOLE)
+        numbers = (self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS)
         facts = zip(
             rows.tolist(),
             self.fingerprints(rows),
@@ -98,7 +86,7 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
-    """Read `(id, fingerprint, *FACTS)` of images, in any order.
+    """Read `(id, fingerprint, *GROUPED)` of images, in any order.
 
     Rows whose fingerprint does not have the length `digits`, or is none, are left out.
     """
@@ -137,7 +125,7 @@ def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
         information=values(np.empty(0), information),
         numbers={
             name: values(np.empty(0, np.int64), blocks)
-            for name, blocks in zip(_WHOLE, numbers, strict=True)
+            for name, blocks in zip(GROUPED_NUMBERS, numbers, strict=True)
         },
         formats=texts(formats),
         file_digests=values(np.empty(0, "S1"), files),

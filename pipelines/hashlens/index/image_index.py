@@ -40,7 +40,7 @@ from hashlens.model import (
     Report,
     Skipped,
 )
-from hashlens.rows.compare import GROUPED_BY, equal_images
+from hashlens.rows.compare import equal_images
 from hashlens.rows.settings import (
     CONTENTS,
     Settings,
@@ -49,6 +49,7 @@ from hashlens.rows.settings import (
     require_same,
     settings_of,
 )
+from hashlens.schema import EQUAL, GROUPED
 from hashlens.sql.checks import check_query, hash_parameters, name_pictures, normalize
 from hashlens.sql.records import query_tables, sources
 
@@ -282,7 +283,7 @@ class ImageIndex:
         `LOW_INFORMATION` are only grouped where their files are equal to the byte.
         """
         return equal_images(
-            self._store.query(f"select {', '.join(GROUPED_BY)} from txtai where text is not null")
+            self._store.query(f"select {', '.join(EQUAL)} from txtai where text is not null")
         )
 
     def groups(
@@ -316,7 +317,7 @@ class ImageIndex:
 
         Raises ParameterError for what cannot work.
         """
-        from hashlens.grouping.collection import FACTS, read_collection  # noqa: PLC0415
+        from hashlens.grouping.collection import read_collection  # noqa: PLC0415
         from hashlens.grouping.groups import Groups  # noqa: PLC0415  loads numpy
         from hashlens.grouping.scope import Terms  # noqa: PLC0415
 
@@ -332,7 +333,7 @@ class ImageIndex:
             keep=rule_names(keep),
         )
         decide = partial(self.decisions.apart, workers=workers)
-        table = read_collection(self._store.columns("text", *FACTS, by_id=False), self._digits())
+        table = read_collection(self._store.columns("text", *GROUPED, by_id=False), self._digits())
         found = Groups(terms, table, apart=decide)
         return found.with_links(self._parts(table, workers, progress)) if crops else found
 

@@ -18,17 +18,15 @@ from hashlens.images import decode, digests
 from hashlens.index.store import Store
 from hashlens.model import LOW_INFORMATION, Match, Place
 from hashlens.rows.settings import Settings, crop_index
+from hashlens.schema import MATCHED, PLACE_JSON, PLACE_TYPES
 from hashlens.sql.checks import check_fingerprint
 
 if TYPE_CHECKING:
     from hashlens.images.pixels import Pixels, Source
 
 STAGES = ("digest", "hash", "crop", "nearest")
-_COLUMNS = "id, path, width, height, bytes, mtime, format, information, file_digest, text"
-_PLACE = (
-    *("box", "fractions", "outline", "transform"),  # JSON
-    *("inliers", "correlation", "agreement", "mirrored"),
-)
+_COLUMNS = ", ".join(MATCHED)
+_PLACE = tuple(PLACE_TYPES)
 
 
 class SearchImage(NamedTuple):
@@ -131,7 +129,7 @@ def _match(row: dict[str, Any], wanted: SearchImage, metric: str, most: float | 
 
 
 def _place(row: Mapping[str, Any]) -> Place:
-    box, fractions, outline, transform = (json.loads(row[name]) for name in _PLACE[:4])
+    box, fractions, outline, transform = (json.loads(row[name]) for name in PLACE_JSON)
     return Place(
         box=tuple(box),
         fractions=tuple(fractions),

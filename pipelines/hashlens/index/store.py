@@ -35,13 +35,14 @@ from hashlens.index.opening import _build, _load_whole, _require_like
 from hashlens.model import Explanation
 from hashlens.rows.maker import Document, Row
 from hashlens.rows.settings import crop_index
+from hashlens.schema import KNOWN
 
 MOST_ROWS = 2**62  # databases count in 64 bits
 INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
 
 
 class Known(NamedTuple):
-    """What an index knows of a file, to tell whether that has changed."""
+    """What an index knows of a file, to tell whether that has changed: the columns `KNOWN`."""
 
     id: str
     bytes: int | None
@@ -96,7 +97,7 @@ class Store:
     def known(self) -> Iterator[Known]:
         """Yield what tells whether files have changed, for each row, sorted by id."""
         with self._mutex:
-            yield from map(Known._make, self._database().columns(*Known._fields[1:]))
+            yield from map(Known._make, self._database().columns(*KNOWN[1:]))
 
     def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
         """Yield the id and columns of every committed row, sorted by id, or sooner as they lie."""

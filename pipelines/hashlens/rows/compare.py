@@ -20,6 +20,7 @@ from hashlens.parallel.pool import schedule
 from hashlens.rows.hash_files import hash_files
 from hashlens.rows.maker import Row, RowMaker
 from hashlens.rows.stream import RowStream
+from hashlens.schema import EQUAL
 
 if TYPE_CHECKING:
     from hashlens.images.pixels import Source
@@ -127,15 +128,12 @@ def _grouped(
             if "skipped" in row:
                 yield Skipped(row["path"], row["skipped"])
             else:
-                kept.append({name: row[name] for name in GROUPED_BY})
+                kept.append({name: row[name] for name in EQUAL})
     yield from equal_images(kept)
 
 
-GROUPED_BY = ("text", "path", "information", "file_digest")
-
-
 def equal_images(rows: Iterable[Mapping[str, Any]]) -> list[Duplicates]:
-    """Group rows with one and the same fingerprint, sorted by path; needs the columns GROUPED_BY.
+    """Group rows with one and the same fingerprint, sorted by path; needs the columns EQUAL.
 
     Flat pictures all have nearly the same fingerprint: those with an information score below
     `LOW_INFORMATION` are only grouped where their files are equal to the byte.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hashlens.hashing.metrics import is_hex
+from hashlens.schema import TXTAI_COLUMNS
 from hashlens.sql.clauses import (
     Tokens,
     _ascending,
@@ -30,8 +31,6 @@ from hashlens.sql.clauses import (
 )
 
 PACKED_METRICS = ("hamming", "levenshtein")
-# In WHERE these names are columns even where they are an alias as well.
-REAL_COLUMNS = frozenset(["indexid", "id", "tags", "entry", "text", "data", "object", "score"])
 ORDER = "s.indexid"  # the order of rows that a query leaves open
 
 
@@ -207,7 +206,7 @@ class _Reader:
         tokens = _bare(tokens)
         name = _name(tokens)
         if name:
-            return None if name in REAL_COLUMNS else self.aliases.get(name)
+            return None if name in TXTAI_COLUMNS else self.aliases.get(name)
         return self.term(tokens)
 
     def _named(self, tokens: Tokens) -> Iterator[tuple[str, Term | None]]:
