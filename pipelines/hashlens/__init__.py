@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from hashlens.rows import hash_files as hash_files
     from hashlens.sql import SQL_FUNCTIONS as SQL_FUNCTIONS
 
+    __version__: str
+
 _HOMES = {
     "actions.apply": ("apply",),
     "actions.plan": ("Plan", "make_plan"),
@@ -107,6 +109,10 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"hashlens.{_HOME[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415  20 ms, only for who asks
+
+        return version("hashlens")
     msg = f"module 'hashlens' has no attribute {name!r}"
     raise AttributeError(msg)
 
