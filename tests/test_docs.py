@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import random
 import re
+import typing
 from pathlib import Path
 
 import click
@@ -72,6 +74,33 @@ def test_each_setting_stands_in_the_docs():
 @pytest.mark.parametrize("name", hashlens.__all__)
 def test_each_public_name_has_a_docstring(name):
     assert name == "SQL_FUNCTIONS" or getattr(hashlens, name).__doc__
+
+
+def sections(text: str) -> dict[str, str]:
+    """Return the prose of each section, without its code, by heading."""
+    parts = re.split(r"^#{3,4} `?(.+?)`?\n", text, flags=re.MULTILINE)
+    return {
+        heading: re.sub(r"```.*?```|^## .*|<!--.*?-->", "", body, flags=re.DOTALL | re.MULTILINE)
+        for heading, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def test_each_public_name_has_a_section_in_the_reference():
+    assert {name for name in sections(PROSE["api.md"]) if "." not in name} == {*hashlens.__all__}
+
+
+@pytest.mark.parametrize("name", sections(PROSE["api.md"]))
+def test_each_section_of_the_reference_says_something(name):
+    assert re.match(r"\s*[A-Z]\w*\W", sections(PROSE["api.md"])[name])
+
+
+def test_the_reference_explains_each_type_in_its_signatures():
+    code = re.findall(r"```python\n(.*?)```|^- `(.*?)`", PROSE["api.md"], re.DOTALL | re.MULTILINE)
+    used = set(re.findall(r"\b[A-Z]\w+", " ".join(map("".join, code))))
+    table = "".join(line for line in PROSE["api.md"].splitlines() if line.startswith("| `"))
+    explained = set(re.findall(r"`(\w+)`", table))
+    known = {*dir(builtins), *dir(typing), "DataFrame", "Image", "PathLike"}
+    assert used - known - {*hashlens.__all__} <= explained, "an unexplained type"
 
 
 def test_links_lead_somewhere():
