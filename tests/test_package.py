@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import hashlens
@@ -39,3 +40,11 @@ def test_each_public_name_is_type_checked(name):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[0])
 def test_each_example_of_the_readme_is_type_checked(example):
     assert textwrap.indent(example, "    ", lambda line: line.strip() != "") in TYPED
+
+
+def test_the_hooks_before_a_commit_are_the_commands_of_make_lint():
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()[1:]]
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"].removeprefix("bash -c ").strip("'") for hook in repository["hooks"]]
+    assert hooks == commands
