@@ -21,8 +21,9 @@ from hashlens.hashing import ALGORITHMS
 from hashlens.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-PROSE = {path.name: path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
-EVERYTHING = "\n".join(PROSE.values())
+HOME = Path(hashlens.__file__).parent
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PROSE = {path.name: path.read_text() for path in [*TOP, *ROOT.glob("docs/*.md")]}
 
 
 def keys(tree: dict, prefix: str = ""):
@@ -105,9 +106,25 @@ def test_the_reference_explains_each_type_in_its_signatures():
 
 def test_links_lead_somewhere():
     for name, text in PROSE.items():
-        folder = ROOT if name == "README.md" else ROOT / "docs"
+        folder = ROOT if ROOT / name in TOP else ROOT / "docs"
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (folder / target).exists(), f"{name}: {target}"
+
+
+@pytest.mark.skipif(not (HOME / "index").is_dir(), reason="the modules are about to move")
+def test_contributing_names_every_room_and_modules_that_are_there():
+    text = PROSE["CONTRIBUTING.md"]
+    rooms = re.findall(r"^\*\*`(\w+)/`\*\*(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
+    folders = {path.parent.name for path in HOME.glob("*/__init__.py")}
+    assert {room for room, _ in rooms} == folders
+    named = {
+        f"{room}/{name}" for room, words in rooms for name in re.findall(r"`(\w+\.\w+)`", words)
+    }
+    named |= set(re.findall(r"`((?:hashlens/)?\w+/[\w/]+\.py)`", text))
+    for name in named:
+        places = HOME / name, HOME.parent / name, ROOT / name
+        assert any(place.is_file() for place in places), name
+    assert {path.name for path in HOME.glob("[a-z]*.py")} <= set(re.findall(r"`(\w+\.py)`", text))
 
 
 def blocks(name: str, language: str) -> list[str]:
