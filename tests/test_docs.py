@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import random
 import re
+import typing
 from pathlib import Path
 
 import click
@@ -19,8 +21,9 @@ from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.rows.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-PROSE = {path.name: path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
-EVERYTHING = "\n".join(PROSE.values())
+HOME = Path(hashlens.__file__).parent
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PROSE = {path.name: path.read_text() for path in [*TOP, *ROOT.glob("docs/*.md")]}
 
 
 def keys(tree: dict, prefix: str = ""):
@@ -74,11 +77,54 @@ def test_each_public_name_has_a_docstring(name):
     assert name == "SQL_FUNCTIONS" or getattr(hashlens, name).__doc__
 
 
+def sections(text: str) -> dict[str, str]:
+    """Return the prose of each section, without its code, by heading."""
+    parts = re.split(r"^#{3,4} `?(.+?)`?\n", text, flags=re.MULTILINE)
+    return {
+        heading: re.sub(r"```.*?```|^## .*|<!--.*?-->", "", body, flags=re.DOTALL | re.MULTILINE)
+        for heading, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def test_each_public_name_has_a_section_in_the_reference():
+    assert {name for name in sections(PROSE["api.md"]) if "." not in name} == {*hashlens.__all__}
+
+
+@pytest.mark.parametrize("name", sections(PROSE["api.md"]))
+def test_each_section_of_the_reference_says_something(name):
+    assert re.match(r"\s*[A-Z]\w*\W", sections(PROSE["api.md"])[name])
+
+
+def test_the_reference_explains_each_type_in_its_signatures():
+    code = re.findall(r"```python\n(.*?)```|^- `(.*?)`", PROSE["api.md"], re.DOTALL | re.MULTILINE)
+    used = set(re.findall(r"\b[A-Z]\w+", " ".join(map("".join, code))))
+    table = "".join(line for line in PROSE["api.md"].splitlines() if line.startswith("| `"))
+    explained = set(re.findall(r"`(\w+)`", table))
+    known = {*dir(builtins), *dir(typing), "DataFrame", "Image", "PathLike"}
+    assert used - known - {*hashlens.__all__} <= explained, "an unexplained type"
+
+
 def test_links_lead_somewhere():
     for name, text in PROSE.items():
-        folder = ROOT if name == "README.md" else ROOT / "docs"
+        folder = ROOT if ROOT / name in TOP else ROOT / "docs"
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
             assert (folder / target).exists(), f"{name}: {target}"
+
+
+@pytest.mark.skipif(not (HOME / "index").is_dir(), reason="the modules are about to move")
+def test_contributing_names_every_room_and_modules_that_are_there():
+    text = PROSE["CONTRIBUTING.md"]
+    rooms = re.findall(r"^\*\*`(\w+)/`\*\*(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
+    folders = {path.parent.name for path in HOME.glob("*/__init__.py")}
+    assert {room for room, _ in rooms} == folders
+    named = {
+        f"{room}/{name}" for room, words in rooms for name in re.findall(r"`(\w+\.\w+)`", words)
+    }
+    named |= set(re.findall(r"`((?:hashlens/)?\w+/[\w/]+\.py)`", text))
+    for name in named:
+        places = HOME / name, HOME.parent / name, ROOT / name
+        assert any(place.is_file() for place in places), name
+    assert {path.name for path in HOME.glob("[a-z]*.py")} <= set(re.findall(r"`(\w+\.py)`", text))
 
 
 def blocks(name: str, language: str) -> list[str]:

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from hashlens.workflows.pipelines import ImageRows as ImageRows
     from hashlens.workflows.semantic import ImageVectors as ImageVectors
 
+    __version__: str
+
 _HOMES = {
     "cleanup.apply": ("apply",),
     "cleanup.plan": (
@@ -127,6 +129,10 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"hashlens.{_HOME[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415  20 ms, only for who asks
+
+        return version("hashlens")
     msg = f"module 'hashlens' has no attribute {name!r}"
     raise AttributeError(msg)
 
