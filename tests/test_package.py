@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 import hashlens
-from hashlens.cli.commands import app
+from hashlens.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 TYPED = (ROOT / "tests" / "typing" / "api.py").read_text()

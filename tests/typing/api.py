@@ -157,6 +157,8 @@ def accuracy() -> None:
 def for_txtai() -> None:
     assert_type(hashlens.ImageHash()("photo.jpg"), Any)
     assert_type(hashlens.ImageRows("perceptual", workers=2), hashlens.ImageRows)
+    vectors: type[hashlens.ImageVectors] = hashlens.ImageVectors
+    assert vectors.__name__ == "ImageVectors"
     assert_type(hashlens.SQL_FUNCTIONS[0]["name"], object)
 
 
