@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageEnhance
 from results import Page, table
@@ -22,7 +23,7 @@ from runs import options
 from hashlens import ImageIndex
 
 COMMAND = "python benchmarks/copies.py FOLDER"
-SETUPS = {
+SETUPS: dict[str, dict[str, Any]] = {
     "perceptual, Hamming": {"algorithm": "perceptual"},
     "perceptual, Hamming, 256 bits": {"algorithm": "perceptual", "hash_size": 16},
     "difference, Hamming": {"algorithm": "difference"},

@@ -69,15 +69,17 @@ def differing(a: str, b: str) -> int | None:
 
 def readable(folder: Path) -> list[Path]:
     """Return the paths of the pictures in a folder that can be decoded."""
-    paths = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (".jpg", ".png"):
-            try:
-                Hasher((PerceptualHash(),))(path)
-                paths.append(path)
-            except ImageError:
-                continue
-    return paths
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (".jpg", ".png"))
+    return [path for path in paths if is_readable(path)]
+
+
+def is_readable(path: Path) -> bool:
+    """Return whether a picture can be decoded."""
+    try:
+        Hasher((PerceptualHash(),))(path)
+    except ImageError:
+        return False
+    return True
 
 
 def measured(folder: Path) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from groups_peers import peers
 from peers import HOME
 from results import Page, load, table, verdict
 from runs import MILLION, Run, hash_options
-from timing import Usage, in_turns
+from timing import Usage, in_turns, once
 
 from hashlens.neighbors import connected
 
@@ -130,8 +131,8 @@ def take_turns(run: Run, kind: Families | Real, count: int) -> dict[str, Turns]:
     before = load()
     ways: dict[str, Callable[[int], Usage]] = {}
     for linkage in LINKAGES:
-        ways[linkage] = lambda _, linkage=linkage: grouped(index, linkage)
-        ways[f"{linkage}, command"] = lambda _, linkage=linkage: grouped_by_command(index, linkage)
+        ways[linkage] = once(partial(grouped, index, linkage))
+        ways[f"{linkage}, command"] = once(partial(grouped_by_command, index, linkage))
     found = in_turns(ways, run.rounds)
     turns = {
         linkage: Turns(before, found[linkage], found[f"{linkage}, command"]) for linkage in LINKAGES

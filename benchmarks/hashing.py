@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -102,8 +103,8 @@ def side_by_side(folder: Path, what: str, home: Path, page: Page, rounds: int) -
     for turn in range(rounds):
         for name, command in commands.items():
             quick = name in QUICK
-            once = [HASHLENS, "hash", folder] if name == OURS else command(1)
-            times = in_turns({name: seconds_of(partial(run, once))}, 3 if quick else 1)
+            hash_once: Command = [HASHLENS, "hash", folder] if name == OURS else command(1)
+            times = in_turns({name: seconds_of(partial(run, hash_once))}, 3 if quick else 1)
             whole[name] += times[name]
             if quick or not turn:
                 warm[name] += last_json(run(command(4 if quick else 2)))["seconds"][1:]
@@ -205,6 +206,14 @@ def memory(folders: dict[str, Path], scratch: Path, page: Page) -> None:
     )
 
 
+def pss(process: psutil.Process) -> int:
+    """Return the proportional set size of a process, bytes; 0 if it has ended."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
 def peak_memory(command: Command) -> int:
     """Return the largest sum of memory that a command and its children held, bytes."""
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
@@ -214,14 +223,9 @@ def peak_memory(command: Command) -> int:
         nonlocal most
         group: set[psutil.Process] = {process}
         while not done.is_set():
-            group |= set(process.children(recursive=True)) if process.is_running() else set()
-            total = 0
-            for member in list(group):
-                try:
-                    total += member.memory_full_info().pss
-                except psutil.Error:
-                    group.discard(member)
-            most = max(most, total)
+            with suppress(psutil.NoSuchProcess):  # it may end at any time
+                group |= set(process.children(recursive=True))
+            most = max(most, sum(map(pss, group)))
             time.sleep(0.02)
 
     watcher = threading.Thread(target=watch)

@@ -101,7 +101,7 @@ def steps(images: list[Image.Image]) -> dict[str, float]:
 
 def others() -> dict[str, Callable[[Image.Image], object]]:
     """Return the other extractors of this OpenCV."""
-    found = {
+    found: dict[str, Callable[[Image.Image], object]] = {
         SIFT: described_by(cv2.SIFT_create()),
         "SIFT of OpenCV, contrast 0.005": described_by(cv2.SIFT_create(0, 3, 0.005, 10, 1.6)),
         "SIFT of OpenCV, the 300 strongest": described_by(cv2.SIFT_create(300)),

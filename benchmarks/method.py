@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from codes import QUERIES, Rows, Table
@@ -35,7 +36,7 @@ def compared(method: Method, table: Table) -> tuple[float, str]:
     times: list[float] = []
     grades = []
     for number in range(len(table.queries)):
-        seconds, answer = timed(lambda number=number: method.ask(number))
+        seconds, answer = timed(partial(method.ask, number))
         times.append(seconds)
         grades.append(grade(method.rows(answer), table.answer(method.metric, number)))
         if sum(times) > LONG:
@@ -77,7 +78,7 @@ def burst(way: Callable[[int], Any]) -> Callable[[int], float]:
         times: list[float] = []
         while sum(times) < SPENT or len(times) < 4:
             number = (turn * 7 + len(times)) % QUERIES
-            times.append(timed(lambda number=number: way(number))[0])
+            times.append(timed(partial(way, number))[0])
             if len(times) == QUERIES or (len(times) > 1 and sum(times) > LONG):
                 break
         return statistics.median(times[1:])

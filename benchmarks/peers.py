@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 HOME = Path(__file__).parent.parent / ".venv-peers"
@@ -41,6 +42,7 @@ PEERS = (
 )
 
 
+@cache  # what does not install is not tried again
 def python_of(peer: Peer, home: Path = HOME) -> tuple[Path | None, str]:
     """Return the interpreter of a peer's environment, or None and why there is none.
 

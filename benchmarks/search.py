@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from searchers import (
     opened,
     ours,
 )
-from timing import in_turns, medians
+from timing import in_turns, medians, once
 
 from hashlens.neighbors import nearest
 
@@ -253,10 +254,7 @@ def rates_of(path: Path, rows: Table, text: str, metric: str, rounds: int) -> di
     embeddings = opened(path)
     expected = [rows.answer(metric, number) for number in range(QUERIES)]
     ask = asking(embeddings, text, rows)
-    ways = {
-        str(number): lambda _turn, number=number: throughput(ask, expected, number)
-        for number in READERS
-    }
+    ways = {str(number): once(partial(throughput, ask, expected, number)) for number in READERS}
     # The first round reads the column and opens connections.
     rates = medians(in_turns(ways, rounds, warm_up=1))
     embeddings.close()

@@ -45,6 +45,11 @@ def in_turns(
     return found
 
 
+def once(call: Callable[[], Value]) -> Callable[[int], Value]:
+    """Return a way for `in_turns`: the result of a call."""
+    return lambda _turn: call()
+
+
 def seconds_of(call: Callable[[], object]) -> Callable[[int], float]:
     """Return a way for `in_turns`: the seconds of a call."""
     return lambda _turn: timed(call)[0]
