@@ -31,7 +31,7 @@ format: $(VENV)/.test  ## mend what ruff can mend
 docs: $(VENV)/.test  ## write the generated parts of README and docs anew
 	$(BIN)/cog -r README.md docs/*.md
 
-bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md (PHOTOS=FOLDER for your own)
+bench: $(VENV)/.test  ## measure, and write benchmarks/results (PHOTOS=FOLDER for your own)
 	$(BIN)/python benchmarks/startup.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/copies.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/grades.py $(PHOTOS)
@@ -43,6 +43,7 @@ bench: $(VENV)/.test  ## measure, and write benchmarks/RESULTS.md (PHOTOS=FOLDER
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/report.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/pip install --quiet --group bench
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/search.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/joins.py $(PHOTOS)
 
 wheel: $(VENV)/.test $(CLEAN)/.dependencies  ## build the wheel, run its command line in a clean venv
 	rm -rf dist

@@ -1,27 +1,29 @@
 """Count how often a copy finds its original first, among the photos of a folder.
 
-    python benchmarks/copies.py FOLDER [COPIES]
+    python benchmarks/copies.py FOLDER [--copies N] [--dry]
 
 Each copy is re-encoded (JPEG quality 40), halved in size and brightened by a fifth, all at once.
-Beside our perceptual hash stand the article's own average hash with Levenshtein distance, and the
-article's own crop (a third of the width, three quarters of the height).
+The perceptual hash is compared with the article's average hash and Levenshtein distance, and the
+copies with the article's crop (a third of the width, three quarters of the height).
 """
 
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageEnhance
-from results import record
+from results import Page, table
+from runs import options
 
 from hashlens import ImageIndex
 
-SETUPS = {
+COMMAND = "python benchmarks/copies.py FOLDER"
+SETUPS: dict[str, dict[str, Any]] = {
     "perceptual, Hamming": {"algorithm": "perceptual"},
     "perceptual, Hamming, 256 bits": {"algorithm": "perceptual", "hash_size": 16},
     "difference, Hamming": {"algorithm": "difference"},
@@ -47,7 +49,7 @@ def middle(image: Image.Image) -> Image.Image:
 def found(
     index: ImageIndex, paths: list[Path], change: Callable[[Image.Image], Image.Image]
 ) -> int:
-    """Count the paths whose changed image has them as its first match."""
+    """Count the paths that are the first match of their changed image."""
     count = 0
     for path in paths:
         with Image.open(path) as image:
@@ -57,23 +59,27 @@ def found(
 
 
 def main() -> None:
-    """Run the measurement."""
-    folder = Path(sys.argv[1])
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    picked = random.Random(0).sample(files, int(sys.argv[2]) if len(sys.argv) > 2 else 50)
-    lines = [
-        f"{len(picked)} of {len(files)} photos, chosen at random with a fixed seed.",
-        "",
-        "| hash and metric | copy finds its original first | the article's crop does |",
-        "|---|---|---|",
-    ]
+    """Run all."""
+    parser = options(__doc__)
+    parser.add_argument("folder", type=Path, help="photos")
+    parser.add_argument("--copies", type=int, default=50, help="photos to copy")
+    asked = parser.parse_args()
+    files = sorted(path for path in asked.folder.rglob("*") if path.is_file())
+    picked = random.Random(0).sample(files, asked.copies)
+    rows = []
     for what, settings in SETUPS.items():
         with tempfile.TemporaryDirectory() as home, ImageIndex.open(home, **settings) as index:
-            report = index.index([folder])
+            report = index.index([asked.folder])
             assert report.images == len(files), report
             copies, crops = found(index, picked, copied), found(index, picked, middle)
-        lines.append(f"| {what} | {copies} of {len(picked)} | {crops} of {len(picked)} |")
-    record("Copies and crops", "python benchmarks/copies.py FOLDER", "\n".join(lines))
+        rows.append((what, f"{copies} of {len(picked)}", f"{crops} of {len(picked)}"))
+    text = f"{len(picked)} of {len(files)} photos, chosen at random with a fixed seed."
+    head = ("hash and metric", "copy finds its original first", "the article's crop does")
+    Page("copies", COMMAND, asked.dry).publish(
+        "Copies and crops",
+        f"{text}\n\n{table(head, rows)}",
+        f"{rows[0][0]}: {rows[0][1]} copies find their original first",
+    )
 
 
 if __name__ == "__main__":

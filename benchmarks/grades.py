@@ -1,27 +1,28 @@
 """Count the bits in which fingerprints differ: exact from ImageHash's, and fast from exact.
 
-    python benchmarks/grades.py FOLDER …
+    python benchmarks/grades.py FOLDER … [--dry]
 
-Each FOLDER holds photos. ImageHash hashes every one, with all algorithms at two sizes, and so does
-hashlens in both grades, as decoded.
+Each FOLDER holds photos. ImageHash hashes each photo with all algorithms at two sizes. hashlens
+does so too, in both grades, from the pixels as decoded.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import statistics
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import imagehash
 from PIL import Image
-from results import record
+from results import Page, table
+from runs import options
 
 from hashlens import ImageError, PerceptualHash
 from hashlens.hashing.hasher import Hasher
 
+COMMAND = "python benchmarks/grades.py FOLDER …"
 THEIRS = {
     "average": imagehash.average_hash,
     "perceptual": imagehash.phash,
@@ -41,9 +42,9 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
 
 
 def compared(path: Path) -> list[tuple[int | None, int | None]]:
-    """Return the differing bits, exact from theirs and fast from exact, for each of WAYS.
+    """Return the number of differing bits, exact from theirs and fast from exact, for each of WAYS.
 
-    Nothing where lengths differ: segments, or wavelets of images of another size.
+    The number is None if lengths differ: segments, or wavelets of images of another size.
     """
     warnings.simplefilter("ignore")
     bits = []
@@ -59,50 +60,70 @@ def compared(path: Path) -> list[tuple[int | None, int | None]]:
 
 
 def differing(a: str, b: str) -> int | None:
-    """Count differing bits."""
+    """Count differing bits; return None if lengths differ."""
     if len(a) != len(b):
         return None
     pairs = zip(a.split(","), b.split(","), strict=True)
     return sum((int(x, 16) ^ int(y, 16)).bit_count() for x, y in pairs)
 
 
-def main() -> None:
-    """Run the measurement."""
-    sets = [Path(name) for name in sys.argv[1:]]
-    for folder in sets:
-        paths = sorted(
-            path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png")
-        )
-        readable = []
-        for path in paths:
-            try:
-                Hasher((PerceptualHash(),))(path)
-                readable.append(path)
-            except ImageError:
-                continue
-        with multiprocessing.Pool() as pool:
-            found = pool.map(compared, readable, chunksize=4)
-        lines = [
-            f"{len(readable)} pictures. *Exact*: bits that differ from ImageHash's, in all of "
-            "them. *Fast*: bits that differ from exact.",
-            "",
-            "| hash | exact, sum | fast: draft | mean | most | equal |",
-            "|---|---|---|---|---|---|",
-        ]
-        for number, (name, params) in enumerate(WAYS):
-            exact = [bits[number][0] for bits in found]
-            fast = [bits[number][1] for bits in found]
-            assert None not in exact, f"{name} has not ImageHash's number of bits"
-            known = [bits for bits in fast if bits is not None]
-            others = f", {len(fast) - len(known)} of other length" if len(known) < len(fast) else ""
-            mode, side = PerceptualHash(name, **params).draft
-            title = " ".join([name, *map(str, params.values())])
-            lines.append(
-                f"| {title} | {sum(exact)} | {mode} {side} | {statistics.mean(known):.3f}{others} "
-                f"| {max(known)} | {fast.count(0) / len(fast):.0%} |"
+def readable(folder: Path) -> list[Path]:
+    """Return the paths of the pictures in a folder that can be decoded."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (".jpg", ".png"))
+    return [path for path in paths if is_readable(path)]
+
+
+def is_readable(path: Path) -> bool:
+    """Return whether a picture can be decoded."""
+    try:
+        Hasher((PerceptualHash(),))(path)
+    except ImageError:
+        return False
+    return True
+
+
+def measured(folder: Path) -> tuple[str, str]:
+    """Compare the hashes of a folder; return text and ratios."""
+    paths = readable(folder)
+    with multiprocessing.Pool() as pool:
+        found = pool.map(compared, paths, chunksize=4)
+    rows = []
+    for number, (name, params) in enumerate(WAYS):
+        exact = [bits[number][0] for bits in found]
+        fast = [bits[number][1] for bits in found]
+        assert None not in exact, f"{name} has not ImageHash's number of bits"
+        known = [bits for bits in fast if bits is not None]
+        others = f", {len(fast) - len(known)} of other length" if len(known) < len(fast) else ""
+        mode, side = PerceptualHash(name, **params).draft
+        rows.append(
+            (
+                *(" ".join([name, *map(str, params.values())]), sum(exact), f"{mode} {side}"),
+                *(f"{statistics.mean(known):.3f}{others}", max(known)),
+                f"{fast.count(0) / len(fast):.0%}",
             )
-        title = f"Grades: {folder.name}"
-        record(title, "python benchmarks/grades.py FOLDER …", "\n".join(lines))
+        )
+    text = (
+        f"{len(paths)} pictures. *Exact*: bits that differ from ImageHash's, in all of "
+        "them. *Fast*: bits that differ from exact."
+    )
+    head = ("hash", "exact, sum", "fast: draft", "mean", "most", "equal")
+    total = sum(row[1] for row in rows)
+    default = next(row for row in rows if row[0] == "perceptual 8")
+    ratios = (
+        f"{len(paths)} pictures, {len(rows)} hashes: exact differs from ImageHash in {total} bits; "
+        f"fast from exact, {default[0]}, in {default[3]} of 64 bits on average"
+    )
+    return f"{text}\n\n{table(head, rows)}", ratios
+
+
+def main() -> None:
+    """Run all."""
+    parser = options(__doc__)
+    parser.add_argument("folders", type=Path, nargs="+", help="photos")
+    asked = parser.parse_args()
+    page = Page("grades", COMMAND, asked.dry)
+    for folder in asked.folders:
+        page.publish(folder.name, *measured(folder))
 
 
 if __name__ == "__main__":

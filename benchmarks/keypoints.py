@@ -1,19 +1,18 @@
 """Measure what keypoints cost, step by step, beside other extractors and ImageHash's own.
 
-    python benchmarks/keypoints.py FOLDER [--photos N] [--rounds N]
+    python benchmarks/keypoints.py FOLDER [--photos N] [--rounds N] [--dry]
 
-FOLDER holds photos. All is done on one core, from the decoded picture: grey and reduced to 400
-pixels, keypoints, codes or descriptors. The ways take turns at each photo; of the rounds the
-quickest counts, and of the photos the median.
+FOLDER holds photos. All ways run on one core, from the decoded picture: grey and reduced to 400
+pixels, keypoints, codes or descriptors. The ways take turns at each photo. The quickest of the
+rounds counts, and the median of the photos.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -22,12 +21,16 @@ import cv2
 import imagehash
 import numpy as np
 from PIL import Image
-from results import record
+from results import Page, ratio, table
+from runs import options
+from timing import in_turns, seconds_of, timed
 
 from hashlens.crops import extract, keypoints
 
 COMMAND = "python benchmarks/keypoints.py FOLDER"
 OURS = "hashlens, 400 px, 200 keypoints and a thumbnail"
+SLOW = "ImageHash's crop_resistant_hash, of the whole picture"
+SIFT = "SIFT of OpenCV, as shipped"
 QUERY = "hashlens, the same photos as queries: 800 px at most, 500 keypoints"
 STEPS = {
     "frame": "grey, 400 px",
@@ -59,7 +62,7 @@ def query(image: Image.Image) -> None:
 
 
 def described_by(extractor: cv2.Feature2D) -> Callable[[Image.Image], None]:
-    """Return what detects and describes by an extractor of OpenCV's."""
+    """Return a way that detects and describes by an extractor of OpenCV."""
 
     def described(image: Image.Image) -> None:
         extractor.detectAndCompute(reduced(image), None)
@@ -68,22 +71,21 @@ def described_by(extractor: cv2.Feature2D) -> Callable[[Image.Image], None]:
 
 
 def steps(images: list[Image.Image]) -> dict[str, float]:
-    """Return the median milliseconds of our steps."""
+    """Return the median milliseconds of the steps of hashlens."""
     taken: dict[str, list[float]] = {name: [] for name in STEPS}
     original = {name: getattr(keypoints, name) for name in STEPS}
 
-    def timed(name: str) -> Callable[..., object]:
+    def watched(name: str) -> Callable[..., object]:
         def step(*args: object) -> object:
-            began = time.perf_counter()
-            result = original[name](*args)
-            spent[name] += time.perf_counter() - began
+            seconds, result = timed(partial(original[name], *args))
+            spent[name] += seconds
             return result
 
         return step
 
     spent = dict.fromkeys(STEPS, 0.0)
     for name in STEPS:
-        setattr(keypoints, name, timed(name))
+        setattr(keypoints, name, watched(name))
     for image in images:
         best = dict.fromkeys(STEPS, float("inf"))
         for _ in range(5):
@@ -97,58 +99,61 @@ def steps(images: list[Image.Image]) -> dict[str, float]:
     return {name: statistics.median(found) * 1000 for name, found in taken.items()}
 
 
-def main() -> None:
-    """Run all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--photos", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
-    cv2.setNumThreads(1)
-    paths = sorted(asked.folder.rglob("*.jpg"))
-    paths = paths[:: max(1, len(paths) // asked.photos)][: asked.photos]
-    images = [Image.open(path).convert("RGB") for path in paths]
-    ways: dict[str, Callable[[Image.Image], object]] = {
-        OURS: ours,
-        QUERY: query,
-        "SIFT of OpenCV, as shipped": described_by(cv2.SIFT_create()),
+def others() -> dict[str, Callable[[Image.Image], object]]:
+    """Return the other extractors of this OpenCV."""
+    found: dict[str, Callable[[Image.Image], object]] = {
+        SIFT: described_by(cv2.SIFT_create()),
         "SIFT of OpenCV, contrast 0.005": described_by(cv2.SIFT_create(0, 3, 0.005, 10, 1.6)),
         "SIFT of OpenCV, the 300 strongest": described_by(cv2.SIFT_create(300)),
     }
     for name in ("ORB_create", "AKAZE_create"):
         create = getattr(cv2, name, None) or getattr(getattr(cv2, "xfeatures2d", None), name, None)
         if create:
-            ways[f"{name.split('_')[0]} of OpenCV, as shipped"] = described_by(create())
-    slow = "ImageHash's crop_resistant_hash, of the whole picture"
-    ways[slow] = imagehash.crop_resistant_hash
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+            found[f"{name.split('_')[0]} of OpenCV, as shipped"] = described_by(create())
+    return found
+
+
+def measured(images: list[Image.Image], rounds: int) -> dict[str, float]:
+    """Return the milliseconds of each way: the quickest of the rounds, the median of the photos."""
+    ways = {OURS: ours, QUERY: query, **others()}
+    best: dict[str, list[float]] = {name: [] for name in (*ways, SLOW)}
     for image in images:
-        best = dict.fromkeys(ways, float("inf"))
-        for number in range(asked.rounds):
-            for name, way in ways.items():
-                if name == slow and number:
-                    continue
-                began = time.perf_counter()
-                way(image)
-                best[name] = min(best[name], time.perf_counter() - began)
-        for name in ways:
-            taken[name].append(best[name])
-    milliseconds = {name: statistics.median(found) * 1000 for name, found in taken.items()}
-    lines = [
+        calls = {name: seconds_of(partial(way, image)) for name, way in ways.items()}
+        slow = {SLOW: seconds_of(partial(imagehash.crop_resistant_hash, image))}
+        for name, seconds in (in_turns(calls, rounds) | in_turns(slow, 1)).items():
+            best[name].append(min(seconds))
+    return {name: statistics.median(seconds) * 1000 for name, seconds in best.items()}
+
+
+def main() -> None:
+    """Run all."""
+    parser = options(__doc__)
+    parser.add_argument("folder", type=Path, help="photos")
+    parser.add_argument("--photos", type=int, default=40, help="at most")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each way")
+    asked = parser.parse_args()
+    cv2.setNumThreads(1)
+    paths = sorted(asked.folder.rglob("*.jpg"))
+    paths = paths[:: max(1, len(paths) // asked.photos)][: asked.photos]
+    images = [Image.open(path).convert("RGB") for path in paths]
+    found = measured(images, asked.rounds)
+    parts = [
         f"{len(images)} photos, one core, OpenCV {cv2.__version__}, without decoding.",
-        "",
-        "| | ms a picture | hashlens is sooner |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {found:.1f} | {found / milliseconds[OURS]:.1f} x |"
-            for name, found in milliseconds.items()
+        table(
+            ("", "ms a picture", "hashlens is sooner"),
+            [(name, f"{each:.1f}", ratio(each, found[OURS])) for name, each in found.items()],
         ),
-        "",
-        "| step | ms |",
-        "|---|---|",
-        *(f"| {STEPS[name]} | {found:.2f} |" for name, found in steps(images).items()),
+        table(
+            ("step", "ms"),
+            [(STEPS[name], f"{each:.2f}") for name, each in steps(images).items()],
+        ),
     ]
-    record("Keypoints: what they cost", COMMAND, "\n".join(lines))
+    short = (
+        f"hashlens {found[OURS]:.1f} ms a picture: {SIFT} {ratio(found[SIFT], found[OURS])}; "
+        f"ImageHash's crop_resistant_hash {ratio(found[SLOW], found[OURS])}"
+    )
+    page = Page("keypoints", COMMAND, asked.dry)
+    page.publish("What they cost", "\n\n".join(parts), short)
 
 
 if __name__ == "__main__":

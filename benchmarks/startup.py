@@ -1,84 +1,80 @@
-"""Time the commands as whole processes, start included, against `import txtai`.
+"""Time the commands as whole processes, start included, beside `import txtai`.
 
-    python benchmarks/startup.py [FOLDER] [RUNS]
+    python benchmarks/startup.py [FOLDER] [--rounds N] [--dry]
 
-FOLDER holds photos (default: those that scikit-image ships, with copies).
+FOLDER holds photos (default: the photos of scikit-image, with copies).
 """
 
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from results import record
+from results import Page, ratio, table
+from runs import options
+from timing import HASHLENS, PYTHON, Command, in_turns, output, seconds_of
 
-PYTHON = sys.executable
-HASHLENS = str(Path(PYTHON).with_name("hashlens"))
+COMMAND = "python benchmarks/startup.py FOLDER"
+IMPORT = "`python -c 'import txtai'`"
+SEARCH = "`hashlens search IMAGE`"
 
 
-def photos(given: str | None, home: Path) -> Path:
-    """Return the folder of photos, made if none is given."""
-    if given:
-        return Path(given)
+def shipped(folder: Path) -> Path:
+    """Write the photos of scikit-image to a folder, with copies."""
     sys.path.insert(0, str(Path(__file__).parent.parent / "notebooks"))
-    import photos as shipped
+    import photos
 
-    shipped.write(home / "photos")
-    return home / "photos"
+    photos.write(folder)
+    return folder
 
 
-def timed(command: list[str]) -> float:
-    """Run a command; return its seconds."""
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+def commands(photo: Path, folder: Path, index: Path) -> dict[str, Command]:
+    """Return the commands to time on an index of a folder."""
+    return {
+        IMPORT: [PYTHON, "-c", "import txtai"],
+        SEARCH: [HASHLENS, "search", photo, "--index", index],
+        "`hashlens search HASH`": [HASHLENS, "search", "f" * 16, "--index", index],
+        "`hashlens sql QUERY`": [HASHLENS, "sql", "select id from txtai", "--index", index],
+        "`hashlens index FOLDER`, nothing new": [HASHLENS, "index", folder, "--index", index],
+        "`hashlens --help`": [HASHLENS, "--help"],
+    }
 
 
 def main() -> None:
-    """Run the benchmark."""
-    given = sys.argv[1] if len(sys.argv) > 1 else None
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 9
+    """Run all."""
+    parser = options(__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="photos")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each command")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        folder = photos(given, home)
-        index = str(home / "index")
-        subprocess.run([HASHLENS, "index", str(folder), "--index", index], check=True)
-        query = str(sorted(path for path in folder.rglob("*") if path.is_file())[0])
-        commands = {
-            "`python -c 'import txtai'`": [PYTHON, "-c", "import txtai"],
-            "`hashlens search IMAGE`": [HASHLENS, "search", query, "--index", index],
-            "`hashlens search HASH`": [HASHLENS, "search", "f" * 16, "--index", index],
-            "`hashlens sql QUERY`": [HASHLENS, "sql", "select id from txtai", "--index", index],
-            "`hashlens index FOLDER`, nothing new": [
-                *(HASHLENS, "index", str(folder), "--index", index)
-            ],
-            "`hashlens --help`": [HASHLENS, "--help"],
+        folder = asked.folder or shipped(home / "photos")
+        photos = sorted(path for path in folder.rglob("*") if path.is_file())
+        output([HASHLENS, "index", folder, "--index", home / "index"])
+        calls = {
+            name: seconds_of(partial(output, command))
+            for name, command in commands(photos[0], folder, home / "index").items()
         }
-        for command in commands.values():
-            timed(command)  # not counted: files come from the disk
-        times: dict[str, list[float]] = {what: [] for what in commands}
-        for _ in range(runs):
-            for what, command in commands.items():
-                times[what].append(timed(command))
-    count = sum(1 for path in folder.rglob("*") if path.is_file()) if given else 42
-    base, *_ = (statistics.median(seconds) for seconds in times.values())
-    lines = [
-        f"An index of {count} photos, {runs} runs of each in turn, process start included.",
-        "",
-        "| command | median s | min | max | import txtai takes |",
-        "|---|---|---|---|---|",
-    ]
-    for what, seconds in times.items():
-        median = statistics.median(seconds)
-        lines.append(
-            f"| {what} | {median:.3f} | {min(seconds):.3f} | {max(seconds):.3f} "
-            f"| {base / median:.1f} x as long |"
+        times = in_turns(calls, asked.rounds, warm_up=1)  # which reads files from the disk
+    base = statistics.median(times[IMPORT])
+    rows = [
+        (
+            *(name, f"{statistics.median(seconds):.3f}", f"{min(seconds):.3f}"),
+            *(f"{max(seconds):.3f}", f"{ratio(base, statistics.median(seconds))} as long"),
         )
-    record("Start-up", "python benchmarks/startup.py FOLDER", "\n".join(lines))
+        for name, seconds in times.items()
+    ]
+    text = (
+        f"An index of {len(photos)} photos, {asked.rounds} runs of each in turn, process start "
+        "included.\n\n" + table(("command", "median s", "min", "max", "import txtai takes"), rows)
+    )
+    search = statistics.median(times[SEARCH])
+    Page("startup", COMMAND, asked.dry).publish(
+        "Whole commands", text, f"{SEARCH} {search:.3f} s, {IMPORT} {ratio(base, search)} as long"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,105 @@
+"""Indexes of many images, written without images, and the processes that group them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from codes import Codes, Families, Real
+from timing import HASHLENS, Usage, program, usage
+
+from hashlens import ImageIndex
+from hashlens.index.directory import DOCUMENTS
+from hashlens.model import LOW_INFORMATION
+from hashlens.neighbors import unpack
+
+LIMIT = 8  # bits: images of a group differ by at most this
+FLAT = 500  # one row in 500 is a flat picture, which is in no group
+BATCH = 100_000  # rows that are written at once
+
+
+@dataclass(frozen=True)
+class Files:
+    """The codes of a kind and the index with them, as files that are written if needed.
+
+    scratch: folder of the files
+    kind: what the codes are
+    count: number of rows
+    """
+
+    scratch: Path
+    kind: Families | Real
+    count: int
+
+    @property
+    def codes(self) -> Path:
+        """Return the file of the codes."""
+        path = self.scratch / f"{self.kind.name}-{self.count}.npy"
+        if not path.exists():
+            np.save(path, self.kind.codes(self.count))
+        return path
+
+    @property
+    def index(self) -> Path:
+        """Return the index. Its database is read, so that the system caches it."""
+        codes = self.codes
+        path = codes.with_suffix("")
+        if not path.exists():
+            write(path, np.load(codes))
+        with open(path / DOCUMENTS, "rb") as source, open(os.devnull, "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 22)
+        return path
+
+
+def write(path: Path, codes: Codes) -> None:
+    """Write an index whose rows have all columns of photos."""
+    new = path.with_name(f"{path.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    texts = unpack(codes, 16)
+    with ImageIndex.open(new) as index:
+        store, policy = index._store, index._make.policy
+        with store.writing():
+            for start in range(0, len(texts), BATCH):
+                batch = texts[start : start + BATCH]
+                store.write(list(documents(batch, start, policy)))
+    new.rename(path)
+
+
+def documents(texts: Sequence[str], first: int, policy: str) -> Iterator[tuple[str, Any, None]]:
+    """Yield rows as the indexer writes them."""
+    for number, text in enumerate(texts, first):
+        path = f"/home/someone/Pictures/{number % 977:04}/IMG_{number:07}.jpg"
+        width, height = ((4000, 3000), (1600, 1200), (800, 600))[number % 3]
+        row = {
+            "id": path,
+            "path": path,
+            "text": text,
+            "bytes": 200_000 + number * 7 % 900_000,
+            "mtime": 1.7e9 + number,
+            "mtime_ns": 10**9 * (1_700_000_000 + number),
+            "width": width,
+            "height": height,
+            "format": "JPEG",
+            "file_digest": hashlib.sha256(path.encode()).hexdigest(),
+            "information": 20.25 + number % 7 if number % FLAT else LOW_INFORMATION / 2,
+            "policy": policy,
+        }
+        yield path, row, None
+
+
+def grouped(index: Path, linkage: str = "complete", checked: int = 0) -> Usage:
+    """Group the images of an index in a process of its own, and check some groups."""
+    return usage(program("group_index", index, LIMIT, linkage, checked))
+
+
+def grouped_by_command(index: Path, linkage: str) -> Usage:
+    """Group by the command line; the answer is the number of groups."""
+    options = ("--max-distance", str(LIMIT), "--linkage", linkage, "--format", "json")
+    found = usage([HASHLENS, "groups", "--index", index, *options])
+    return replace(found, answer=len(found.answer["groups"]))
