@@ -25,6 +25,7 @@ from hashlens.actions.plan import ACTIONS, Plan, make_plan
 from hashlens.actions.undo import undo
 from hashlens.model import ParameterError, PlanError
 from hashlens.walk import IGNORE, walk
+from suites import examples
 from trees import digest, group, member, put, snapshot
 
 KILLS = 50  # of a process, at random moments
@@ -1189,7 +1190,7 @@ MEMBERS = st.tuples(
     st.sampled_from([None, *FOLDERS[1:]]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_any_tree_is_as_planned_and_then_as_it_was(
     tmp_path_factory, files, action, target, backup, protect, rng
 ):

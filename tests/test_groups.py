@@ -24,6 +24,7 @@ from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
 from hashlens.grouping.table import FACTS, read_table
 from hashlens.metrics import distance
+from suites import examples
 from test_linkage import brute
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
@@ -154,7 +155,7 @@ def collections(draw):
 
 class TestAssignment:
     @given(collections())
-    @settings(max_examples=600)
+    @settings(max_examples=examples(600))
     def test_groups_are_those_of_brute_force(self, collection):
         rows, digits, terms, decided = collection
         found = Groups(terms, read_table(sorted(rows), digits), apart=decisions_of(decided))

@@ -31,6 +31,7 @@ from hashlens import (
 )
 from hashlens.files import file_digest, open_image, pixel_digest
 from running import RUN
+from suites import examples
 
 # Run by root, permissions would be no obstacle: without these capabilities they are.
 LOST = "-dac_override,-dac_read_search"
@@ -289,7 +290,7 @@ class TestUpdate:
         assert index.count() == 11
 
     @settings(
-        max_examples=15,
+        max_examples=examples(15),
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(steps=st.lists(st.dictionaries(st.integers(0, 6), st.integers(0, 3)), max_size=4))

@@ -29,6 +29,7 @@ from hashlens.matching.lookup import ANGLE_BINS, SCALE_BINS, SCALE_STEP, Lookup,
 from hashlens.matching.search import candidates
 from hashlens.matching.search import verify as verified
 from hashlens.matching.verify import Map, Points, align, compare, fit, inverse, pairs
+from suites import examples
 
 IDENTITY = Map(1, 0, 0, 0)
 SIZE = (400, 300)  # of pictures whose keypoints are made up
@@ -754,7 +755,7 @@ STEPS = st.lists(
 
 
 class TestTable:
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(steps=STEPS)
     def test_holds_what_was_added_and_not_deleted_however_it_was_saved(self, steps):
         held, expected, following, saved, kept = Table(), {}, 0, 0, None

@@ -25,6 +25,7 @@ from hashlens.outline import draw_matches, save_matches
 from hashlens.report.html import save_html
 from hashlens.report.mosaic import KEEP, mosaic, save_mosaics
 from hashlens.report.thumbnails import LEAST_SIDE, SIDES, side_of
+from suites import examples
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 NAMESPACE = "http://www.w3.org/2000/svg"  # a name, which no browser loads
@@ -243,7 +244,7 @@ def test_any_name_is_a_name_and_nothing_else(tmp_path):
 
 
 @given(st.lists(st.text(st.characters(codec=None)), min_size=1, max_size=4), st.text(), st.text())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_text_comes_through(tmp_path_factory, names, title, fact):
     report = tmp_path_factory.getbasetemp() / "any.html"
     paths = list(dict.fromkeys(f"/nowhere/{name}" for name in names))

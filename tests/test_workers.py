@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hashlens import HashlensError, ParameterError, processes
 from hashlens.processes import processors
 from hashlens.workers import Crashed, Plan, Results, plan
+from suites import examples
 
 KINDS = ["serial", "threads", "fork", "processes"]
 PROCESSES = ["fork", "processes"]
@@ -37,7 +38,7 @@ def test_results_come_in_order(kind, workers, count):
     assert done(upper, items, kind, workers) == [item.upper() for item in items]
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(st.integers(0, 300_000), max_size=12), st.sampled_from(KINDS), st.integers(1, 4))
 def test_nothing_is_too_large_for_the_pipes(sizes, kind, workers):
     items = ["x" * size for size in sizes]
