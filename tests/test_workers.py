@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,10 @@ def test_no_worker_runs_far_ahead_of_the_caller():
     with Results(job, range(100_000), Plan("threads", 4)) as results:
         iterator = iter(results)
         next(iterator)
-        time.sleep(0.3)
+        before = -1
+        while len(taken) > before:  # until they wait for the caller
+            before = len(taken)
+            time.sleep(0.1)
         assert len(taken) < 50_000
         assert list(iterator) == list(range(1, 100_000))
 
@@ -101,8 +105,8 @@ class _Local:
         return item
 
 
-def test_processes_end_with_the_results():
-    with Results(_pid, range(40), Plan("fork", 3)) as results:
+def test_processes_end_with_the_results(tmp_path):
+    with Results(partial(_met, tmp_path), range(40), Plan("fork", 3)) as results:
         pids = set(results)
     assert len(pids) >= 2
     for pid in pids:
@@ -175,8 +179,11 @@ def test_an_exception_that_cannot_travel_is_told_of():
         done(odd, ["pepper"], "fork", 1)
 
 
-def _pid(_: int) -> int:
-    time.sleep(0.005)
+def _met(folder: Path, _: int) -> int:
+    """Return the number of this process, as soon as another one is at work too."""
+    (folder / str(os.getpid())).touch()
+    while len(os.listdir(folder)) < 2:
+        time.sleep(0.01)
     return os.getpid()
 
 
@@ -243,28 +250,28 @@ def test_ctrl_c_ends_all_processes(tmp_path):
 
     photos = tmp_path / "photos"
     photos.mkdir()
-    draw(1, (1500, 1500)).save(photos / "0.png")
-    for n in range(1, 300):
+    draw(1, (600, 600)).save(photos / "0.png")
+    for n in range(1, 4000):
         os.link(photos / "0.png", photos / f"{n}.png")
     code = "import sys; from hashlens.cli import main; sys.argv[0] = 'hashlens'; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "hash", photos],
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    time.sleep(1)
+    assert process.stdout.readline()  # of the first pictures, long before the last
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)  # until the last process has closed its output
+    _, said = process.communicate()  # until the last process has closed its output
     assert process.returncode == 130
     assert said.strip() == "hashlens: interrupted"
-    assert not _group(process.pid)
+    while _group(process.pid):
+        time.sleep(0.05)
 
 
 def _group(pgid: int) -> list[str]:
     """Return the processes of a group that are alive."""
-    time.sleep(0.2)
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
