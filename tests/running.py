@@ -6,6 +6,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -117,10 +118,10 @@ class Watched:
         self._reader.join()
         os.close(self._terminal)
 
-    def wait_for(self, text: str) -> None:
-        """Wait until the terminal shows the text."""
+    def wait_for(self, pattern: str) -> None:
+        """Wait until the terminal shows something like the pattern."""
         with self._told:
-            assert self._told.wait_for(lambda: text in self.shown, timeout=200), self.shown
+            assert self._told.wait_for(lambda: re.search(pattern, self.shown), 250), self.shown
 
     def _read(self) -> None:
         data = b""
