@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: runs in the thorough suite only")
     settings.load_profile("thorough" if config.getoption("thorough") else "quick")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts its background jobs so: commands of the tests would ignore Ctrl-C as well.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,9 +85,15 @@ def sweep(thorough: bool) -> Callable[[Iterable[Any], int], Iterator[Any]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, drawn: Path) -> Path:
     """A folder of eight pictures, and near-duplicates of the first: smaller, brighter, re-coded."""
-    photos = tmp_path / "photos"
+    return Path(shutil.copytree(drawn, tmp_path / "photos"))
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures of `folder`, which no test changes."""
+    photos = tmp_path_factory.mktemp("drawn") / "photos"
     (photos / "copies").mkdir(parents=True)
     for seed in range(8):
         draw(seed).save(photos / f"{seed}.png")

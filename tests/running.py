@@ -14,6 +14,7 @@ import termios
 import threading
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import pytest
@@ -78,6 +79,12 @@ def hashlens(*arguments: object, code: int = 0, **options) -> str:
     return done.stdout
 
 
+def importing_first(folder: Path) -> dict[str, str]:
+    """Return an environment whose interpreters look for modules in a folder before all others."""
+    folders = filter(None, [str(folder), os.environ.get("PYTHONPATH")])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+
+
 def _written(stream: io.TextIOWrapper) -> str:
     stream.flush()
     return stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
@@ -94,6 +101,7 @@ class Watched:
 
     def __init__(self, *arguments: object, **options) -> None:
         self.shown = ""
+        self._ended = False
         self._told = threading.Condition()
         self._terminal, inside = pty.openpty()
         fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
@@ -121,7 +129,8 @@ class Watched:
     def wait_for(self, pattern: str) -> None:
         """Wait until the terminal shows something like the pattern."""
         with self._told:
-            assert self._told.wait_for(lambda: re.search(pattern, self.shown), 250), self.shown
+            self._told.wait_for(lambda: self._ended or re.search(pattern, self.shown))
+        assert re.search(pattern, self.shown), self.shown
 
     def _read(self) -> None:
         data = b""
@@ -131,3 +140,6 @@ class Watched:
                 with self._told:
                     self.shown = data.decode(errors="replace")
                     self._told.notify_all()
+        with self._told:
+            self._ended = True
+            self._told.notify_all()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageIndex, PerceptualHash, hash_files
-from running import RUN, Watched, hashlens, run, run_apart
+from running import RUN, Watched, hashlens, importing_first, run, run_apart
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_a_file_that_crashes_the_decoder_is_skipped_and_no_other(folder, tmp_pat
     (tmp_path / "sitecustomize.py").write_text(CRASHING)
     for n in (1, 2):
         (folder / f"crash{n}.png").write_bytes(b"CRASH")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    env = importing_first(tmp_path)
     where = ("--index", tmp_path / "i")
     said = run_apart("index", folder, *where, env=env).stdout
     assert "indexed 11 of 13 images" in said

@@ -25,6 +25,7 @@ from hashlens.outline import draw_matches, save_matches
 from hashlens.report.html import save_html
 from hashlens.report.mosaic import KEEP, mosaic, save_mosaics
 from hashlens.report.thumbnails import LEAST_SIDE, SIDES, side_of
+from running import importing_first
 from suites import examples
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -337,7 +338,7 @@ def test_a_file_that_crashes_the_decoder_costs_itself_only(shelf):
     )
     (shelf.folder / "crash.png").write_bytes(b"CRASH")
     paths = [*shelf.paths[:2], str(shelf.folder / "crash.png"), *shelf.paths[2:]]
-    env = {**os.environ, "PYTHONPATH": str(shelf.folder)}
+    env = importing_first(shelf.folder)
     script = SCRIPT.partition("loaded")[0]
     command = [sys.executable, "-c", script, str(shelf.to), *paths]
     run = subprocess.run(command, capture_output=True, text=True, env=env)

@@ -8,6 +8,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -93,7 +94,11 @@ class TestCrashes:
         found = done(job, range(100), kind)
         assert found == [Crashed(n) if n % 37 == 0 else -n for n in range(100)]
 
-    def test_a_process_that_does_not_start_is_an_error(self):
+    def test_a_process_that_does_not_start_is_an_error(self, monkeypatch):
+        here = ModuleType("only_here")
+        here._Local = _Local
+        monkeypatch.setitem(sys.modules, here.__name__, here)
+        monkeypatch.setattr(_Local, "__module__", here.__name__)
         with pytest.raises(HashlensError, match="a worker process cannot be started"):
             done(_Local(), ["x"], "processes")
 
