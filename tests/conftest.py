@@ -104,6 +104,15 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return photos
 
 
+@pytest.fixture(scope="session")
+def shared_index(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageIndex]:
+    """As `index`, of `drawn`: one for all tests that only read."""
+    place = tmp_path_factory.mktemp("shared") / "index"
+    with ImageIndex.open(place, thumbnails=True, pixel_digests=True) as opened:
+        opened.index([drawn])
+        yield opened
+
+
 @pytest.fixture(params=["sqlite", "duckdb"])
 def content(request: pytest.FixtureRequest) -> str:
     """Each content database in turn."""

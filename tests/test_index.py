@@ -389,7 +389,19 @@ class TestSkippedFiles:
         assert report["skipped"] == [{"path": str(folder / "1.png"), "reason": "Permission denied"}]
 
 
-class TestSearch:
+class Reading:
+    """Tests that change neither pictures nor index."""
+
+    @pytest.fixture
+    def folder(self, drawn):
+        return drawn
+
+    @pytest.fixture
+    def index(self, shared_index):
+        return shared_index
+
+
+class TestSearch(Reading):
     def test_finds_near_duplicates_first(self, index, folder):
         found = index.search(folder / "0.png", limit=4)
         assert found[0].distance == 0
@@ -454,7 +466,7 @@ class TestSearch:
             assert opened.search(wanted.upper(), limit=1)[0].distance == 0
 
 
-class TestSql:
+class TestSql(Reading):
     def test_gives_all_rows_unless_limited(self, index):
         assert len(index.sql("select id from txtai")) == 11
         assert len(index.sql("select id from txtai", limit=5)) == 5
