@@ -4,8 +4,13 @@ BIN := $(VENV)/bin
 CLEAN := .venv-wheel
 PIP := install --quiet --disable-pip-version-check --constraint constraints.txt
 
+PYTEST := $(BIN)/pytest -n logical --dist worksteal
+
+# The tests start hundreds of interpreters: none of them should compile all modules anew.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench wheel clean
+.PHONY: help demo test slow lint format docs bench wheel clean
 
 help:  ## show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +18,11 @@ help:  ## show what there is
 demo: $(VENV)/.demo  ## find near-duplicates of real photos, from scratch (set-up included)
 	$(BIN)/python notebooks/demo.py
 
-test: $(VENV)/.test lint  ## lint, types, floors, tests, docs, notebooks, the wheel (set-up included)
-	$(BIN)/pytest
+test: lint $(VENV)/.compiled  ## lint, types, floors, the quick tests: before each commit (set-up included)
+	$(PYTEST)
+
+slow: $(VENV)/.compiled  ## all that the quick tests leave out: notebooks, demo, long runs, the wheel
+	$(PYTEST) --thorough
 	$(MAKE) --no-print-directory wheel
 
 lint: $(VENV)/.test  ## ruff, mypy, import-linter, generated docs
@@ -66,6 +74,10 @@ $(VENV)/.demo: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "installing (a minute or two, once) …"
 	$(BIN)/python -m pip $(PIP) --editable . --group test --group lint
+	@touch $@
+
+$(VENV)/.compiled: $(VENV)/.test $(wildcard pipelines/hashlens/*/compiled.py)
+	$(BIN)/python tests/warm.py
 	@touch $@
 
 $(CLEAN)/.dependencies: pyproject.toml constraints.txt

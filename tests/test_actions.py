@@ -26,9 +26,10 @@ from hashlens.cleanup.undo import undo
 from hashlens.errors import ParameterError, PlanError
 from hashlens.images.walk import IGNORE, walk
 from hashlens.model import ACTIONS
+from suites import examples
 from trees import digest, group, member, put, snapshot
 
-KILLS = 50  # of a process, at random moments
+KILLS = {"quick": 10, "thorough": 50}  # of a process, at random moments
 NEEDS_FOLDER = ("move", "quarantine", "copy-keepers")
 
 
@@ -779,7 +780,7 @@ def test_only_one_works_at_a_time(moved):
 def test_two_processes_at_once_do_the_work_once(moved):
     processes = [started("apply", moved.plan_path) for _ in range(2)]
     for process in processes:
-        process.communicate(timeout=60)
+        process.communicate()
     require_applied(moved.plan)
     moved.undo()
     assert moved.state() == moved.before
@@ -792,7 +793,7 @@ def started(verb, path):
     """Start a process that applies or undoes, and wait until it is about to."""
     code = (
         "import sys; from hashlens.cleanup.apply import apply; from hashlens.cleanup.undo import "
-        "undo; import filelock; from hashlens.errors import PlanError\n"
+        "undo; import filelock; from hashlens.model import PlanError\n"
         "print('ready', flush=True)\n"
         "try: print(len(globals()[sys.argv[1]](sys.argv[2]).skipped))\n"
         "except PlanError as error: sys.exit(str(error))"
@@ -892,10 +893,10 @@ def killed_at(monkeypatch, call, stop, linkless):
 
 
 @all_scenes()
-def test_a_crash_at_any_system_call_can_be_resumed_or_undone(crashing, monkeypatch):
+def test_a_crash_at_any_system_call_can_be_resumed_or_undone(crashing, monkeypatch, sweep):
     crashing.apply()
     applied = crashing.state()
-    for stop in itertools.count(1):
+    for stop in sweep(itertools.count(1), 8):
         for way in ("resume", "undo", "undo through a crash"):
             crashing.build()
             if not killed_at(monkeypatch, crashing.apply, stop, crashing.linkless):
@@ -915,8 +916,8 @@ def test_a_crash_at_any_system_call_can_be_resumed_or_undone(crashing, monkeypat
 
 
 @all_scenes(deletes=False)
-def test_a_crash_of_undo_at_any_system_call_can_be_gone_on_from(crashing, monkeypatch):
-    for stop in itertools.count(1):
+def test_a_crash_of_undo_at_any_system_call_can_be_gone_on_from(crashing, monkeypatch, sweep):
+    for stop in sweep(itertools.count(1), 8):
         crashing.build()
         crashing.apply()
         if not killed_at(monkeypatch, crashing.undo, stop, crashing.linkless):
@@ -928,11 +929,11 @@ def test_a_crash_of_undo_at_any_system_call_can_be_gone_on_from(crashing, monkey
 
 @all_scenes()
 @pytest.mark.parametrize("code", ["EACCES", "ENOSPC"])
-def test_an_error_at_any_system_call_leaves_files_whole(crashing, monkeypatch, code):
+def test_an_error_at_any_system_call_leaves_files_whole(crashing, monkeypatch, code, sweep):
     """What it keeps from being done is done by another run."""
     crashing.apply()
     applied = crashing.state()
-    for stop in itertools.count(1):
+    for stop in sweep(itertools.count(1), 8):
         crashing.build()
         options = {"error": getattr(errno, code), "linkless": crashing.linkless}
         machine = Machine(monkeypatch, stop, **options)
@@ -1034,12 +1035,12 @@ def test_a_step_that_is_not_allowed_is_skipped_and_tried_again(moved, monkeypatc
 
 
 @pytest.mark.parametrize("action", ["quarantine", "symlink"])
-def test_a_journal_may_be_torn_anywhere(tmp_path, unsynced, action):
+def test_a_journal_may_be_torn_anywhere(tmp_path, unsynced, action, sweep):
     scene = Scene(tmp_path / "scene", action)
     scene.apply()
     journal, applied = scene.journal.read_bytes(), scene.state()
     last = journal.rindex(b"\n", 0, -1) + 1
-    for cut in range(last, len(journal)):
+    for cut in sweep(range(last, len(journal)), 8):
         scene.journal.write_bytes(journal[:cut])
         outcome = scene.apply()
         assert (outcome.done, outcome.earlier, outcome.skipped) == (1, 2, ())
@@ -1050,11 +1051,12 @@ def test_a_journal_may_be_torn_anywhere(tmp_path, unsynced, action):
     assert scene.state() == scene.before
 
 
-def test_a_header_or_a_beginning_may_be_torn_anywhere(moved, unsynced):
+def test_a_header_or_a_beginning_may_be_torn_anywhere(moved, unsynced, sweep):
     moved.apply()
     head, begin = moved.journal.read_bytes().split(b"\n")[:2]
     moved.build()
-    for cut in (*range(len(head) + 9), *range(len(head), len(head) + len(begin) + 2, 7)):
+    cuts = (*range(len(head) + 9), *range(len(head), len(head) + len(begin) + 2, 7))
+    for cut in sweep(cuts, 8):
         moved.journal.write_bytes((head + b"\n" + begin)[:cut])
         assert moved.undo().done == 0
         assert moved.apply().done == 3
@@ -1062,7 +1064,7 @@ def test_a_header_or_a_beginning_may_be_torn_anywhere(moved, unsynced):
         assert moved.state() == moved.before
 
 
-def test_the_next_beginning_after_an_undo_may_be_torn_anywhere(moved, unsynced):
+def test_the_next_beginning_after_an_undo_may_be_torn_anywhere(moved, unsynced, sweep):
     moved.apply()
     moved.undo()
     undone = len(moved.journal.read_bytes())
@@ -1070,19 +1072,20 @@ def test_the_next_beginning_after_an_undo_may_be_torn_anywhere(moved, unsynced):
     head, begin = moved.journal.read_bytes()[undone:].split(b"\n")[:2]
     moved.undo()
     first = moved.journal.read_bytes()[:undone]
-    for cut in (*range(len(head) + 9), *range(len(head), len(head) + len(begin) + 2, 7)):
+    cuts = (*range(len(head) + 9), *range(len(head), len(head) + len(begin) + 2, 7))
+    for cut in sweep(cuts, 8):
         moved.journal.write_bytes(first + (head + b"\n" + begin)[:cut])
         assert moved.apply().done == 3
         assert moved.undo().done == 3
         assert moved.state() == moved.before
 
 
-def test_an_undo_may_be_torn_anywhere(moved, unsynced):
+def test_an_undo_may_be_torn_anywhere(moved, unsynced, sweep):
     moved.apply()
     moved.undo()
     journal = moved.journal.read_bytes()
     turn = journal.index(b'{"event": "undo"')
-    for cut in range(turn, len(journal)):
+    for cut in sweep(range(turn, len(journal)), 8):
         moved.journal.write_bytes(journal[:cut])
         outcome = moved.undo()
         assert (outcome.done + outcome.earlier, outcome.skipped) == (3, ())
@@ -1124,7 +1127,7 @@ def run_through_kills(verb, path, rng, kills, check):
         if number < kills:
             time.sleep(rng.random() * 0.04)
             process.send_signal(signal.SIGKILL)
-        output, error = process.communicate(timeout=60)
+        output, error = process.communicate()
         if process.returncode == 0:
             assert output == b"0\n"
             return number
@@ -1133,7 +1136,7 @@ def run_through_kills(verb, path, rng, kills, check):
     raise AssertionError
 
 
-def test_a_process_that_is_killed_again_and_again_loses_nothing(tmp_path, other_device):
+def test_a_process_that_is_killed_again_and_again_loses_nothing(tmp_path, other_device, thorough):
     rng = random.Random(0)  # noqa: S311
     photos = tmp_path / "photos"
     groups = many(photos, 300)
@@ -1164,7 +1167,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(tmp_path, other_
         kills += run_through_kills("undo", journal, rng, 8, check)
         assert snapshot(photos) == before
         assert not to.exists()
-        if kills >= KILLS:
+        if kills >= KILLS["thorough" if thorough else "quick"]:
             break
 
 
@@ -1190,7 +1193,7 @@ MEMBERS = st.tuples(
     st.sampled_from([None, *FOLDERS[1:]]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_any_tree_is_as_planned_and_then_as_it_was(
     tmp_path_factory, files, action, target, backup, protect, rng
 ):

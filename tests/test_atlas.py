@@ -18,6 +18,7 @@ from hashlens.images.pixels import MAX_PIXELS
 from hashlens.report import map as atlas_module
 from hashlens.report.layout import layout
 from hashlens.report.map import FRAME, PAPER, draw_atlas, save_atlas
+from suites import examples
 
 
 def random_fingerprints(count, digits=16, seed=0):
@@ -97,7 +98,7 @@ def test_another_process_with_another_number_of_threads_makes_the_same_layout():
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from([3, 9, 12]))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 def test_order_repetition_and_case_make_no_difference(random, count):
     fingerprints = random_fingerprints(count)
     expected = dict(zip(fingerprints, layout(fingerprints).tolist(), strict=True))
@@ -295,7 +296,7 @@ def test_arguments_are_checked(pictures, change, message):
 
 
 @given(st.integers(1, 5000))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_the_size_that_is_said_to_do_does(count):
     with pytest.raises(ParameterError, match="would do") as caught:
         atlas_module._grid(count, 4, 1 + count // 2)

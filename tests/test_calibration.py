@@ -18,6 +18,7 @@ from hashlens import ImageIndex, ParameterError
 from hashlens.cli.app import app
 from hashlens.neighbors import pack
 from hashlens.neighbors.calibration import FALSE_MATCHES, FEWEST, Calibration, calibrate
+from suites import examples
 
 SEEN = 30  # pairs that an estimate is compared with, at least
 
@@ -95,7 +96,7 @@ def test_the_histogram_is_that_of_brute_force(seed, count, words, alike):
 
 
 @given(st.integers(0, 999), st.integers(FEWEST, 200), st.integers(0, 64), st.integers(1, 50))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_chances_rise_from_0_to_1(seed, count, masked, distinct):
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 2**64, (distinct, 1), dtype=np.uint64) >> np.uint64(min(masked, 63))

@@ -1,24 +1,20 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
-import pty
 import re
 import shlex
-import struct
 import subprocess
 import sys
-import termios
 
 import pytest
 from PIL import Image
 
 from drawing import draw
 from hashlens import ImageIndex, PerceptualHash, hash_files
-from running import RUN, hashlens
+from running import RUN, Watched, hashlens, importing_first, run, run_apart
 
 
 @pytest.fixture
@@ -215,11 +211,10 @@ class TestHash:
     def test_tells_of_skipped_files_and_fails_for_named_ones(self, folder):
         bad = folder / "bad.jpg"
         bad.write_text("no image")
-        done = subprocess.run([*RUN, "hash", folder], capture_output=True, text=True)
-        assert (done.returncode, done.stdout.count("\n")) == (0, 11)
+        done = run("hash", folder)
+        assert done.stdout.count("\n") == 11
         assert done.stderr == f"skipped {bad}: not an image in a format that Pillow can read\n"
-        done = subprocess.run([*RUN, "hash", folder, bad], capture_output=True, text=True)
-        assert (done.returncode, done.stdout.count("\n")) == (1, 11)
+        assert run("hash", folder, bad, code=1).stdout.count("\n") == 11
         rows = json.loads(hashlens("hash", folder, "--format", "json"))
         assert [row["path"] for row in rows if "skipped" in row] == [str(bad)]
 
@@ -240,6 +235,7 @@ class TestHash:
         expected = hashlens("hash", folder)
         for workers in (1, 2, 7):
             assert hashlens("hash", folder, "--workers", workers) == expected
+            assert run_apart("hash", folder, "--workers", workers).stdout == expected
 
     def test_names_with_line_breaks_and_odd_bytes_take_one_line_each(self, folder):
         os.rename(folder / "1.png", folder / "1\n.png")
@@ -274,12 +270,12 @@ def test_a_file_that_crashes_the_decoder_is_skipped_and_no_other(folder, tmp_pat
     (tmp_path / "sitecustomize.py").write_text(CRASHING)
     for n in (1, 2):
         (folder / f"crash{n}.png").write_bytes(b"CRASH")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    env = importing_first(tmp_path)
     where = ("--index", tmp_path / "i")
-    said = hashlens("index", folder, *where, env=env)
+    said = run_apart("index", folder, *where, env=env).stdout
     assert "indexed 11 of 13 images" in said
     assert "skipped 2: a decoder crashed on it" in said
-    rows = json.loads(hashlens("hash", folder, "--format", "json", env=env))
+    rows = json.loads(run_apart("hash", folder, "--format", "json", env=env).stdout)
     assert sum("perceptual" in row for row in rows) == 11
 
 
@@ -302,18 +298,14 @@ def test_index_takes_extensions_and_further_hashes(folder, tmp_path):
 def test_index_shows_a_bar_with_rate_and_remaining_time_to_a_person(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    draw(1, (2000, 2000)).save(photos / "0.png")
+    draw(1, (1000, 1000)).save(photos / "0.png")
     for n in range(1, 40):
         os.link(photos / "0.png", photos / f"{n}.png")
-    terminal, inside = pty.openpty()
-    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    command = [*RUN, "index", photos, "--index", tmp_path / "i", "--workers", "1"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=inside, check=True, text=True)
-    os.close(inside)
-    shown = os.read(terminal, 100_000).decode()
-    os.close(terminal)
-    assert re.search(r"\d+/40 \[00:0\d<00:\d\d, .*(file/s|s/file)", shown)
-    assert "indexed 40 of 40 images" in done.stdout
+    with Watched("index", photos, "--index", tmp_path / "i", "--workers", "1") as watched:
+        said = watched.process.communicate()[0]
+    assert watched.process.returncode == 0
+    assert re.search(r"\d+/40 \[\d\d:\d\d<\d\d:\d\d, .*(file/s|s/file)", watched.shown)
+    assert "indexed 40 of 40 images" in said
 
 
 def test_formats_are_listed(folder):

@@ -1,4 +1,4 @@
-"""The commands that clean up a collection, as processes of their own."""
+"""The commands that clean up a collection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hashlens.cli.app import app
 from hashlens.cli.clean import COMMANDS
 from hashlens.images.walk import IGNORE
 from hashlens.model import ACTIONS
-from running import RUN, hashlens
+from running import hashlens, run
 from trees import snapshot
 
 LIKE_FIRST = {"0.png", "small.png", "bright.png", "recoded.jpg"}
@@ -107,9 +107,7 @@ def test_a_file_that_changed_since_is_left_alone_and_told_of(made):
              "--keep", "lossless", "--keep", "bytes")  # fmt: skip
     with open(made / "copies" / "small.png", "ab") as file:
         file.write(b"more")
-    done = subprocess.run([*RUN, "apply", "plan.jsonl", "--format", "csv"], capture_output=True,
-                          text=True)  # fmt: skip
-    assert done.returncode == 1
+    done = run("apply", "plan.jsonl", "--format", "csv", code=1)
     assert done.stderr.startswith(f"left alone {made / 'copies' / 'small.png'}: ")
     [row] = csv.DictReader(io.StringIO(done.stdout))
     assert (row["done"], row["left_alone"]) == ("2", "1")
@@ -255,7 +253,7 @@ def test_auto_takes_copies_only_where_there_are_few_pictures(tmp_path, monkeypat
     draw(0).resize((48, 32)).save("copy.png")
     with ImageIndex.open(".hashlens") as index:
         index.index([tmp_path])
-    done = subprocess.run([*RUN, "groups"], capture_output=True, text=True)
+    done = run("groups")
     assert done.stderr == "max_distance 4: 1 groups, 1 duplicates\n"
     assert "copy.png" in done.stdout
 

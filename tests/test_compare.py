@@ -29,19 +29,10 @@ from hashlens import (
 from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.model import Duplicates, Skipped
 from hashlens.rows.compare import compare, equal_images, find_duplicates
-from running import RUN
+from running import run
 
 BASIC = [item.name for item in ALGORITHMS if item.name != "crop-resistant"]
 AS_IMAGEHASH = {"grade": "exact", "upright": False}
-
-
-def run(*arguments: object, code: int = 0, **options) -> subprocess.CompletedProcess:
-    """Run the command line in a process of its own."""
-    command = [*RUN, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def from_json(*arguments: object, **options):

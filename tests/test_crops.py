@@ -846,8 +846,7 @@ class TestReaders:
         finally:
             done.set()
             for thread in threads:
-                thread.join(timeout=60)
-        assert not any(thread.is_alive() for thread in threads)
+                thread.join()
         assert failed == []
         assert len(crops_of(index, crop(draw(5, (320, 240))))) == 1
 
@@ -1115,7 +1114,6 @@ def python(code, *arguments):
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=200,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from txtai.embeddings import Embeddings
 from hashlens import SQL_FUNCTIONS
 from hashlens.hashing.metrics import total_distance, total_similarity
 from hashlens.sql.functions import distance as sql_distance
+from suites import examples
 
 CLASSES = {"sqlite": "hashlens.database.SQLite", "duckdb": "hashlens.database.DuckDB"}
 PLAIN = {"keyword": False, "defaults": False}
@@ -51,7 +52,7 @@ def documents(texts: list[str | None]):
 
 class TestContentClasses:
     @settings(
-        max_examples=10,
+        max_examples=examples(10),
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(texts=st.lists(st.none() | TEXTS, min_size=1, max_size=30))

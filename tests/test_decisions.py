@@ -21,6 +21,7 @@ from PIL import Image, PngImagePlugin
 from drawing import draw
 from hashlens import Decision, HashlensError, ImageError, ImageIndex, ParameterError, pixel_digest
 from hashlens.grouping.decisions import FILE, Decisions
+from suites import examples
 
 
 def near_copies(folder):
@@ -429,7 +430,7 @@ class TestExport:
     @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
                         lambda inner: st.lists(inner, max_size=3)),
            st.sampled_from([*record()]))  # fmt: skip
-    @settings(max_examples=150)
+    @settings(max_examples=examples(150))
     def test_any_value_is_taken_or_refused(self, tmp_path_factory, value, name):
         decisions, path = book(tmp_path_factory.mktemp("b"), record(**{name: value}))
         try:

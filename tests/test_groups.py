@@ -25,6 +25,7 @@ from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
 from hashlens.grouping.scope import Terms
 from hashlens.hashing.metrics import distance
 from hashlens.schema import GROUPED
+from suites import examples
 from test_linkage import brute
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
@@ -155,7 +156,7 @@ def collections(draw):
 
 class TestAssignment:
     @given(collections())
-    @settings(max_examples=600)
+    @settings(max_examples=examples(600))
     def test_groups_are_those_of_brute_force(self, collection):
         rows, digits, terms, decided = collection
         found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))

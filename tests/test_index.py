@@ -32,6 +32,7 @@ from hashlens import (
 from hashlens.images.decode import open_image
 from hashlens.images.digests import file_digest, pixel_digest
 from running import RUN
+from suites import examples
 
 # Run by root, permissions would be no obstacle: without these capabilities they are.
 LOST = "-dac_override,-dac_read_search"
@@ -290,7 +291,7 @@ class TestUpdate:
         assert index.count() == 11
 
     @settings(
-        max_examples=15,
+        max_examples=examples(15),
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(steps=st.lists(st.dictionaries(st.integers(0, 6), st.integers(0, 3)), max_size=4))
@@ -389,7 +390,19 @@ class TestSkippedFiles:
         assert report["skipped"] == [{"path": str(folder / "1.png"), "reason": "Permission denied"}]
 
 
-class TestSearch:
+class Reading:
+    """Tests that change neither pictures nor index."""
+
+    @pytest.fixture
+    def folder(self, drawn):
+        return drawn
+
+    @pytest.fixture
+    def index(self, shared_index):
+        return shared_index
+
+
+class TestSearch(Reading):
     def test_finds_near_duplicates_first(self, index, folder):
         found = index.search(folder / "0.png", limit=4)
         assert found[0].distance == 0
@@ -454,7 +467,7 @@ class TestSearch:
             assert opened.search(wanted.upper(), limit=1)[0].distance == 0
 
 
-class TestSql:
+class TestSql(Reading):
     def test_gives_all_rows_unless_limited(self, index):
         assert len(index.sql("select id from txtai")) == 11
         assert len(index.sql("select id from txtai", limit=5)) == 5
@@ -680,17 +693,19 @@ class TestCrashes:
     COMMAND = "import sys; from hashlens.cli import main; sys.argv[0] = 'hashlens'; main()"
 
     @pytest.mark.parametrize("sort", [signal.SIGKILL, signal.SIGINT])
-    def test_at_random_moments(self, tmp_path, sort):
+    def test_at_random_moments(self, tmp_path, sort, thorough):
         photos, home = tmp_path / "photos", tmp_path / "index"
         photos.mkdir()
         for seed in range(300):
             draw(seed, (64, 48)).save(photos / f"{seed}.png")
         rich = ("--thumbnails", "--pixel-digests")
         command = [sys.executable, "-c", self.COMMAND, "index", photos, "--index", home, *rich]
-        random = np.random.default_rng(1)
-        for _ in range(15):
+        random = np.random.default_rng()
+        for number in range(15 if thorough else 4):
             process = subprocess.Popen(command, stdout=-3, stderr=-3)
-            time.sleep(random.uniform(0.1, 0.9))
+            while number and process.poll() is None and not home.exists():
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 0.8))
             process.send_signal(sort)
             process.wait()
             if (home / "config.json").exists():

@@ -16,6 +16,7 @@ from hashlens.errors import ParameterError
 from hashlens.neighbors import join
 from hashlens.neighbors.join import Overfull, connected, count_pairs, pairs_between
 from hashlens.neighbors.join import pairs as self_pairs
+from suites import examples
 
 SHAPES = ["uniform", "clustered", "equal", "skewed"]
 
@@ -96,7 +97,7 @@ def path(request, monkeypatch):
 
 
 class TestPaths:
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     @given(
         st.sampled_from(SHAPES),
         st.integers(1, 60),

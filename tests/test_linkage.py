@@ -13,6 +13,7 @@ from hashlens.grouping.linkage import link, link_bonds
 from hashlens.grouping.measure import bonds
 from hashlens.hashing.metrics import distance
 from hashlens.neighbors import unpack
+from suites import examples
 
 # FEW_PAIRS and MOST_KEYS: in Python, compiled, and in parts, of which the last may be few.
 WAYS = ((10**9, 1 << 25), (-1, 1 << 25), (-1, 7), (10**9, 7), (-1, 1))
@@ -87,7 +88,7 @@ def problems(draw):
 
 
 @given(problems())
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_every_way_equals_brute_force(problem):
     codes, limit, terms = problem
     wanted = brute(len(codes), bits_between(codes), limit, **terms)
@@ -107,7 +108,7 @@ def test_bonds_of_any_metric_equal_brute_force(problem, metric):
 
 
 @given(st.integers(0, 2**32), st.floats(0, 0.5), st.booleans())
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_bonds_of_fractions_equal_brute_force(seed, limit, complete):
     random = np.random.default_rng(seed)
     texts = unpack(codes_of("clustered", 15, 1, random), 16)

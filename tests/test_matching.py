@@ -32,6 +32,7 @@ from hashlens.crops.keypoints import FULL, OCTAVE, PLACE, QUERY_SIDE, TURN, Keyp
 from hashlens.crops.likeness import compare
 from hashlens.crops.lookup import ANGLE_BINS, SCALE_BINS, SCALE_STEP, Lookup, Near, votes
 from hashlens.crops.table import Table
+from suites import examples
 
 IDENTITY = Map(1, 0, 0, 0)
 SIZE = (400, 300)  # of pictures whose keypoints are made up
@@ -757,7 +758,7 @@ STEPS = st.lists(
 
 
 class TestTable:
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     @given(steps=STEPS)
     def test_holds_what_was_added_and_not_deleted_however_it_was_saved(self, steps):
         held, expected, following, saved, kept = Table(), {}, 0, 0, None

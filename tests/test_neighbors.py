@@ -14,6 +14,7 @@ from hashlens import FingerprintError, ParameterError
 from hashlens.hashing import metrics
 from hashlens.neighbors import nearest, pack, scan, signs, unpack, within
 from hashlens.neighbors.codes import as_codes, pack_joined, words
+from suites import examples
 
 DIGITS = st.sampled_from([1, 4, 11, 16, 17, 32, 48, 64, 100])
 
@@ -123,7 +124,7 @@ class TestSearch:
 @given(
     table=tables(most=30), query=st.text("0123456789abcdefgG-é", max_size=80), k=st.integers(1, 9)
 )
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_levenshtein_is_that_of_the_metrics_for_any_text(table, query, k):
     fingerprints, _ = table
     digits = len(fingerprints[0]) if fingerprints else 1

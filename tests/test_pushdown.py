@@ -20,6 +20,7 @@ from hashlens.database.pushdown import Pushdown
 from hashlens.hashing.metrics import total_distance
 from hashlens.neighbors import scan
 from hashlens.sql.planner import NoPlanError
+from suites import examples
 
 PLAIN = {"keyword": False, "defaults": False}
 COLORS = ("0" * 4, "0001", "00ff", "ffff")
@@ -152,7 +153,7 @@ class Table:
         return f"select {select} from txtai {where}{order} {limit}".strip(), given
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32),
     few=st.sampled_from([1, 2, 6, 1000]),
@@ -174,7 +175,7 @@ def test_rows_order_and_ties_equal_those_of_the_full_scan(seed, few, share):
     table.embeddings.close()
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_a_saved_index_is_followed_through_writes_and_reloads(seed, tmp_path_factory):
     path = tmp_path_factory.mktemp("index")
@@ -197,7 +198,7 @@ def test_a_saved_index_is_followed_through_writes_and_reloads(seed, tmp_path_fac
     other.close()
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_duckdb_gives_the_same_rows(seed):
     table, other = Table(seed), Table(seed, "duckdb")
@@ -221,7 +222,7 @@ def plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key != "object"} for row in rows]
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), metric=st.sampled_from(["hamming", "levenshtein"]))
 def test_the_order_is_that_of_distance_and_then_of_indexing(seed, metric):
     table = Table(seed)

@@ -7,54 +7,41 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
+from generations import CHANGING, QUERY, generation, write_generations
 from hashlens import ImageIndex, QueryError
 from hashlens.hashing import metrics
 from hashlens.hashing.metrics import hamming
 from hashlens.index.store import Store
 from hashlens.rows.settings import Settings
+from running import RUN
 
-READERS = 16
-CHANGING = 20  # rows that each write replaces all at once
 STAYING = 300
-QUERY = "0123456789abcdef"
-# A writer, which states each generation in all of the changing rows, in one transaction.
-WRITER = """
-import sys, time
-from pathlib import Path
-from hashlens.index.store import Store
-sys.path.insert(0, {tests!r})
-from test_readers import generation
-store = Store.open(Path({path!r}))
-began, number = time.monotonic(), 0
-while time.monotonic() - began < {seconds}:
-    number += 1
-    with store.writing():
-        store.write(generation(number), ["gone"])
-store.close()
-print(number)
-"""
+
+
+class Load(NamedTuple):
+    """How much is read and written at least."""
+
+    readers: int  # threads at once
+    answers: int  # that each of them checks
+    generations: int  # that are written
+    seconds: float  # of writing
+
+
+@pytest.fixture
+def load(thorough: bool) -> Load:
+    return Load(16, 50, 20, 60) if thorough else Load(6, 10, 4, 0)
 
 
 def fingerprint(number: int) -> str:
     return format(number * 0x9E3779B97F4A7C15 % 2**64, "016x")
-
-
-def generation(number: int) -> list[Any]:
-    """Return the changing rows of a generation: near the query, by as many bits as it says."""
-    text = format(int(QUERY, 16) ^ ((1 << number % 5) - 1), "016x")
-    return [
-        (f"new{row}", {"id": f"new{row}", "text": text, "path": "", "number": number}, None)
-        for row in range(CHANGING)
-    ]
 
 
 def make(path: Path) -> None:
@@ -95,12 +82,10 @@ def check(kind: int, rows: list[dict[str, Any]]) -> None:
     assert staying == [(FAR[n], f"old{n}") for n in sorted(range(STAYING), key=FAR.__getitem__)[:5]]
 
 
-def read(
-    search: Any, until: threading.Event, failures: list[BaseException], done: list[int]
-) -> None:
+def read(search: Any, answers: int, until: threading.Event, failures: list[BaseException]) -> None:
     kinds = [NEAREST, RADIUS, SCANNED, COUNTED, NEAREST]
     turn = 0
-    while not until.is_set():
+    while turn < answers or not until.is_set():
         try:
             kind = turn % len(kinds)
             check(kind % 4, search(kinds[kind], {} if kinds[kind] == COUNTED else {"q": QUERY}))
@@ -111,15 +96,16 @@ def read(
             failures.append(error)
             return
         turn += 1
-        done.append(1)
 
 
-def run_readers(searches: list[Any], write: Any) -> int:
-    """Run readers while something writes; return how many answers were checked."""
-    until, failures, done = threading.Event(), [], []  # type: ignore[var-annotated]
+def run_readers(load: Load, searches: list[Any], write: Any) -> None:
+    """Run readers while something writes, and until each has checked some answers."""
+    until, failures = threading.Event(), []  # type: ignore[var-annotated]
     threads = [
-        threading.Thread(target=read, args=(searches[n % len(searches)], until, failures, done))
-        for n in range(READERS)
+        threading.Thread(
+            target=read, args=(searches[n % len(searches)], load.answers, until, failures)
+        )
+        for n in range(load.readers)
     ]
     for thread in threads:
         thread.start()
@@ -131,22 +117,29 @@ def run_readers(searches: list[Any], write: Any) -> int:
             thread.join()
     if failures:
         raise failures[0]
-    return len(done)
 
 
-def test_sixteen_threads_and_a_process_read_while_another_process_writes_for_a_minute(tmp_path):
+def test_threads_and_a_process_read_while_another_process_writes(tmp_path, load):
     path = tmp_path / "index"
     make(path)
     stock = Embeddings()
     stock.load(str(path))
-    code = WRITER.format(tests=str(Path(__file__).parent), path=str(path), seconds=60)
+    code = f"""if True:
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from generations import be_a_writer
+        be_a_writer({str(path)!r}, {load.generations}, {load.seconds})
+    """
     writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout.readline() == "ready\n"
 
     def write() -> None:
         """Read from processes of their own, as long as the writer is at work."""
-        while writer.poll() is None:
+        going = True
+        while going:
+            going = writer.poll() is None
             command = [
-                Path(sys.executable).with_name("hashlens"), "sql", NEAREST, "--index", path,
+                *RUN, "sql", NEAREST, "--index", path,
                 "--param", f"q={QUERY}", "--format", "json",
             ]  # fmt: skip
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -154,42 +147,36 @@ def test_sixteen_threads_and_a_process_read_while_another_process_writes_for_a_m
             check(0, json.loads(done.stdout))
 
     with ImageIndex.open(path) as index:
-        checked = run_readers(
-            [index.sql, lambda query, given: stock.search(query, 30, parameters=given)], write
+        run_readers(
+            load,
+            [index.sql, lambda query, given: stock.search(query, 30, parameters=given)],
+            write,
         )
     stock.close()
     written = int(writer.communicate()[0])
     assert not writer.returncode
-    assert written > 20
-    assert checked > 1000
+    assert written >= load.generations
 
 
-def test_threads_read_while_a_thread_of_the_same_index_writes(tmp_path):
+def test_threads_read_while_a_thread_of_the_same_index_writes(tmp_path, load):
     path = tmp_path / "index"
     make(path)
     with ImageIndex.open(path) as index:
 
         def write() -> None:
-            until = time.monotonic() + 5
-            number = 0
-            while time.monotonic() < until:
-                number += 1
-                with index._store.writing():
-                    index._store.write(generation(number))
+            write_generations(index._store, load.generations, load.seconds / 12)
 
-        assert run_readers([index.sql], write) > 100
+        run_readers(load, [index.sql], write)
 
 
-def test_an_index_that_was_never_saved_is_read_by_threads_in_turns(content):
+def test_an_index_that_was_never_saved_is_read_by_threads_in_turns(content, load):
     name = {"sqlite": "SQLite", "duckdb": "DuckDB"}[content]
     embeddings = Embeddings(content=f"hashlens.database.{name}", keyword=False, defaults=False)
     rows = [(f"old{n}", {"text": fingerprint(n), "number": -1}, None) for n in range(STAYING)]
     embeddings.index([*rows, *generation(0)])
-    checked = run_readers(
-        [lambda query, given: embeddings.search(query, 30, parameters=given)],
-        lambda: time.sleep(2),
+    run_readers(
+        load, [lambda query, given: embeddings.search(query, 30, parameters=given)], lambda: None
     )
-    assert checked > 100
     embeddings.close()
 
 

@@ -25,6 +25,8 @@ from hashlens.report.contact_sheet import save_html
 from hashlens.report.matches import draw_matches, save_matches
 from hashlens.report.mosaic import KEEP, mosaic, save_mosaics
 from hashlens.report.thumbnails import LEAST_SIDE, SIDES, side_of
+from running import importing_first
+from suites import examples
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 NAMESPACE = "http://www.w3.org/2000/svg"  # a name, which no browser loads
@@ -243,7 +245,7 @@ def test_any_name_is_a_name_and_nothing_else(tmp_path):
 
 
 @given(st.lists(st.text(st.characters(codec=None)), min_size=1, max_size=4), st.text(), st.text())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_text_comes_through(tmp_path_factory, names, title, fact):
     report = tmp_path_factory.getbasetemp() / "any.html"
     paths = list(dict.fromkeys(f"/nowhere/{name}" for name in names))
@@ -336,7 +338,7 @@ def test_a_file_that_crashes_the_decoder_costs_itself_only(shelf):
     )
     (shelf.folder / "crash.png").write_bytes(b"CRASH")
     paths = [*shelf.paths[:2], str(shelf.folder / "crash.png"), *shelf.paths[2:]]
-    env = {**os.environ, "PYTHONPATH": str(shelf.folder)}
+    env = importing_first(shelf.folder)
     script = SCRIPT.partition("loaded")[0]
     command = [sys.executable, "-c", script, str(shelf.to), *paths]
     run = subprocess.run(command, capture_output=True, text=True, env=env)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from hashlens import HashlensError, ParameterError
 from hashlens.parallel import process
 from hashlens.parallel.pool import Crashed, Results, Schedule, schedule
 from hashlens.parallel.process import processors
+from suites import examples
 
 KINDS = ["serial", "threads", "fork", "processes"]
 PROCESSES = ["fork", "processes"]
@@ -38,7 +41,7 @@ def test_results_come_in_order(kind, workers, count):
     assert done(upper, items, kind, workers) == [item.upper() for item in items]
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(st.integers(0, 300_000), max_size=12), st.sampled_from(KINDS), st.integers(1, 4))
 def test_nothing_is_too_large_for_the_pipes(sizes, kind, workers):
     items = ["x" * size for size in sizes]
@@ -68,7 +71,10 @@ def test_no_worker_runs_far_ahead_of_the_caller():
     with Results(job, range(100_000), Schedule("threads", 4)) as results:
         iterator = iter(results)
         next(iterator)
-        time.sleep(0.3)
+        before = -1
+        while len(taken) > before:  # until they wait for the caller
+            before = len(taken)
+            time.sleep(0.1)
         assert len(taken) < 50_000
         assert list(iterator) == list(range(1, 100_000))
 
@@ -89,7 +95,11 @@ class TestCrashes:
         found = done(job, range(100), kind)
         assert found == [Crashed(n) if n % 37 == 0 else -n for n in range(100)]
 
-    def test_a_process_that_does_not_start_is_an_error(self):
+    def test_a_process_that_does_not_start_is_an_error(self, monkeypatch):
+        here = ModuleType("only_here")
+        here._Local = _Local
+        monkeypatch.setitem(sys.modules, here.__name__, here)
+        monkeypatch.setattr(_Local, "__module__", here.__name__)
         with pytest.raises(HashlensError, match="a worker process cannot be started"):
             done(_Local(), ["x"], "processes")
 
@@ -101,8 +111,8 @@ class _Local:
         return item
 
 
-def test_processes_end_with_the_results():
-    with Results(_pid, range(40), Schedule("fork", 3)) as results:
+def test_processes_end_with_the_results(tmp_path):
+    with Results(partial(_met, tmp_path), range(40), Schedule("fork", 3)) as results:
         pids = set(results)
     assert len(pids) >= 2
     for pid in pids:
@@ -175,8 +185,11 @@ def test_an_exception_that_cannot_travel_is_told_of():
         done(odd, ["pepper"], "fork", 1)
 
 
-def _pid(_: int) -> int:
-    time.sleep(0.005)
+def _met(folder: Path, _: int) -> int:
+    """Return the number of this process, as soon as another one is at work too."""
+    (folder / str(os.getpid())).touch()
+    while len(os.listdir(folder)) < 2:
+        time.sleep(0.01)
     return os.getpid()
 
 
@@ -244,7 +257,7 @@ def test_ctrl_c_ends_all_processes(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     draw(1, (1500, 1500)).save(photos / "0.png")
-    for n in range(1, 300):
+    for n in range(1, 1000):
         os.link(photos / "0.png", photos / f"{n}.png")
     code = "import sys; from hashlens.cli import main; sys.argv[0] = 'hashlens'; main()"
     process = subprocess.Popen(
@@ -254,17 +267,20 @@ def test_ctrl_c_ends_all_processes(tmp_path):
         text=True,
         start_new_session=True,
     )
-    time.sleep(1)
+    some = 20 * os.path.getsize(photos / "0.png")
+    while sum(map(_bytes_read, _group(process.pid))) < some:
+        assert process.poll() is None
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)  # until the last process has closed its output
+    _, said = process.communicate()  # until the last process has closed its output
     assert process.returncode == 130
     assert said.strip() == "hashlens: interrupted"
-    assert not _group(process.pid)
+    while _group(process.pid):
+        time.sleep(0.05)
 
 
 def _group(pgid: int) -> list[str]:
-    """Return the processes of a group that are alive."""
-    time.sleep(0.2)
+    """Return the numbers of the processes of a group that are alive."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -272,5 +288,12 @@ def _group(pgid: int) -> list[str]:
         except OSError:
             continue
         if int(fields[2]) == pgid and fields[0] != "Z":
-            found.append(str(stat))
+            found.append(stat.parent.name)
     return found
+
+
+def _bytes_read(pid: str) -> int:
+    try:
+        return int(Path("/proc", pid, "io").read_text().split()[1])
+    except OSError:  # it has ended
+        return 0

@@ -1,0 +1,29 @@
+"""Compile what numba compiles, once for a checkout: else each process of the tests would do it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hashlens.grouping import linkage
+from hashlens.neighbors import join, kernels
+
+
+def main() -> None:
+    """Compare and group a few codes in each way that is compiled."""
+    join.SMALL = linkage.FEW_PAIRS = 0
+    for words in (1, 2):
+        codes = np.arange(64 * words, dtype=np.uint64).reshape(64, words)
+        for _ in (
+            join.pairs(codes, 8),
+            join.pairs(codes, 8, max_bucket=2),
+            join.pairs_between(codes, codes, 8),
+        ):
+            list(_)
+        for complete in (True, False):
+            linkage.link(codes, 8, complete=complete, apart=np.array([[0, 1]]))
+    for kind in (np.uint8, np.uint16):
+        kernels.hamming(codes, codes[0], np.empty(64, kind))
+
+
+if __name__ == "__main__":
+    main()
