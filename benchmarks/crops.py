@@ -37,7 +37,7 @@ from results import printed, record
 
 from hashlens import ImageIndex
 from hashlens.crops import extract
-from hashlens.crops.find import find
+from hashlens.crops.find import find_matches
 from hashlens.crops.keypoints import (
     FULL,
     KEYPOINTS,
@@ -377,7 +377,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.voted = self.verified = 0
-        module: Any = importlib.import_module(find.__module__)
+        module: Any = importlib.import_module(find_matches.__module__)
         votes, verify = module.votes, module.verify
 
         def counted(*given: Any, **more: Any) -> Any:
@@ -410,7 +410,7 @@ def ask(index: ImageIndex, asked: Asked, watch: Watch) -> Answer:
     timed("mirrored", lambda: mirrored.keypoints)
     query.mirrored = lambda: mirrored
     watch.voted = watch.verified = 0
-    found = timed("find", lambda: find(crops.ann.table, query, LIMIT))
+    found = timed("find", lambda: find_matches(crops.ann.table, query, LIMIT))
     answer.voted, answer.verified = watch.voted, watch.verified
     answer.mirrored = any(item.place.mirrored for item in found)
     rows = [item.row for item in found]
