@@ -117,7 +117,7 @@ def thumbnail_of(frame: Any, corner: complex, window: complex, turn: float) -> b
     size = max(1, round(window.real * long)), max(1, round(window.imag * long))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut = cv2.warpAffine(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    thumbnail: bytes = extract._thumbnail(cut.astype(np.uint8, copy=False))
+    thumbnail: bytes = extract.thumbnail(cut.astype(np.uint8, copy=False))
     return thumbnail
 
 

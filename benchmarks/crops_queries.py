@@ -14,7 +14,7 @@ from crops_collection import Split
 from PIL import Image
 
 from hashlens import ImageIndex
-from hashlens.crops.find import find
+from hashlens.crops.find import find_matches
 from hashlens.evaluation import attacks
 
 ATTACKS = ("crop30", "crop15", "strong30", "screenshot", "fliph")
@@ -89,7 +89,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.voted = self.verified = 0
-        module: Any = importlib.import_module(find.__module__)
+        module: Any = importlib.import_module(find_matches.__module__)
         votes, verify = module.votes, module.verify
 
         def counted(*given: Any, **more: Any) -> Any:
@@ -122,7 +122,7 @@ def ask(index: ImageIndex, asked: Asked, watch: Watch) -> Answer:
     timed("mirrored", lambda: mirrored.keypoints)
     query.mirrored = lambda: mirrored
     watch.voted = watch.verified = 0
-    found = timed("find", lambda: find(crops.ann.table, query, LIMIT))
+    found = timed("find", lambda: find_matches(crops.ann.table, query, LIMIT))
     answer.voted, answer.verified = watch.voted, watch.verified
     answer.mirrored = any(item.place.mirrored for item in found)
     rows = [item.row for item in found]

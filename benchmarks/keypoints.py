@@ -34,14 +34,13 @@ SIFT = "SIFT of OpenCV, as shipped"
 QUERY = "hashlens, the same photos as queries: 800 px at most, 500 keypoints"
 STEPS = {
     "frame": "grey, 400 px",
-    "_octaves": "levels and their differences",
-    "_points": "extrema, refined",
+    "scale_space": "levels and their differences",
+    "find_extrema": "extrema, localized",
     "_places": "places and scales",
-    "_chosen": "the choice of 200",
-    "_angles": "angles",
-    "_patches": "patches (those for angles too)",
-    "_codes": "codes",
-    "_thumbnail": "thumbnail",
+    "_ranked": "the choice of 200",
+    "orientations": "orientations, with their patches",
+    "hash_patches": "codes, with their patches",
+    "thumbnail": "thumbnail",
 }
 
 
@@ -73,11 +72,11 @@ def described_by(extractor: cv2.Feature2D) -> Callable[[Image.Image], None]:
 def steps(images: list[Image.Image]) -> dict[str, float]:
     """Return the median milliseconds of the steps of hashlens."""
     taken: dict[str, list[float]] = {name: [] for name in STEPS}
-    original = {name: getattr(keypoints, name) for name in STEPS}
+    original = {name: getattr(extract, name) for name in STEPS}
 
     def watched(name: str) -> Callable[..., object]:
-        def step(*args: object) -> object:
-            seconds, result = timed(partial(original[name], *args))
+        def step(*args: object, **more: object) -> object:
+            seconds, result = timed(partial(original[name], *args, **more))
             spent[name] += seconds
             return result
 
@@ -85,7 +84,7 @@ def steps(images: list[Image.Image]) -> dict[str, float]:
 
     spent = dict.fromkeys(STEPS, 0.0)
     for name in STEPS:
-        setattr(keypoints, name, watched(name))
+        setattr(extract, name, watched(name))
     for image in images:
         best = dict.fromkeys(STEPS, float("inf"))
         for _ in range(5):
@@ -95,7 +94,7 @@ def steps(images: list[Image.Image]) -> dict[str, float]:
         for name in STEPS:
             taken[name].append(best[name])
     for name, function in original.items():
-        setattr(keypoints, name, function)
+        setattr(extract, name, function)
     return {name: statistics.median(found) * 1000 for name, found in taken.items()}
 
 

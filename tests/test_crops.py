@@ -868,7 +868,7 @@ class TestDamage:
         codes = index.path / "indexes" / "crops" / "embeddings" / "0000" / "codes.npy"
         codes.write_bytes(b"no array")
         with pytest.raises(
-            IndexingError, match=f"{re.escape(str(codes.parents[1]))}.*index the pictures anew"
+            IndexingError, match=f"{re.escape(str(codes.parents[1]))}.*index the pictures again"
         ):
             ImageIndex.open(index.path)
 

@@ -125,7 +125,7 @@ def test_bytes_come_back(
 def test_damaged_bytes_are_refused(photo: Image.Image) -> None:
     good = of(photo, 20).to_bytes()
     for bad in (b"", good[:5], good[:-1], good + b"x", b"\xff\xff" + good[2:]):
-        with pytest.raises(ParameterError, match="are no keypoints: expected"):
+        with pytest.raises(ParameterError, match="are not keypoints: expected"):
             Keypoints.from_bytes(bad)
 
 

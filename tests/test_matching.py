@@ -23,13 +23,13 @@ from PIL import Image, ImageEnhance
 
 from drawing import draw
 from hashlens import IndexingError, ParameterError
-from hashlens.crops import evidence, geometry, keypoints, lookup, segments, table
+from hashlens.crops import geometry, keypoints, last_search, lookup, segments, table
 from hashlens.crops.extract import extract, frame
-from hashlens.crops.find import Found, Query, candidates, find
+from hashlens.crops.find import CropMatch, CropQuery, candidates, find_matches
 from hashlens.crops.find import verify as verified
 from hashlens.crops.geometry import Map, Points, align, fit, inverse, pairs
 from hashlens.crops.keypoints import FULL, OCTAVE, PLACE, QUERY_SIDE, TURN, Keypoints
-from hashlens.crops.likeness import compare
+from hashlens.crops.likeness import measure_likeness
 from hashlens.crops.lookup import ANGLE_BINS, SCALE_BINS, SCALE_STEP, Lookup, Near, votes
 from hashlens.crops.table import Table
 from suites import examples
@@ -115,7 +115,7 @@ class TestLookup:
         asked = [query for query, _ in queries]
         doubtful = [flips for _, flips in queries] if with_doubtful else None
         made = Lookup(uint64(codes))
-        made.most = most
+        made.max_bucket = most
         near = made.near(uint64(asked), None if doubtful is None else uint64(doubtful))
         assert listed(near) == naive_near(codes, asked, doubtful, most)
 
@@ -149,14 +149,16 @@ class TestLookup:
     def test_of_many_equal_codes_only_the_oldest_are_looked_at(self):
         made = Lookup(uint64([7] * 2000 + [8] + [7] * 10))
         near = made.near(uint64([7, 8]))
-        assert made.most == lookup.MOST_IN_BUCKET  # few codes: the share of all of them is none
+        assert (
+            made.max_bucket == lookup.MOST_IN_BUCKET
+        )  # few codes: the share of all of them is none
         # The code 8 has three bands of 7, whose buckets are full before it comes.
-        assert near.rows[near.queries == 0].tolist() == list(range(made.most))
-        assert near.rows[near.queries == 1].tolist() == [*range(made.most), 2000]
+        assert near.rows[near.queries == 0].tolist() == list(range(made.max_bucket))
+        assert near.rows[near.queries == 1].tolist() == [*range(made.max_bucket), 2000]
 
     def test_more_are_looked_at_where_there_are_more_codes(self):
         codes = np.arange(2**18, dtype=np.uint64) << np.uint64(1)
-        assert Lookup(codes).most == lookup.MOST_IN_BUCKET + 4 * lookup.MOST_OVER_MEAN
+        assert Lookup(codes).max_bucket == lookup.MOST_IN_BUCKET + 4 * lookup.MOST_OVER_MEAN
 
     def test_nothing_is_found_among_nothing(self):
         none = uint64([])
@@ -520,7 +522,7 @@ def grey(image):
 
 
 def alike(query, picture, found=IDENTITY):
-    return compare(found, grey(query), grey(picture))
+    return measure_likeness(found, grey(query), grey(picture))
 
 
 class TestCompare:
@@ -588,7 +590,7 @@ class TestCompare:
 
 
 def asked(image):
-    return Query(frame(image, side=QUERY_SIDE), image.size)
+    return CropQuery(frame(image, side=QUERY_SIDE), image.size)
 
 
 def table_of(images, start=0):
@@ -607,7 +609,7 @@ def exhaustive(pictures, query):
             for number, picture in enumerate(segment.pictures):
                 place = verified(seen, points, segment.keypoints(number), mirrored=mirrored)
                 if place and picture["position"] not in pictures.gone:
-                    found.append(Found(int(picture["position"]), int(picture["row"]), place))
+                    found.append(CropMatch(int(picture["position"]), int(picture["row"]), place))
         if found:
             return sorted(found, key=lambda item: (-item.place.correlation, item.position))
     return []
@@ -634,12 +636,12 @@ class TestFind:
         for number, photo in enumerate(photos):
             crop = cut(photo, *part)
             query = asked(crop)
-            found = find(pictures, query, 1000)
+            found = find_matches(pictures, query, 1000)
             assert found == exhaustive(pictures, query)
             assert [(item.position, item.row) for item in found] == [(number, 100 + number)]
             how = (crop.rotate(8, expand=True), crop.transpose(0), crop.resize((150, 120)))
             query = asked(how[number % 3])
-            assert find(pictures, query, 1000) == exhaustive(pictures, query)
+            assert find_matches(pictures, query, 1000) == exhaustive(pictures, query)
 
     def test_is_what_verifying_all_pictures_gives_where_several_match(self, photos, pictures):
         sheet = Image.new("RGB", (800, 600), "white")
@@ -653,12 +655,14 @@ class TestFind:
         expected = exhaustive(pictures, query)
         assert len(expected) >= 3
         for limit in (1, 2, len(expected), 1000):
-            assert find(pictures, query, limit) == expected[:limit]
+            assert find_matches(pictures, query, limit) == expected[:limit]
 
     def test_of_what_is_nowhere_is_nothing(self, photos, pictures):
         for image in (draw(50, LARGE), Image.new("L", LARGE), Image.new("L", (1, 1))):
-            assert find(pictures, asked(image), 10) == exhaustive(pictures, asked(image)) == []
-        assert find(Table(), asked(photos[0]), 10) == []
+            assert (
+                find_matches(pictures, asked(image), 10) == exhaustive(pictures, asked(image)) == []
+            )
+        assert find_matches(Table(), asked(photos[0]), 10) == []
 
     def test_tells_the_place_in_pixels(self, photos, pictures):
         for photo in photos:
@@ -668,9 +672,9 @@ class TestFind:
                 for share, side in zip((0.2, 0.1, 0.8, 0.9), 2 * photo.size, strict=True)
             )
             crop = photo.crop(box)
-            place = find(pictures, asked(crop.resize((crop.width * 2, crop.height * 2))), 1)[
-                0
-            ].place
+            place = find_matches(
+                pictures, asked(crop.resize((crop.width * 2, crop.height * 2))), 1
+            )[0].place
             assert place.box == pytest.approx(box, abs=3)
             assert place.fractions == tuple(
                 side / whole for side, whole in zip(place.box, 2 * (width, height), strict=True)
@@ -685,9 +689,9 @@ class TestFind:
         photo = photos[3]
         both = table_of([photos[0], photo, photo.transpose(0)])
         crop = cut(photo, 0.1, 0.1, 0.8, 0.9)
-        found = find(both, asked(crop), 10)
+        found = find_matches(both, asked(crop), 10)
         assert [(item.position, item.place.mirrored) for item in found] == [(1, False)]
-        found = find(both.minus([1]), asked(crop), 10)
+        found = find_matches(both.minus([1]), asked(crop), 10)
         assert [(item.position, item.place.mirrored) for item in found] == [(2, True)]
         corner = np.array(found[0].place.transform) @ (0, 0, 1)
         assert corner == pytest.approx((0.9 * photo.width, 0.1 * photo.height), abs=4)
@@ -695,29 +699,29 @@ class TestFind:
     def test_finds_all_copies_beyond_a_batch_and_keeps_to_the_limit(self, photos):
         copies = table_of([*photos[:3], *[photos[3]] * 30, *photos[4:]])
         query = asked(cut(photos[3], 0.1, 0.1, 0.9, 0.9))
-        found = find(copies, query, 1000)
+        found = find_matches(copies, query, 1000)
         assert [item.position for item in found] == list(range(3, 33))
         assert found == exhaustive(copies, query)
         for limit in (1, 5, 20, 21, 30):
-            assert len(find(copies, query, limit)) == limit
-        assert {item.position for item in find(copies, query, 25)} <= set(range(3, 33))
+            assert len(find_matches(copies, query, limit)) == limit
+        assert {item.position for item in find_matches(copies, query, 25)} <= set(range(3, 33))
 
     def test_leaves_out_what_is_gone(self, photos, pictures):
         query = asked(photos[2])
-        assert [item.position for item in find(pictures, query, 10)] == [2]
-        assert find(pictures.minus([2]), query, 10) == []
+        assert [item.position for item in find_matches(pictures, query, 10)] == [2]
+        assert find_matches(pictures.minus([2]), query, 10) == []
 
     def test_what_was_found_belongs_to_results_with_its_rows_and_scores(self, photos, pictures):
-        answers = [find(pictures, asked(photos[n]), 10) for n in (1, 2)]
-        evidence.remember(answers)
-        results = [evidence.scored(answer) for answer in answers]
+        answers = [find_matches(pictures, asked(photos[n]), 10) for n in (1, 2)]
+        last_search.remember(answers)
+        results = [last_search.scored(answer) for answer in answers]
         assert results[0] == [(101, answers[0][0].place.correlation)]
-        assert evidence.places(results) == {
+        assert last_search.places(results) == {
             101: answers[0][0].place,
             102: answers[1][0].place,
         }
-        assert evidence.places(results[1:]) == {102: answers[1][0].place}
-        assert evidence.places([[(101, 0.123)], []]) == {}
+        assert last_search.places(results[1:]) == {102: answers[1][0].place}
+        assert last_search.places([[(101, 0.123)], []]) == {}
 
 
 def content_of(held):
@@ -949,18 +953,18 @@ class TestRecords:
     @given(position=st.integers(0, 50))
     def test_text_and_back(self, position):
         *_, item = some(position)
-        text = keypoints.to_text(item.to_bytes())
-        assert text.startswith(keypoints.MARK)
-        assert plain(keypoints.from_text(text)) == plain(item)
+        text = keypoints.bytes_to_text(item.to_bytes())
+        assert text.startswith(keypoints.TEXT_PREFIX)
+        assert plain(Keypoints.from_text(text)) == plain(item)
 
     @pytest.mark.parametrize("text", ["", "AAAA", "AgAAAAAAAAAAAAAAAAAA"])
     def test_what_is_no_keypoints_is_an_error(self, text):
         with pytest.raises(ParameterError):
-            keypoints.from_text(keypoints.MARK + text)
+            Keypoints.from_text(keypoints.TEXT_PREFIX + text)
 
     def test_of_a_file_that_is_no_picture_there_are_none(self):
-        assert plain(keypoints.none()) == ([], [], (1, 1), b"")
-        held = Table().plus([(0, 0, keypoints.none()), (1, 1, scattered(1, 5))])
+        assert plain(Keypoints.empty()) == ([], [], (1, 1), b"")
+        held = Table().plus([(0, 0, Keypoints.empty()), (1, 1, scattered(1, 5))])
         assert ranked(held, scattered(1, 5)) == [1]
 
 

@@ -1,4 +1,4 @@
-"""Crops found again, and the class paths of the crop index: `CropVectors` and `CropIndex`."""
+"""Find pictures by a part of them; class paths of the crop index: `CropVectors`, `CropIndex`."""
 
 from __future__ import annotations
 

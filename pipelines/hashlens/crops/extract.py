@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from hashlens.crops.extrema import Extrema, Rows, find_extrema
 from hashlens.crops.keypoints import (
     FULL,
     KEYPOINTS,
@@ -22,8 +23,9 @@ from hashlens.crops.keypoints import (
     Keypoints,
     Places,
 )
-from hashlens.crops.patches import SAMPLES, WIDTH, _angles, _codes, _grid, _patches
-from hashlens.crops.pyramid import Rows, _octaves, _Points, _points
+from hashlens.crops.orientation import orientations
+from hashlens.crops.patches import hash_patches
+from hashlens.crops.pyramid import ScaleSpace, scale_space
 from hashlens.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -31,26 +33,29 @@ if TYPE_CHECKING:
 
 
 VERSION = 2  # of the extraction: raised whenever codes or places change
-THUMBNAIL_SIDE = 96  # pixels: of the grey picture with which a match is checked
+THUMBNAIL_SIDE = 96  # pixels: of the grey picture by which a match is verified
 THUMBNAIL_QUALITY = 75  # of JPEG
-DOUBLED_SIDE = 200  # pixels: frames up to this are doubled, for they have few keypoints
-FEW = 200  # keypoints: frames up to SIDE that have fewer are doubled too
-LARGEST_SIDE = 2048  # pixels, of a frame: OpenCV samples images of 32,767 rows at most
+MAX_SIDE = 2048  # pixels, of a frame: OpenCV samples images of at most 32,767 rows
+DOUBLED_SIDE = 200  # pixels: frames up to this side are doubled, since they have few keypoints
+FEW_EXTREMA = 200  # frames up to SIDE that have fewer are doubled, too
 
-# The choice among them.
-NEAREST = 32  # of FULL: places so near may be taken for one
-CELLS = 5  # across and down
-SLACK = 1.5  # times the share of a cell, which the strongest of one have before those of others
+# Which extrema become keypoints first:
+SAME_PLACE = 32  # of FULL: side of the squares that hold one extremum of each scale
+CELLS = 5  # across, and down a picture
+SLACK = 1.5  # shares of a cell: so much sooner the strongest extrema of a picture may come
 
 
 def extractor() -> str:
-    """Return what makes the codes, in a line: codes of another cannot be compared with them."""
+    """Return the name and version of the extractor, in a line.
+
+    Codes of different extractors cannot be compared.
+    """
     return f"hashlens keypoints {VERSION}, OpenCV {_opencv()}"
 
 
 @lru_cache(maxsize=1)
 def _opencv() -> str:
-    """Return OpenCV's version, if possible without loading it: it cannot be forked after that."""
+    """Return OpenCV's version, if possible without loading it: a process that has cannot fork."""
     for package in ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless"):
         with suppress(PackageNotFoundError):
             return version(package)
@@ -62,109 +67,120 @@ def _opencv() -> str:
 def frame(
     image: Image.Image, box: tuple[float, float, float, float] | None = None, side: int = SIDE
 ) -> Frame:
-    """Reduce an image to the grey frame in which keypoints are looked for.
+    """Reduce an image of any mode to a grey frame, in which keypoints are looked for.
 
-    The longer side of the part `box` of it, in pixels from the left and the top, becomes `side`
-    pixels, each the mean of an area; smaller ones are not enlarged. Any mode of Pillow will do.
-    Returns shape (height, width).
+    `box` is the part of the image to take, in pixels (left, top, right, bottom). Its longer side
+    becomes `side` pixels, each the mean of an area; a smaller part is not enlarged. Returns shape
+    (height, width).
     """
     pixels: Frame = np.asarray(image if image.mode == "L" else image.convert("L"), np.uint8)
     if box:
-        # A fraction of a pixel is taken whole, which moves nothing by more than that.
+        # A fraction of a pixel counts as a whole pixel: this moves a place by less than a pixel.
         left, top, right, bottom = math.floor(box[0]), math.floor(box[1]), box[2], box[3]
         pixels = pixels[top : math.ceil(bottom), left : math.ceil(right)]
+    return np.ascontiguousarray(_reduced(pixels, side))
+
+
+def _reduced(pixels: Frame, side: int) -> Frame:
+    """Reduce pixels until the longer side is at most `side`."""
     height, width = pixels.shape
-    scale = side / max(pixels.shape)
+    scale = side / max(height, width)
     if scale >= 1:
-        return np.ascontiguousarray(pixels)
-    return _reduced(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
-
-
-def _reduced(pixels: Frame, size: tuple[int, int]) -> Frame:
+        return pixels
     import cv2  # noqa: PLC0415
 
+    size = max(1, round(width * scale)), max(1, round(height * scale))
     return cast("Frame", cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
 def extract(frame: Frame, size: tuple[int, int], most: int = KEYPOINTS) -> Keypoints:
-    """Find the keypoints of a grey frame: a picture of `size`, reduced by `frame`.
+    """Find the keypoints of a grey frame, made of a picture of `size` (width, height) in pixels.
 
-    The first n of them are those that would be found with n as `most`. A picture without texture,
-    and one of a few pixels, has none. The same frame always has the same. Raises ParameterError
-    for what is no frame, or too large for one, and for a number that cannot be.
+    Returns at most `most` keypoints: the first n do not depend on `most`. A picture without
+    texture, or of a few pixels, has none. Equal frames have equal keypoints. Raises ParameterError
+    if the frame is not uint8 in two dimensions or has a side over MAX_SIDE, and if `most` is not 1
+    to MOST_KEYPOINTS.
     """
-    if frame.ndim != 2 or frame.dtype != np.uint8 or not 0 < max(frame.shape) <= LARGEST_SIDE:
+    if frame.ndim != 2 or frame.dtype != np.uint8 or not 0 < max(frame.shape) <= MAX_SIDE:
         kind = f"{frame.dtype} {frame.shape}"
-        msg = f"a frame is grey, uint8, its sides up to {LARGEST_SIDE} pixels, not {kind}"
+        msg = f"a frame is grey, uint8, its sides up to {MAX_SIDE} pixels, not {kind}"
         raise ParameterError(msg)
     if not 0 < most <= MOST_KEYPOINTS:
         msg = f"most must be 1 to {MOST_KEYPOINTS} keypoints, not {most}"
         raise ParameterError(msg)
-    longer = max(frame.shape)
-    doubled = longer <= DOUBLED_SIDE
-    octaves, atlas = _octaves(frame, doubled)
-    points = _points(octaves)
-    if 0 < len(points.x) < FEW and DOUBLED_SIDE < longer <= SIDE:
-        doubled = True
-        octaves, atlas = _octaves(frame, doubled)
-        points = _points(octaves)
-    places = _places(points, frame.shape, doubled)
-    chosen = _chosen(points, places, frame.shape)[:most]
-    points, places = points.take(chosen), places[chosen]
+    space, extrema, doubled = _detected(frame)
+    places = _places(extrema, frame.shape, doubled=doubled)
+    chosen = _ranked(extrema, places, frame.shape)[:most]
+    extrema, places = extrema.take(chosen), places[chosen]
     codes = doubtful = np.empty(0, np.uint64)
     if len(chosen):
-        angles = _angles(atlas, octaves, points)
+        angles = orientations(space, extrema)
         places["angle"] = np.rint(angles * (TURN / (2 * np.pi))).astype(np.int64) % TURN
-        codes, doubtful = _codes(_patches(atlas, octaves, points, angles, _grid(SAMPLES, WIDTH)))
-    return Keypoints(codes, places, size, _thumbnail(frame), doubtful)
+        codes, doubtful = hash_patches(space, extrema, angles)
+    return Keypoints(codes, places, size, thumbnail(frame), doubtful)
 
 
-def _places(points: _Points, shape: tuple[int, ...], doubled: bool) -> Places:
-    """Return where points are in a frame of that shape, without their angles."""
-    # The first pixel of each level is that of the frame, or of the doubled one.
-    unit = 2.0**points.octave / (1 + doubled)
+def _detected(frame: Frame) -> tuple[ScaleSpace, Extrema, bool]:
+    """Return the scale space of a frame, its extrema, and whether the frame was doubled."""
+    side = max(frame.shape)
+    doubled = side <= DOUBLED_SIDE
+    space = scale_space(frame, doubled=doubled)
+    extrema = find_extrema(space.octaves)
+    if 0 < len(extrema.x) < FEW_EXTREMA and DOUBLED_SIDE < side <= SIDE:
+        doubled = True
+        space = scale_space(frame, doubled=doubled)
+        extrema = find_extrema(space.octaves)
+    return space, extrema, doubled
+
+
+def _places(extrema: Extrema, shape: tuple[int, ...], *, doubled: bool) -> Places:
+    """Return the places of extrema in a frame of a shape, and their scales; all angles are 0."""
+    # All levels have the middle of their first pixel in one place; a doubled frame moves it.
+    unit = 2.0**extrema.octave / (1 + doubled)
     middle = 0.5 / (1 + doubled)
     longer = max(shape)
-    places = np.zeros(len(points.x), PLACE)
-    places["x"] = np.clip(np.rint((points.x * unit + middle) * (FULL / longer)), 0, FULL)
-    places["y"] = np.clip(np.rint((points.y * unit + middle) * (FULL / longer)), 0, FULL)
-    scales = 255 + OCTAVE * np.log2(2 * points.sigma * unit / longer)
+    places = np.zeros(len(extrema.x), PLACE)
+    places["x"] = np.clip(np.rint((extrema.x * unit + middle) * (FULL / longer)), 0, FULL)
+    places["y"] = np.clip(np.rint((extrema.y * unit + middle) * (FULL / longer)), 0, FULL)
+    scales = 255 + OCTAVE * np.log2(2 * extrema.sigma * unit / longer)
     places["scale"] = np.clip(np.rint(scales), 0, 255)
     return places
 
 
-def _chosen(points: _Points, places: Places, shape: tuple[int, ...]) -> Rows:
-    """Order points by strength, but so that the first are spread over the picture.
+def _ranked(extrema: Extrema, places: Places, shape: tuple[int, ...]) -> Rows:
+    """Return extrema by strength, but so that the first ones are spread over the picture.
 
-    The strongest of a cell of a grid come as early as if all cells had an equal share, and some
-    slack. Of points at one place and scale, there is one.
+    A grid of CELLS x CELLS covers the picture. The nth strongest extremum of a cell comes as early
+    as if all cells took turns, or earlier: by its strength in the picture, if SLACK allows. Of
+    several extrema at the same place and scale, the strongest is returned.
     """
-    order = np.argsort(-points.strength, kind="stable")
+    order = np.argsort(-extrema.strength, kind="stable")
     x, y = (places[axis][order].astype(np.int64) for axis in "xy")
-    # Pixels that are equal may all be extrema, which are the same place between them.
-    same = ((x // NEAREST) << 32) + ((y // NEAREST) << 8) + places["scale"][order]
+    # Equal pixels side by side may all be extrema, with the same place between them.
+    same = ((x // SAME_PLACE) << 32) + ((y // SAME_PLACE) << 8) + places["scale"][order]
     first = np.sort(np.unique(same, return_index=True)[1])
     order, x, y = order[first], x[first], y[first]
     height, width = shape
     longer = max(shape)
     across = np.minimum(CELLS - 1, x * (CELLS * longer) // (width * FULL))
     down = np.minimum(CELLS - 1, y * (CELLS * longer) // (height * FULL))
-    cell = down * CELLS + across
-    counts = np.bincount(cell, minlength=CELLS * CELLS)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    ranks = np.empty(len(order), np.int64)
-    ranks[np.argsort(cell, kind="stable")] = np.arange(len(order)) - starts
+    ranks = _ranks_in_cell(down * CELLS + across)
     turn = np.minimum(np.arange(len(order)), ranks * (SLACK * CELLS * CELLS))
     return order[np.argsort(turn, kind="stable")]
 
 
-def _thumbnail(frame: Frame) -> bytes:
-    """Return a small JPEG of a frame, its longer side at most `THUMBNAIL_SIDE` pixels."""
+def _ranks_in_cell(cells: Rows) -> Rows:
+    """Return, for each extremum, how many earlier ones are in the same cell."""
+    counts = np.bincount(cells, minlength=CELLS * CELLS)
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    ranks = np.empty(len(cells), np.int64)
+    ranks[np.argsort(cells, kind="stable")] = np.arange(len(cells)) - starts
+    return ranks
+
+
+def thumbnail(frame: Frame) -> bytes:
+    """Return a small JPEG of a frame: its longer side is at most THUMBNAIL_SIDE pixels."""
     import cv2  # noqa: PLC0415
 
-    height, width = frame.shape
-    scale = THUMBNAIL_SIDE / max(frame.shape)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        frame = _reduced(frame, size)
-    return cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])[1].tobytes()
+    small = _reduced(frame, THUMBNAIL_SIDE)
+    return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])[1].tobytes()

@@ -1,4 +1,4 @@
-"""Find the pictures that a query is a part of, or that are a part of it, and where."""
+"""Find the pictures that a query shows a part of, or that are a part of it, and where."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from PIL import Image
 
 from hashlens.crops import extract
 from hashlens.crops.geometry import Map, Points, align
-from hashlens.crops.keypoints import KEYPOINTS, QUERY_KEYPOINTS, SIDE, Keypoints
-from hashlens.crops.likeness import Likeness, compare
+from hashlens.crops.keypoints import KEYPOINTS, QUERY_KEYPOINTS, SIDE, Frame, Keypoints
+from hashlens.crops.likeness import Likeness, measure_likeness
 from hashlens.crops.lookup import Near, votes
 from hashlens.crops.segments import Segment
 from hashlens.crops.table import Table
 from hashlens.model import Place
 
-BATCH = 20  # candidates that are verified before it is asked whether any matched
-# A match has so many inliers, and agrees in that share of its blocks at least. Where there are few
-# inliers, almost all must agree: silhouettes of different things agree at their rim only. Many
-# inliers that agree nowhere are two photographs of one tiger.
+BATCH = 20  # candidates: if none of a batch matches, no more are verified
+# Least inliers and least agreement of a match. With few inliers almost all blocks must agree:
+# silhouettes of different things agree at their rim only. Many inliers without any agreement are,
+# for example, two photographs of one tiger.
 ACCEPTED = ((50, 0.05), (15, 0.2), (10, 0.35), (7, 0.6), (4, 0.8))
 
-LEAST_SCORE = 0.01  # txtai drops what has none
-
-Frame = NDArray[np.uint8]
+LEAST_SCORE = 0.01  # txtai drops rows whose score is 0
 
 
-class Query:
-    """A picture that is looked for: a grey frame of it, and its size in pixels."""
+class CropQuery:
+    """A picture that is looked for: its grey frame, and its size in pixels."""
 
     def __init__(self, frame: Frame, size: tuple[int, int]) -> None:
         self.frame = frame
@@ -41,104 +39,118 @@ class Query:
 
     @cached_property
     def keypoints(self) -> Keypoints:
-        """Return its keypoints: those of the frame, and of one as large as those in an index.
+        """Return the keypoints of the frame, and of a frame as large as in an index.
 
-        Of a large frame the strongest keypoints may all be finer than what an index has of the
-        same picture, where it has texture all over.
+        If a picture has texture all over, the strongest keypoints of its large frame may all be
+        finer than the keypoints that an index has of it.
         """
-        found = extract.extract(self.frame, self.size, QUERY_KEYPOINTS)
+        fine = extract.extract(self.frame, self.size, QUERY_KEYPOINTS)
         if max(self.frame.shape) <= SIDE:
-            return found
+            return fine
         small = extract.frame(Image.fromarray(self.frame))
         coarse = extract.extract(small, self.size, KEYPOINTS)
-        return found.plus(coarse)
+        return fine.plus(coarse)
 
-    def mirrored(self) -> Query:
+    def mirrored(self) -> CropQuery:
         """Return the picture as in a mirror."""
-        return Query(np.ascontiguousarray(self.frame[:, ::-1]), self.size)
+        return CropQuery(np.ascontiguousarray(self.frame[:, ::-1]), self.size)
 
 
-class Found(NamedTuple):
-    """A match: the position of a picture in its table, its row, and the place of the query."""
+class CropMatch(NamedTuple):
+    """A picture that matches a query.
+
+    position: of the picture in its table
+    row: of the picture in the index
+    place: where the query lies in the picture
+    """
 
     position: int
     row: int
     place: Place
 
 
-def find(table: Table, query: Query, limit: int) -> list[Found]:
-    """Find pictures that show what a query shows, in part or whole; at most `limit`.
+def find_matches(table: Table, query: CropQuery, limit: int) -> list[CropMatch]:
+    """Find at most `limit` pictures that a query shows a part of, or that are a part of it.
 
-    The best correlation comes first, then the lower position. Where nothing matches, the mirrored
-    query is tried.
+    The best correlation comes first; of equal ones, the lower position. If nothing matches, the
+    mirrored query is tried.
     """
     for mirrored in (False, True):
-        seen = query.mirrored() if mirrored else query
-        found = _matches(table, seen, limit, mirrored=mirrored)
-        if found:
-            found.sort(key=lambda item: (-item.place.correlation, item.position))
-            return found[:limit]
+        tried = query.mirrored() if mirrored else query
+        matches = _matches(table, tried, limit, mirrored=mirrored)
+        if matches:
+            matches.sort(key=lambda match: (-match.place.correlation, match.position))
+            return matches[:limit]
     return []
 
 
-def _matches(table: Table, query: Query, limit: int, *, mirrored: bool) -> list[Found]:
-    """Verify candidates, in the order of their votes, as long as any of a batch match."""
+def _matches(table: Table, query: CropQuery, limit: int, *, mirrored: bool) -> list[CropMatch]:
+    """Verify candidates in the order of their votes, until a batch has no match."""
     ranked = candidates(table, query.keypoints)
     points = Points.of(query.keypoints)
-    found: list[Found] = []
+    matches: list[CropMatch] = []
     while batch := list(islice(ranked, BATCH)):
-        before = len(found)
+        before = len(matches)
         for segment, number in batch:
             place = verify(query, points, segment.keypoints(number), mirrored=mirrored)
             if place:
                 picture = segment.pictures[number]
-                found.append(Found(int(picture["position"]), int(picture["row"]), place))
-        if len(found) == before or len(found) >= limit:
+                matches.append(CropMatch(int(picture["position"]), int(picture["row"]), place))
+        if len(matches) == before or len(matches) >= limit:
             break
-    return found
+    return matches
 
 
 def candidates(table: Table, query: Keypoints) -> Iterator[tuple[Segment, int]]:
-    """Yield the pictures that may match a query, those with most votes first."""
+    """Yield the pictures that may match a query, most votes first: segment, and number in it."""
     near: list[Near] = []
-    named, bases = [np.empty(0, np.int64)], [0]
-    steps = [np.empty((2, 0), np.int64)]
+    pictures, bases = [np.empty(0, np.int64)], [0]  # numbered through all segments
+    differences = [np.empty((2, 0), np.int64)]
     for segment in table.segments:
         found = segment.near(query.codes, query.doubtful)
-        pictures = np.searchsorted(segment.starts, found.rows, side="right") - 1
+        numbers = np.searchsorted(segment.starts, found.rows, side="right") - 1
         if len(table.gone):
-            alive = ~np.isin(segment.pictures["position"][pictures], table.gone)
+            alive = ~np.isin(segment.pictures["position"][numbers], table.gone)
             found = Near(found.queries[alive], found.rows[alive], found.bits[alive])
-            pictures = pictures[alive]
+            numbers = numbers[alive]
         near.append(found)
-        named.append(pictures + bases[-1])
-        steps.append(_steps(segment.places, found.rows) - _steps(query.places, found.queries))
+        pictures.append(numbers + bases[-1])
+        differences.append(
+            _scales_and_angles(segment.places, found.rows)
+            - _scales_and_angles(query.places, found.queries)
+        )
         bases.append(bases[-1] + len(segment))
     if not near:
         return
-    queries, rows, bits = (np.concatenate(values) for values in zip(*near, strict=True))
-    scaling, turning = np.concatenate(steps, axis=1)
-    pictures, counts = votes(Near(queries, rows, bits), np.concatenate(named), scaling, turning)
-    for ranked in pictures[np.argsort(-counts, kind="stable")]:
-        which = bisect_right(bases, ranked) - 1
-        yield table.segments[which], int(ranked) - bases[which]
+    pairs = Near(*(np.concatenate(values) for values in zip(*near, strict=True)))
+    scaling, turning = np.concatenate(differences, axis=1)
+    voted, counts = votes(pairs, np.concatenate(pictures), scaling, turning)
+    for picture in voted[np.argsort(-counts, kind="stable")]:
+        which = bisect_right(bases, picture) - 1
+        yield table.segments[which], int(picture) - bases[which]
 
 
-def _steps(places: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _scales_and_angles(places: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.stack([places[name][rows] for name in ("scale", "angle")]).astype(np.int64)
 
 
-def verify(query: Query, points: Points, candidate: Keypoints, *, mirrored: bool) -> Place | None:
-    """Return where a query lies in a candidate; None where that is no match."""
+def verify(
+    query: CropQuery, points: Points, candidate: Keypoints, *, mirrored: bool
+) -> Place | None:
+    """Return where a query lies in a candidate; None if the candidate does not match.
+
+    `points` are the query's keypoints; `mirrored` is whether the query was mirrored before.
+    """
     found = align(points, Points.of(candidate))
     if found is None:
         return None
-    alike = compare(found, query.frame, _picture(candidate))
+    likeness = measure_likeness(found, query.frame, _picture(candidate))
     if not any(
-        found.inliers >= inliers and alike.agreement >= least for inliers, least in ACCEPTED
+        found.inliers >= inliers and likeness.agreement >= agreement
+        for inliers, agreement in ACCEPTED
     ):
         return None
-    return _place(found, query.size, candidate.size, alike, mirrored=mirrored)
+    return _place(found, query.size, candidate.size, likeness, mirrored=mirrored)
 
 
 def _picture(candidate: Keypoints) -> Frame:
@@ -149,9 +161,9 @@ def _picture(candidate: Keypoints) -> Frame:
 
 
 def _place(
-    found: Map, size: tuple[int, int], aim: tuple[int, int], alike: Likeness, *, mirrored: bool
+    found: Map, size: tuple[int, int], aim: tuple[int, int], likeness: Likeness, *, mirrored: bool
 ) -> Place:
-    """Express a map in pixels."""
+    """Express a map in pixels, from a query of some size to a picture of the size `aim`."""
     scale = max(aim) / max(size)
     turn, shear, shift = found.turn * scale, found.shear * scale, found.shift * max(aim)
     matrix = np.array(
@@ -162,16 +174,13 @@ def _place(
     )
     if mirrored:
         matrix = matrix @ np.array([[-1.0, 0.0, size[0]], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    return place_of(
-        matrix,
-        size,
-        aim,
-        Evidence(found.inliers, max(alike.correlation, LEAST_SCORE), alike.agreement, mirrored),
-    )
+    correlation = max(likeness.correlation, LEAST_SCORE)
+    evidence = Evidence(found.inliers, correlation, likeness.agreement, mirrored)
+    return place_of(matrix, size, aim, evidence)
 
 
 class Evidence(NamedTuple):
-    """What speaks for a match; a `Place` has the same."""
+    """The evidence for a match; a `Place` has the same fields."""
 
     inliers: int
     correlation: float
@@ -180,9 +189,15 @@ class Evidence(NamedTuple):
 
 
 def place_of(
-    matrix: NDArray[np.float64], size: tuple[int, int], aim: tuple[int, int], seen: Evidence | Place
+    matrix: NDArray[np.float64],
+    size: tuple[int, int],
+    aim: tuple[int, int],
+    evidence: Evidence | Place,
 ) -> Place:
-    """Return where a map takes a picture of some size in another, of the size `aim`."""
+    """Return where a picture of some size lies in another picture, of the size `aim`.
+
+    `matrix` takes pixels of the one to pixels of the other: shape (2, 3).
+    """
     across, down = matrix @ np.array([[0, size[0], size[0], 0], [0, 0, size[1], size[1]], [1] * 4])
     left, right = _clipped(across, aim[0])
     top, bottom = _clipped(down, aim[1])
@@ -191,14 +206,14 @@ def place_of(
         fractions=(left / aim[0], top / aim[1], right / aim[0], bottom / aim[1]),
         outline=tuple(zip(across.tolist(), down.tolist(), strict=True)),
         transform=(tuple(matrix[0].tolist()), tuple(matrix[1].tolist())),
-        inliers=seen.inliers,
-        correlation=seen.correlation,
-        agreement=seen.agreement,
-        mirrored=seen.mirrored,
+        inliers=evidence.inliers,
+        correlation=evidence.correlation,
+        agreement=evidence.agreement,
+        mirrored=evidence.mirrored,
     )
 
 
-def _clipped(ends: NDArray[np.float64], most: int) -> tuple[int, int]:
-    """Return the first and the last pixel edge, within a picture, a pixel apart at least."""
-    first = min(max(0, round(float(ends.min()))), most - 1)
-    return first, max(first + 1, min(most, round(float(ends.max()))))
+def _clipped(ends: NDArray[np.float64], side: int) -> tuple[int, int]:
+    """Return the first and last edge between pixels, inside of a side, at least one pixel apart."""
+    first = min(max(0, round(float(ends.min()))), side - 1)
+    return first, max(first + 1, min(side, round(float(ends.max()))))

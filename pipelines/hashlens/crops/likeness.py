@@ -1,4 +1,4 @@
-"""How much two pictures look alike, block by block."""
+"""Measure how much two pictures look alike, block by block."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from numpy.typing import NDArray
 
 from hashlens.crops.geometry import Floats, Map, inverse
 
-GRID = 96  # samples across and down, at which two pictures are compared: those of a thumbnail
-BLOCKS = 4  # blocks across and down, each compared for itself
-LEAST_BLOCKS = 4  # that both pictures have, with something in them
-LEAST_DEVIATION = 4.0  # grey levels: a block that is flatter in both looks like any other
-ALIKE = 0.8  # correlation of a block from which on the two agree there
+GRID = 96  # samples across and down the overlap: as many pixels as a thumbnail has
+BLOCKS = 4  # across and down the overlap
+LEAST_BLOCKS = 4  # blocks with texture, without which pictures are not compared
+LEAST_DEVIATION = 4.0  # grey levels, standard deviation: a block that is flatter has no texture
+ALIKE = 0.8  # correlation of a block from which on two pictures agree there
 
 
 class Likeness(NamedTuple):
-    """How much two pictures look alike where they overlap, block by block.
+    """How much two pictures look alike in their overlap; a caption spoils only its own blocks.
 
-    `correlation` is the mean of the blocks' normalised cross-correlations; `agreement` is the
-    share of blocks that are `ALIKE`. A caption spoils the blocks that it covers, and no others.
+    correlation: mean of the blocks' normalised cross-correlations, -1 to 1
+    agreement: share of the blocks that are ALIKE, 0 to 1
     """
 
     correlation: float
     agreement: float
 
 
-def compare(found: Map, query: NDArray[np.uint8], picture: NDArray[np.uint8]) -> Likeness:
-    """Compare two grey pictures where a map says that they overlap.
+def measure_likeness(found: Map, query: NDArray[np.uint8], picture: NDArray[np.uint8]) -> Likeness:
+    """Measure how much two grey pictures look alike in the overlap that a map gives.
 
-    Both are sampled on one grid, averaged over its cells or their own pixels, whatever is coarser.
+    Both are sampled on one grid; a sample is the mean of a cell of the grid, or of a pixel if
+    pixels are larger.
     """
     long, query_long = max(picture.shape), max(query.shape)
     height, width = (side / long for side in picture.shape)
@@ -54,8 +55,8 @@ def compare(found: Map, query: NDArray[np.uint8], picture: NDArray[np.uint8]) ->
 
 def _likeness(ours: Floats, theirs: Floats, inside: NDArray[Any]) -> Likeness:
     """Compare blocks, a row each, by the samples that are inside of both pictures."""
-    most = inside.sum(axis=1) * 2 >= inside.shape[1]
-    a, b, mask = ours[most], theirs[most], inside[most]
+    mostly_inside = inside.sum(axis=1) * 2 >= inside.shape[1]
+    a, b, mask = ours[mostly_inside], theirs[mostly_inside], inside[mostly_inside]
     counts = mask.sum(axis=1)
     a = (a - ((a * mask).sum(axis=1) / counts)[:, None]) * mask
     b = (b - ((b * mask).sum(axis=1) / counts)[:, None]) * mask
@@ -69,13 +70,13 @@ def _likeness(ours: Floats, theirs: Floats, inside: NDArray[Any]) -> Likeness:
 
 
 def _blocks(samples: NDArray[Any]) -> NDArray[Any]:
-    """Return the samples of each block in a row."""
+    """Return the samples by block: a row each."""
     side = GRID // BLOCKS
     return samples.reshape(BLOCKS, side, BLOCKS, side).swapaxes(1, 2).reshape(BLOCKS**2, side**2)
 
 
-def _sampled(image: NDArray[np.uint8], at: NDArray[np.complex128], factor: float) -> Floats:
-    """Sample an image, first reduced by a factor, at places in units of its longer side."""
+def _sampled(image: NDArray[np.uint8], places: NDArray[np.complex128], factor: float) -> Floats:
+    """Sample an image at places in longer sides; it is first reduced if `factor` is below 1."""
     import cv2  # noqa: PLC0415
 
     height, width = image.shape
@@ -83,8 +84,8 @@ def _sampled(image: NDArray[np.uint8], at: NDArray[np.complex128], factor: float
     if factor < 0.99:
         size = max(1, round(width * factor)), max(1, round(height * factor))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    across = at.real * (side * image.shape[1] / width) - 0.5
-    down = at.imag * (side * image.shape[0] / height) - 0.5
+    across = places.real * (side * image.shape[1] / width) - 0.5
+    down = places.imag * (side * image.shape[0] / height) - 0.5
     return cv2.remap(
         image.astype(np.float32),
         across.astype(np.float32),

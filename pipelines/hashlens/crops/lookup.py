@@ -1,4 +1,4 @@
-"""From the codes of a query to pictures with near ones: banded lookup, then votes."""
+"""Find the pictures whose codes are near to those of a query: lookup by bands, then votes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hashlens.crops.keypoints import TURN
 
 BANDS = 4
 BAND_BITS = 16
-MOST_BITS = 14  # by which a code may differ from one of the query and give it a vote
-# Templates, logos and page furniture fill buckets. No more than so many codes of one are looked
-# at, the oldest: so the first copies of a picture are found however many there are.
-MOST_IN_BUCKET = 1024
-MOST_OVER_MEAN = 32
-BLOCK = 2**16  # codes that are looked through at once
+MOST_BITS = 14  # in which a code may differ from a code of the query that votes for it
+# Templates, logos and page furniture fill buckets. Only the oldest codes of a bucket are compared:
+# the first copies of a picture are found, however many copies there are.
+MOST_IN_BUCKET = 1024  # codes, and in a large index also
+MOST_OVER_MEAN = 32  # times as many as a bucket has on average
+BLOCK = 2**16  # codes that `scan` goes through at once
 
 ANGLE_BINS = 16
 SCALE_BINS = 8
-SCALE_STEP = 26  # an octave
+SCALE_STEP = 26  # steps of scale in a bin: about an octave
 
 Codes = NDArray[np.uint64]
 Steps = NDArray[np.int64]
@@ -29,7 +29,12 @@ _LOW = np.uint64(2**BAND_BITS - 1)
 
 
 class Near(NamedTuple):
-    """Pairs of a code of the query and a code of the index that is near to it."""
+    """Pairs of near codes.
+
+    queries: number of the query's code
+    rows: number of the index's code
+    bits: their Hamming distance
+    """
 
     queries: Rows
     rows: Rows
@@ -37,12 +42,15 @@ class Near(NamedTuple):
 
 
 class Lookup:
-    """Tables of some codes, by each of their bands; they may be all that matter `among` more."""
+    """Tables of codes, one for each band.
+
+    `among` is the number of codes in the whole index, if only some are in the tables.
+    """
 
     def __init__(self, codes: Codes, among: int | None = None) -> None:
         self.codes = codes
         among = len(codes) if among is None else among
-        self.most = MOST_IN_BUCKET + MOST_OVER_MEAN * among // 2**BAND_BITS
+        self.max_bucket = MOST_IN_BUCKET + MOST_OVER_MEAN * among // 2**BAND_BITS
         self._tables = [self._table(band) for band in range(BANDS)]
 
     def _table(self, band: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -52,9 +60,9 @@ class Lookup:
         return np.argsort(keys, kind="stable").astype(np.int32), starts  # by radix
 
     def near(self, queries: Codes, doubtful: Codes | None = None) -> Near:
-        """Find codes that equal one of the query's in a band, and are near to it in all bits.
+        """Find the codes that equal a code of the query in a band and are near to it in all bits.
 
-        With `doubtful`, those too that equal it in a band but for the doubtful bit.
+        With `doubtful`, a band may also differ in its doubtful bit, and in no other.
         """
         doubled = [queries] if doubtful is None else [queries, queries ^ doubtful]
         probes, asked = np.concatenate(doubled), np.tile(queries, len(doubled))
@@ -62,12 +70,12 @@ class Lookup:
         for band, (order, starts) in enumerate(self._tables):
             keys = _band(probes, band).astype(np.int64)
             first = starts[keys]
-            counts = np.minimum(starts[keys + 1] - first, self.most)
+            counts = np.minimum(starts[keys + 1] - first, self.max_bucket)
             ends = np.cumsum(counts)
-            # Millions are looked at: numbers in 32 bits, and as few passes as can be.
-            place = np.repeat((first - ends + counts).astype(np.int32), counts)
-            place += np.arange(len(place), dtype=np.int32)
-            rows = order.take(place)
+            # There may be millions: 32-bit numbers, and as few passes as possible.
+            positions = np.repeat((first - ends + counts).astype(np.int32), counts)
+            positions += np.arange(len(positions), dtype=np.int32)
+            rows = order.take(positions)
             differing = self.codes.take(rows)
             differing ^= np.repeat(asked, counts)
             kept = np.flatnonzero(np.bitwise_count(differing) <= MOST_BITS)
@@ -80,9 +88,10 @@ class Lookup:
 
 
 def scan(codes: Codes, queries: Codes, doubtful: Codes | None = None) -> Near:
-    """Find what a `Lookup` of the codes finds, with tables only of those that share a band.
+    """Find what a `Lookup` of the codes finds, without tables of all codes.
 
-    That takes as long as several queries take with tables, but not as long as to make these.
+    Only the codes that share a band with the query get tables. A scan takes as long as several
+    queries with tables, but less time than making the tables.
     """
     probes = queries if doubtful is None else np.concatenate([queries, queries ^ doubtful])
     wanted = np.zeros((BANDS, 2**BAND_BITS), bool)
@@ -105,25 +114,29 @@ def _band(codes: Codes, band: int) -> NDArray[np.uint16]:
 def votes(
     near: Near, pictures: Rows, scaling: Steps, turning: Steps
 ) -> tuple[Rows, NDArray[np.float64]]:
-    """Count votes for pictures, of which `pictures` names one for each near code.
+    """Count the votes for pictures.
 
-    Each code of the query has one vote for a picture, by its nearest code there; it weighs less
-    the farther that is, and the more pictures it votes for. Only votes that agree on scale and
-    angle, by `scaling` and `turning` in the steps of `Keypoints`, add up: those of a true match
-    do, others are scattered (after Jégou et al., "Hamming embedding and weak geometric
-    consistency", doi:10.1007/978-3-540-88682-2_24). Returns pictures in ascending order, and votes.
+    near: pairs of near codes
+    pictures: the picture of each pair
+    scaling, turning: how far scale and angle of each pair differ, in the steps of `Keypoints`
+
+    Each code of the query has one vote for a picture, by the nearest code there. A vote weighs less
+    the farther that code is, and the more pictures the query's code votes for. Votes add up only if
+    they agree on scale and angle: the votes of a true match agree, others are scattered (Jégou et
+    al., "Hamming embedding and weak geometric consistency", doi:10.1007/978-3-540-88682-2_24).
+    Returns the pictures in ascending order, and their votes.
     """
     if not len(pictures):
         return np.empty(0, np.int64), np.empty(0)
-    each = near.queries * (pictures.max() + 1) + pictures
-    order = np.argsort(each * (MOST_BITS + 1) + near.bits, kind="stable")
-    first = np.diff(each[order], prepend=-1) > 0
+    pairs = near.queries * (pictures.max() + 1) + pictures
+    order = np.argsort(pairs * (MOST_BITS + 1) + near.bits, kind="stable")
+    first = np.diff(pairs[order], prepend=-1) > 0
     order = order[first]
     queries, named = near.queries[order], pictures[order]
     weights = (MOST_BITS + 1.0 - near.bits[order]) ** 2 / np.bincount(queries)[queries]
     found, which = np.unique(named, return_inverse=True)
     counts: NDArray[np.float64] = np.bincount(which, weights).astype(np.float64)
-    # One vote alone agrees with itself: most pictures of a large index have no more.
+    # A single vote needs no bins: most pictures of a large index have only one.
     several = np.bincount(which) > 1
     picked = several[which]
     order, weights = order[picked], weights[picked]
@@ -133,7 +146,7 @@ def votes(
     bins = (numbers * SCALE_BINS + scales) * ANGLE_BINS + angles
     shape = (int(several.sum()), SCALE_BINS, ANGLE_BINS)
     sums = np.bincount(bins, weights, minlength=np.prod(shape)).reshape(shape)
-    # Two neighbouring bins of each count as one: what is near an edge is not cut off.
+    # Two neighbouring bins count as one, so that votes at the edge of a bin are not separated.
     sums += np.roll(sums, 1, axis=2)
     sums[:, 1:] += sums[:, :-1].copy()
     counts[several] = sums.max(axis=(1, 2), initial=0)

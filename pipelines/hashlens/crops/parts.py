@@ -1,4 +1,4 @@
-"""Which pictures of a collection show a part of one another: each is looked for among all."""
+"""Find pictures of a collection that show a part of another: each is looked for in all others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.crops import extract
-from hashlens.crops.find import Query, find, place_of
+from hashlens.crops.find import CropQuery, find_matches, place_of
 from hashlens.crops.keypoints import QUERY_SIDE, SIDE
 from hashlens.crops.table import Table
 from hashlens.errors import ImageError
@@ -19,12 +19,16 @@ from hashlens.images.decode import decode
 from hashlens.model import Place, Progress
 from hashlens.parallel.pool import schedule
 
-MOST = 100  # pictures that one is linked with, at most
-COVERED = 0.8  # of a picture lies in another one of which it is a part
+MAX_MATCHES = 100  # pictures in which a picture is found
+LEAST_COVERED = 0.8  # share of a part's area that lies in the whole
 
 
 class Part(NamedTuple):
-    """A row whose picture shows a part of that of another, and the place of that part."""
+    """A picture that shows a part of another.
+
+    part, whole: rows of the two pictures
+    place: where the part lies in the whole
+    """
 
     part: int
     whole: int
@@ -39,10 +43,11 @@ def find_parts(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[Part]:
-    """Look for the picture of each row, by its path, in the pictures of a crop index.
+    """Look for the picture of each row in all other pictures of a crop index.
 
-    Of two pictures, the one of which more is covered by the other is the part; at least 80 % must
-    be. A file that cannot be read is passed over. It takes a few hundredths of a second a picture.
+    `paths` has the file of each row; a file that cannot be read is passed over. Of two pictures
+    that overlap, the part is the picture that is covered more, by 80 % of its area at least. A
+    picture takes a few hundredths of a second.
     """
     best: dict[tuple[int, int], Part] = {}
     for number, (path, found) in enumerate(_searches(table, paths, upright, workers), 1):
@@ -58,7 +63,7 @@ def find_parts(
 def _searches(
     table: Table, paths: Mapping[int, str], upright: bool, workers: int | None
 ) -> Iterator[tuple[str, list[Part]]]:
-    """Yield what is found of each picture; OpenCV and numpy let the threads work side by side."""
+    """Yield path and parts of each picture, found by threads: OpenCV and numpy release the lock."""
 
     def look(item: tuple[int, str]) -> tuple[str, list[Part]]:
         return item[1], _parts(table, *item, upright)
@@ -72,22 +77,23 @@ def _parts(table: Table, row: int, path: str, upright: bool) -> list[Part]:
         pixels = decode(path, draft=("L", SIDE), seen=upright)
     except ImageError:
         return []
-    query = Query(extract.frame(pixels.image, pixels.box, QUERY_SIDE), pixels.size)
+    query = CropQuery(extract.frame(pixels.image, pixels.box, QUERY_SIDE), pixels.size)
     others = table.minus(table.positions([row]))
     related = (
-        _related(row, query.size, item.row, item.place) for item in find(others, query, MOST)
+        _related(row, query.size, match.row, match.place)
+        for match in find_matches(others, query, MAX_MATCHES)
     )
     return [part for part in related if part]
 
 
 def _related(row: int, size: tuple[int, int], other: int, place: Place) -> Part | None:
-    """Return which of two pictures is a part of the other; None where they only overlap."""
+    """Return which of two pictures is a part of the other; None if they only overlap."""
     aim = _size_of(place)
     outline = np.array(place.outline, np.float32)
     corners = np.array([(0, 0), (aim[0], 0), aim, (0, aim[1])], np.float32)
     shared = float(cv2.intersectConvexConvex(_clockwise(outline), corners)[0])
     query, picture = float(cv2.contourArea(outline)), float(cv2.contourArea(corners))
-    if max(shared / query, shared / picture) < COVERED:
+    if max(shared / query, shared / picture) < LEAST_COVERED:
         return None
     if shared / query >= shared / picture:
         return Part(row, other, place)
@@ -102,7 +108,7 @@ def _size_of(place: Place) -> tuple[int, int]:
 
 
 def _clockwise(outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return corners in the order that OpenCV wants, whether mirrored or not."""
+    """Return corners in the order that OpenCV needs; those of a mirrored query are reversed."""
     return np.ascontiguousarray(outline[::-1]) if _turns_back(outline) else outline
 
 

@@ -1,189 +1,147 @@
-"""The scale space of a frame, and the keypoints in it."""
+"""The scale space of a frame: levels of growing blur, and the differences between them.
+
+After D. G. Lowe, "Distinctive image features from scale-invariant keypoints", 2004, section 3. With
+I for the frame and G for a Gaussian, a level is `L(sigma) = G(sigma) * I`, and a difference of
+Gaussians is `D(sigma) = L(k sigma) - L(sigma)` (equation 1), with `k = 2 ** (1 / s)`. An octave
+doubles sigma in s steps; the next octave has half the pixels. All levels are whole numbers.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.crops.keypoints import Frame
 
-if TYPE_CHECKING:
-    pass
+UNITS = 256  # of a grey level: with MID_GREY as 0, levels fill 16 bits
+MID_GREY = 128  # grey level
+SCALES = 3  # s: levels with keypoints in an octave
+SIGMA = 1.6  # pixels: blur of the first level of each octave
+SIGMA_IN = 0.5  # pixels: blur that a picture is assumed to have
+KERNEL_RADIUS = 3.0  # sigmas
+MIN_SIDE = 17  # pixels: a smaller level has no octave
 
-
-# Places and scales, after Lowe.
-GREY = 256  # units of a grey level: so that levels, with the middle grey as 0, fill 16 bits
-MIDDLE = 128  # grey level
-LEVELS = 3  # of scale in a doubling
-SIGMA = 1.6  # pixels: of the blur of the first level
-TAKEN_SIGMA = 0.5  # pixels: of the blur that a picture is taken to have already
-KERNEL_SIGMAS = 3.0  # half the width of a kernel of that
-LEAST_SIDE = 17  # pixels, of the levels of an octave
-MARGIN = 4  # pixels at the border of a level in which there are no keypoints
-LEAST_CONTRAST = 0.425  # grey levels, of the difference of two levels, refined
-LEAST_SEEN = 0.3  # grey levels, likewise, before it is refined
-MOST_CURVATURE = 15.0  # times as much one way as the other: above, it is an edge
-MOST_OFFSET = 0.6  # pixels and levels, from an extremum among them to that between them
-Floats = NDArray[np.float64]
+LEVELS = SCALES + 3  # of an octave: its SCALES + 2 differences have one level more
 Levels = NDArray[np.int16]
-Rows = NDArray[np.int64]
 
 
-class _Octave(NamedTuple):
-    """A doubling of scale: differences of its levels, one below the other, and its place."""
+class Octave(NamedTuple):
+    """The differences of Gaussians in one doubling of sigma.
 
-    differences: Levels  # of LEVELS + 2
-    shape: tuple[int, int]  # of one level
-    row: int  # of the atlas, in which the first of its LEVELS levels of keypoints begins
+    differences: D, SCALES + 2 of them, one below the other
+    shape: height and width of one level, in pixels
+    row: the row of the atlas in which the first level with keypoints begins
+    """
 
-
-class _Points(NamedTuple):
-    """Extrema, in pixels of the levels of their octave."""
-
-    x: Floats
-    y: Floats
-    sigma: Floats
-    strength: Floats
-    level: Rows  # from 0
-    octave: Rows
-
-    def take(self, rows: Rows) -> _Points:
-        """Return some of them."""
-        x, y, sigma, strength = self.x[rows], self.y[rows], self.sigma[rows], self.strength[rows]
-        return _Points(x, y, sigma, strength, self.level[rows], self.octave[rows])
+    differences: Levels
+    shape: tuple[int, int]
+    row: int
 
 
-def _octaves(frame: Frame, doubled: bool) -> tuple[list[_Octave], Levels]:
-    """Blur a frame more and more, and halve it with each doubling of the blur.
+class ScaleSpace(NamedTuple):
+    """The octaves of a frame, finest first.
 
-    Returns the octaves and the levels that have keypoints, below each other in one image.
+    atlas: L, one image with all levels that have keypoints, one below the other
+    """
+
+    octaves: list[Octave]
+    atlas: Levels
+
+
+def scale_space(frame: Frame, *, doubled: bool) -> ScaleSpace:
+    """Build the scale space of a frame, or of the frame at twice its size.
+
+    A frame smaller than MIN_SIDE has no octaves.
     """
     import cv2  # noqa: PLC0415
 
     if doubled:
-        height, width = frame.shape
-        size = 2 * width, 2 * height
-        frame = cast("Frame", cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR))
-    shapes = [frame.shape]
-    while min(shapes[-1]) >= 2 * LEAST_SIDE:
-        shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
-    if min(shapes[0]) < LEAST_SIDE:
-        return [], np.empty((0, 0), np.int16)
-    first = (LEVELS + 3) * shapes[0][0]
-    atlas = np.empty((first + LEVELS * sum(h for h, _ in shapes[1:]), shapes[0][1]), np.int16)
-    row = shapes[0][0]
-    octaves: list[_Octave] = []
-    start = frame.astype(np.int16)
-    start -= MIDDLE
-    start *= GREY
-    start = _blurred(start, np.sqrt(SIGMA**2 - (TAKEN_SIGMA * (1 + doubled)) ** 2), None)
+        frame = _doubled(frame)
+    shapes = _octave_shapes(frame.shape)
+    if not shapes:
+        return ScaleSpace([], np.empty((0, 0), np.int16))
+    height, width = shapes[0]
+    second = LEVELS * height  # the row in which the second octave begins
+    atlas = np.empty((second + SCALES * sum(h for h, _ in shapes[1:]), width), np.int16)
+    row = height
+    octaves: list[Octave] = []
+    first = _first_level(frame, doubled)
     for height, width in shapes:
-        # Those of the first octave need not be copied, they are as wide as the atlas.
-        levels = np.empty(((LEVELS + 3) * height, width), np.int16) if octaves else atlas[:first]
-        levels[:height] = start
-        for n in range(LEVELS + 2):
-            above = levels[n * height : (n + 1) * height]
-            below = levels[(n + 1) * height : (n + 2) * height]
-            _blurred(above, SIGMA * 2 ** (n / LEVELS) * np.sqrt(2 ** (2 / LEVELS) - 1), below)
+        # The levels of the first octave are as wide as the atlas: they are made there.
+        levels = np.empty((LEVELS * height, width), np.int16) if octaves else atlas[:second]
+        _fill_octave(levels, first)
         if octaves:
-            atlas[row : row + LEVELS * height, :width] = levels[height : (LEVELS + 1) * height]
+            atlas[row : row + SCALES * height, :width] = levels[height : (SCALES + 1) * height]
         differences = cast("Levels", cv2.subtract(levels[height:], levels[:-height]))
-        octaves.append(_Octave(differences, (height, width), row))
-        row = row + LEVELS * height if row >= first else first
-        start = levels[LEVELS * height : (LEVELS + 1) * height : 2, ::2]
-    return octaves, atlas
+        octaves.append(Octave(differences, (height, width), row))
+        row = row + SCALES * height if row >= second else second
+        first = levels[SCALES * height : (SCALES + 1) * height : 2, ::2]
+    return ScaleSpace(octaves, atlas)
 
 
-def _blurred(level: Levels, sigma: float, target: Levels | None) -> Levels:
-    """Blur a level, into a target if there is one."""
+def _doubled(frame: Frame) -> Frame:
     import cv2  # noqa: PLC0415
 
-    kernel = _kernel(float(sigma))
+    height, width = frame.shape
+    size = 2 * width, 2 * height
+    return cast("Frame", cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _octave_shapes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return height and width of the levels of each octave; none for a frame that is too small."""
+    height, width = shape
+    if min(height, width) < MIN_SIDE:
+        return []
+    shapes = [(height, width)]
+    while min(height, width) >= 2 * MIN_SIDE:
+        height, width = -(-height // 2), -(-width // 2)
+        shapes.append((height, width))
+    return shapes
+
+
+def _first_level(frame: Frame, doubled: bool) -> Levels:
+    """Blur a frame from the sigma that it is assumed to have to SIGMA."""
+    level = frame.astype(np.int16)
+    level -= MID_GREY
+    level *= UNITS
+    return _blurred(level, np.sqrt(SIGMA**2 - (SIGMA_IN * (1 + doubled)) ** 2))
+
+
+def _fill_octave(levels: Levels, first: Levels) -> None:
+    """Write the levels of an octave: the first, then each blurred from the one above it."""
+    height = len(levels) // LEVELS
+    levels[:height] = first
+    for n in range(LEVELS - 1):
+        finer = levels[n * height : (n + 1) * height]
+        coarser = levels[(n + 1) * height : (n + 2) * height]
+        _blurred(finer, _added_sigma(n), coarser)
+
+
+def _added_sigma(level: int) -> float:
+    """Return the blur that leads from a level, of `SIGMA k ** level`, to the next.
+
+    Variances add up: `(k sigma) ** 2 - sigma ** 2 = sigma ** 2 (k ** 2 - 1)`.
+    """
+    return float(SIGMA * 2 ** (level / SCALES) * np.sqrt(2 ** (2 / SCALES) - 1))
+
+
+def _blurred(level: Levels, sigma: float, target: Levels | None = None) -> Levels:
+    """Blur a level, into a target if one is given."""
+    import cv2  # noqa: PLC0415
+
+    kernel = _gaussian(float(sigma))
     blurred = cv2.sepFilter2D(level, cv2.CV_16S, kernel, kernel, dst=target)
     return cast("Levels", blurred)
 
 
 @lru_cache(64)
-def _kernel(sigma: float) -> NDArray[np.float32]:
-    half = int(np.ceil(KERNEL_SIGMAS * sigma))
-    steps = np.arange(-half, half + 1)
+def _gaussian(sigma: float) -> NDArray[np.float32]:
+    """Return G(sigma) in one dimension, cut off at KERNEL_RADIUS."""
+    radius = int(np.ceil(KERNEL_RADIUS * sigma))
+    steps = np.arange(-radius, radius + 1)
     kernel = np.exp(-(steps**2) / (2 * sigma**2))
     scaled: NDArray[np.float32] = (kernel / kernel.sum()).astype(np.float32)
     return scaled
-
-
-def _points(octaves: list[_Octave]) -> _Points:
-    """Find the extrema of all octaves."""
-    found = [_refined(octave, number, _extrema(octave)) for number, octave in enumerate(octaves)]
-    if not found:
-        none = np.empty(0)
-        return _Points(none, none, none, none, np.empty(0, np.int64), np.empty(0, np.int64))
-    return _Points(*(np.concatenate(columns) for columns in zip(*found, strict=True)))
-
-
-def _extrema(octave: _Octave) -> Rows:
-    """Find what is not exceeded by its 26 neighbours, by its place among the differences."""
-    import cv2  # noqa: PLC0415
-
-    height, width = octave.shape
-    differences = octave.differences
-    middle = slice(height, (LEVELS + 1) * height)
-    square = np.ones((3, 3), np.uint8)
-    # Of three levels first, which is less to do than to look around in each. Where this mixes one
-    # with the next, at the border, there are no keypoints.
-    highest = cv2.max(differences[: -2 * height], differences[2 * height :])
-    cv2.max(highest, differences[middle], dst=highest)
-    highest = cv2.dilate(highest, square)
-    np.maximum(highest, np.int16(LEAST_SEEN * GREY), out=highest)
-    lowest = cv2.min(differences[: -2 * height], differences[2 * height :])
-    cv2.min(lowest, differences[middle], dst=lowest)
-    lowest = cv2.erode(lowest, square)
-    np.minimum(lowest, np.int16(-LEAST_SEEN * GREY), out=lowest)
-    here = differences[middle]
-    found = ((here >= highest) | (here <= lowest)).reshape(LEVELS, height, width)
-    margin = min(MARGIN, (min(height, width) - 1) // 2)
-    found[:, :margin] = found[:, -margin:] = False
-    found[:, :, :margin] = found[:, :, -margin:] = False
-    return np.flatnonzero(found) + height * width
-
-
-def _refined(octave: _Octave, number: int, at: Rows) -> _Points:
-    """Find extrema between pixels and levels, and leave out those that are faint or on edges."""
-    height, width = octave.shape
-    flat = octave.differences.ravel()
-
-    def near(level: int, down: int, across: int) -> Floats:
-        return flat[at + ((level * height + down) * width + across)].astype(np.float64)
-
-    value = near(0, 0, 0)
-    right, left, below, above = near(0, 0, 1), near(0, 0, -1), near(0, 1, 0), near(0, -1, 0)
-    coarser, finer = near(1, 0, 0), near(-1, 0, 0)
-    dx, dy, ds = (right - left) / 2, (below - above) / 2, (coarser - finer) / 2
-    xx, yy, ss = right + left - 2 * value, below + above - 2 * value, coarser + finer - 2 * value
-    xy = (near(0, 1, 1) - near(0, 1, -1) - near(0, -1, 1) + near(0, -1, -1)) / 4
-    xs = (near(1, 0, 1) - near(1, 0, -1) - near(-1, 0, 1) + near(-1, 0, -1)) / 4
-    ys = (near(1, 1, 0) - near(1, -1, 0) - near(-1, 1, 0) + near(-1, -1, 0)) / 4
-    # The gradient is solved for by the cofactors of the symmetric matrix of second derivatives.
-    a, b, c = yy * ss - ys * ys, xs * ys - xy * ss, xy * ys - xs * yy
-    d, e, flatness = xx * ss - xs * xs, xy * xs - xx * ys, xx * yy - xy * xy
-    whole = xx * a + xy * b + xs * c
-    factor = np.divide(-1.0, whole, out=np.zeros_like(whole), where=whole != 0)
-    x = np.clip(factor * (a * dx + b * dy + c * ds), -MOST_OFFSET, MOST_OFFSET)
-    y = np.clip(factor * (b * dx + d * dy + e * ds), -MOST_OFFSET, MOST_OFFSET)
-    s = np.clip(factor * (c * dx + e * dy + flatness * ds), -MOST_OFFSET, MOST_OFFSET)
-    strength = np.abs(value + (dx * x + dy * y + ds * s) / 2) / GREY
-    bent = (xx + yy) ** 2 * MOST_CURVATURE < (MOST_CURVATURE + 1) ** 2 * flatness
-    kept = np.flatnonzero(bent & (strength >= LEAST_CONTRAST))
-    level, place = np.divmod(at[kept], height * width)
-    row, column = np.divmod(place, width)
-    return _Points(
-        column + x[kept],
-        row + y[kept],
-        SIGMA * 2.0 ** ((level + s[kept]) / LEVELS),
-        strength[kept],
-        level - 1,
-        np.full(len(kept), number),
-    )

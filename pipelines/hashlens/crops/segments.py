@@ -1,4 +1,4 @@
-"""A segment of the crop table: arrays in files that are mapped into memory."""
+"""Segments of the crop table: arrays in files, which are mapped into memory."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ from numpy.typing import NDArray
 from hashlens.crops.keypoints import PLACE, Keypoints
 from hashlens.crops.lookup import Codes, Lookup, Near, Rows, scan
 
-# Of a picture: its place in the index, the number of its row in the content database, its pixels,
-# and how many keypoints and bytes of thumbnail it has.
 PICTURE = np.dtype(
     [
-        ("position", "<i8"),
-        ("row", "<i8"),
-        ("width", "<u4"),
+        ("position", "<i8"),  # in the crop index
+        ("row", "<i8"),  # in the content database
+        ("width", "<u4"),  # pixels
         ("height", "<u4"),
-        ("keypoints", "<u2"),
-        ("bytes", "<u2"),
+        ("keypoints", "<u2"),  # number
+        ("bytes", "<u2"),  # of the thumbnail
     ]
 )
-LARGE = 2**18  # codes, from which on
-SCANS = 8  # searches go through all before tables are made: that takes as long as ten of them
+LARGE = 2**18  # codes: with fewer, tables are made for the first search
+SCANS = 8  # searches of a large segment without tables: making these takes as long as ten searches
 
 Bytes = NDArray[np.uint8]
 Identity = tuple[int, ...]
 
-# An index that is opened anew has most of its segments still: their tables need not be made again.
+# An index that is opened again has most of its segments still, and reuses their tables.
 _tables: WeakValueDictionary[Identity, Lookup] = WeakValueDictionary()
 
 
 class Segment:
-    """Some pictures, in the order of their positions."""
+    """Pictures in the order of their positions; their arrays are never changed.
+
+    codes, places: of all keypoints, picture after picture
+    pictures: records of PICTURE
+    thumbnails: the bytes of all JPEG files, one after the other
+    folder: where the segment is saved, if it is
+    """
 
     def __init__(
         self, codes: Codes, places: NDArray[Any], pictures: NDArray[Any], thumbnails: Bytes
@@ -49,14 +53,14 @@ class Segment:
         self.pictures = pictures
         self.thumbnails = thumbnails
         self.folder: Path | None = None
-        self._files: dict[str, Identity] = {}  # of the arrays, whatever their names are by now
+        self._files: dict[str, Identity] = {}  # the files of the arrays, wherever they were moved
         self._tables: Lookup | None = None
         self._scans = 0
         self._mutex = threading.Lock()
 
     @classmethod
     def of(cls, records: Sequence[tuple[int, int, Keypoints]]) -> Segment:
-        """Make a segment of pictures: the position, the row and the keypoints of each."""
+        """Make a segment of pictures, given as position, row and keypoints."""
         found = [keypoints for *_, keypoints in records]
         pictures = np.array(
             [
@@ -76,14 +80,14 @@ class Segment:
     def read(cls, folder: Path) -> Segment:
         """Map a saved segment into memory."""
         made = cls(*(_mapped(folder / f"{name}.npy") for name in _ARRAYS))
-        made.pictures = np.array(made.pictures)  # small, and needed by each query
+        made.pictures = np.array(made.pictures)  # small, and read by each query
         made.folder = folder
         made._files = {name: _identity(folder / f"{name}.npy") for name in _ARRAYS}
         made._tables = _tables.get(made._files["codes"])
         return made
 
     def write(self, folder: Path) -> Segment:
-        """Save the segment, and return it as saved; what is on disk already is linked."""
+        """Save the segment to a new folder and return it as saved; files on disk are linked."""
         folder.mkdir()
         for name in _ARRAYS:
             target = folder / f"{name}.npy"
@@ -96,7 +100,7 @@ class Segment:
 
     @cached_property
     def starts(self) -> Rows:
-        """Return where the keypoints of each picture begin, and the end of the last."""
+        """Return where the keypoints of each picture begin, and where the last ones end."""
         return _starts(self.pictures["keypoints"])
 
     @cached_property
@@ -104,7 +108,7 @@ class Segment:
         return _starts(self.pictures["bytes"])
 
     def near(self, queries: Codes, doubtful: Codes | None = None) -> Near:
-        """Find codes that are near to a query's; the first times without tables of all."""
+        """Find the codes near to codes of a query; a large segment makes its tables only later."""
         with self._mutex:
             self._scans += 1
             scans = self._tables is None and self._scans <= SCANS and len(self.codes) >= LARGE
@@ -114,7 +118,7 @@ class Segment:
 
     @property
     def lookup(self) -> Lookup:
-        """Return the tables of the codes, made when they are first asked for."""
+        """Return the tables of the codes, which are made at the first call."""
         with self._mutex:
             if self._tables is None:
                 self._tables = Lookup(np.array(self.codes))
@@ -127,7 +131,7 @@ class Segment:
         return len(self.pictures)
 
     def keypoints(self, number: int) -> Keypoints:
-        """Return the keypoints of a picture."""
+        """Return the keypoints of a picture, by its number in the segment."""
         part = slice(self.starts[number], self.starts[number + 1])
         thumbnail = slice(self._thumbnail_starts[number], self._thumbnail_starts[number + 1])
         picture = self.pictures[number]
@@ -139,8 +143,8 @@ class Segment:
         )
 
 
-def _join(parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
-    """Put segments together, without their dead pictures."""
+def joined(parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
+    """Return one segment of several, without dead pictures: each has a mask of them."""
     arrays = []
     for name, counted in zip(_ARRAYS, ("keypoints", "keypoints", None, "bytes"), strict=True):
         alive = [
@@ -167,18 +171,18 @@ def _starts(counts: NDArray[Any]) -> Rows:
 def _mapped(path: Path) -> NDArray[Any]:
     try:
         return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except ValueError:  # nothing can be mapped of an empty array
+    except ValueError:  # an empty array cannot be mapped
         return np.asanyarray(np.load(path, allow_pickle=False))
 
 
 def _linked(source: Path, target: Path, expected: Identity) -> bool:
-    """Link a file, if it is still the one that was read; tell whether that was done."""
+    """Link a file if it is still the file that was read; return whether it was linked."""
     try:
         os.link(source, target)
         if _identity(target) == expected:
             return True
         target.unlink()
-    except OSError:  # on another disk, or gone: what is mapped is still there
+    except OSError:  # on another disk, or deleted: it is still mapped
         pass
     return False
 

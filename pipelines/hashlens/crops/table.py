@@ -1,7 +1,7 @@
-"""The keypoints of all pictures of an index: compact arrays, on disk and mapped into memory.
+"""The crop table: the keypoints of all pictures of an index, in segments.
 
-Each append makes a segment, which is never changed; a save puts small ones together. So a save
-costs what is new, and readers go on with what they have.
+Each append makes a segment. A save joins small segments, and writes only the new ones. Segments
+are never changed, so readers go on with the segments that they have.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ import numpy as np
 
 from hashlens.crops.keypoints import Keypoints
 from hashlens.crops.lookup import Rows
-from hashlens.crops.segments import Segment, _join
+from hashlens.crops.segments import Segment, joined
 from hashlens.errors import IndexingError
 
 LAYOUT = 1
 MANIFEST = "manifest.json"
-MERGE = 2  # a segment this many times as large as all later ones is left alone
+MERGE = 2  # a segment more than this many times as large as all later ones is not joined
 
 
 class Table:
-    """The pictures of an index, without those that were deleted. Never changed: see `plus`."""
+    """The pictures of an index. Never changed: `plus` and `minus` return another table.
+
+    segments: the pictures, by position
+    gone: positions of deleted pictures, which the segments still have
+    """
 
     def __init__(self, segments: Sequence[Segment] = (), gone: Rows | None = None) -> None:
         self.segments = tuple(segments)
@@ -35,9 +39,9 @@ class Table:
         return sum(map(len, self.segments)) - len(self.gone)
 
     def plus(self, records: Iterable[tuple[int, int, Keypoints]]) -> Table:
-        """Return the table with further pictures: position, row and keypoints, in that order.
+        """Return the table with further pictures, given as position, row and keypoints.
 
-        Positions must be higher than all before.
+        The positions must rise, and be higher than all positions in the table.
         """
         added = list(records)
         return Table((*self.segments, Segment.of(added)), self.gone) if added else self
@@ -68,7 +72,7 @@ class Table:
                 yield int(segment.pictures["row"][number]), segment.keypoints(int(number))
 
     def save(self, folder: Path, extractor: str) -> Table:
-        """Write the table to a new folder, and return it as it is there."""
+        """Write the table to a new folder and return it as saved."""
         table = self._merged()
         folder.mkdir(parents=True)
         names = [f"{number:04}" for number in range(len(table.segments))]
@@ -94,7 +98,7 @@ class Table:
 
     @classmethod
     def load(cls, folder: Path) -> tuple[Table, str]:
-        """Return a saved table and its extractor; raises IndexingError for what cannot be read."""
+        """Return a saved table and its extractor; raises IndexingError if it cannot be read."""
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if manifest["layout"] != LAYOUT:
@@ -103,11 +107,11 @@ class Table:
             segments = [Segment.read(folder / name) for name in manifest["segments"]]
             return cls(segments, np.array(manifest["gone"], np.int64)), manifest["extractor"]
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            msg = f"no keypoints can be read at {folder}: {error}; index the pictures anew"
+            msg = f"no keypoints can be read at {folder}: {error}; index the pictures again"
             raise IndexingError(msg) from error
 
     def _merged(self) -> Table:
-        """Return the table with small segments put together, and without what is mostly gone."""
+        """Return the table with small segments joined; so are segments that are mostly gone."""
         groups: list[list[Segment]] = []
         later = 0
         for segment in reversed(self.segments):
@@ -123,7 +127,7 @@ class Table:
             if len(group) == 1 and 2 * dead[0].sum() <= len(group[0]):
                 segments.append(group[0])
                 continue
-            merged = _join(list(zip(group, dead, strict=True)))
+            merged = joined(list(zip(group, dead, strict=True)))
             gone = np.setdiff1d(gone, np.concatenate([item.pictures["position"] for item in group]))
             if len(merged):
                 segments.append(merged)

@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 from txtai.database.encoder import Encoder
 
-from hashlens.crops import evidence
+from hashlens.crops import last_search
 from hashlens.schema import CROPS, KEY, PLACE_TYPES
 from hashlens.sql import functions
 
@@ -74,7 +74,7 @@ class HashContent:
 
     def search(self, query: Any, similarity: Any = None, *args: Any, **options: Any) -> Any:
         """Run a query, which may ask for the places that its search for crops found."""
-        self.found.places = evidence.places(similarity) if similarity else {}
+        self.found.places = last_search.places(similarity) if similarity else {}
         return super().search(query, similarity, *args, **options)  # type: ignore[misc]
 
     def jsoncolumn(self, name: str) -> str:

@@ -151,10 +151,10 @@ class RowMaker:
         for row, texts in zip(read_rows, self.hasher.fingerprints(taken), strict=True):
             row |= zip(names, texts, strict=True)
         if self.keypoints and read_rows:
-            from hashlens.crops.keypoints import to_text  # noqa: PLC0415  loads numpy
+            from hashlens.crops.keypoints import bytes_to_text  # noqa: PLC0415  loads numpy
 
             for row in read_rows:
-                row[CROPS] = to_text(row[CROPS])
+                row[CROPS] = bytes_to_text(row[CROPS])
         return list(rows)
 
 
