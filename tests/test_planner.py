@@ -42,8 +42,8 @@ COLOR = Term("json_extract(data, '$.color')", HASH, "hamming")
         ("order by DISTANCE(text, '00FF00FF00FF00FF') limit :k", QueryPlan(TEXT, None, 5, 5)),
         ("order by d limit 10 offset 20", QueryPlan(TEXT, None, 30, 10)),
         ("order by D, indexid limit 10", QueryPlan(TEXT, None, 10, 10)),
-        ("order by (d), id limit 10", QueryPlan(TEXT, None, 10, 10, ties=True)),
-        ("order by d, indexid desc limit 10", QueryPlan(TEXT, None, 10, 10, ties=True)),
+        ("order by (d), id limit 10", QueryPlan(TEXT, None, 10, 10, needs_ties=True)),
+        ("order by d, indexid desc limit 10", QueryPlan(TEXT, None, 10, 10, needs_ties=True)),
         ("order by distance(color, :q)", QueryPlan(COLOR, None, 3, 3)),
         ("order by distance(text, :q, 'hamming')", QueryPlan(TEXT, None, 3, 3)),
         (
@@ -59,15 +59,18 @@ COLOR = Term("json_extract(data, '$.color')", HASH, "hamming")
         ("where distance(text, :q) between 1 and :r and width > 3", QueryPlan(TEXT, 8)),
         ("where width between 1 and 2 and d <= 4", QueryPlan(TEXT, 4)),
         ("where (width = 1 or width = 2) and (d <= 4 and d <= 2)", QueryPlan(TEXT, 2)),
-        ("where d <= 8 order by d", QueryPlan(TEXT, 8, 3, 3, bare=False)),
+        ("where d <= 8 order by d", QueryPlan(TEXT, 8, 3, 3, where_uses_alias=True)),
         (
             "where d <= 8 and id > 'a' order by d",
-            QueryPlan(TEXT, 8, 3, 3, filtered=True, bare=False),
+            QueryPlan(TEXT, 8, 3, 3, has_other_conditions=True, where_uses_alias=True),
         ),
-        ("where distance(text, :q) = 3 order by d", QueryPlan(TEXT, 3, 3, 3, filtered=True)),
+        (
+            "where distance(text, :q) = 3 order by d",
+            QueryPlan(TEXT, 3, 3, 3, has_other_conditions=True),
+        ),
         (
             "where id = 'x' or d <= 8 order by d",
-            QueryPlan(TEXT, None, 3, 3, filtered=True, bare=False),
+            QueryPlan(TEXT, None, 3, 3, has_other_conditions=True, where_uses_alias=True),
         ),
         ("where distance(text, :q) <= 8 order by d desc", QueryPlan(TEXT, 8)),
         ("where distance(text, :q) <= 8 order by id limit 10, 5", QueryPlan(TEXT, 8)),
@@ -79,7 +82,7 @@ def test_what_is_recognised(rest, expected):
 
 def test_a_bound_on_another_column_comes_first_and_the_order_second():
     found = plan("where distance(color, :q) <= 4 order by d")
-    assert found == [QueryPlan(COLOR, 4), QueryPlan(TEXT, None, 3, 3, filtered=True)]
+    assert found == [QueryPlan(COLOR, 4), QueryPlan(TEXT, None, 3, 3, has_other_conditions=True)]
 
 
 @pytest.mark.parametrize(
@@ -176,14 +179,14 @@ def test_counts_are_bounded(rest, select):
 
 def test_rows_without_json_are_left_out_by_a_condition_on_it():
     (found,) = plan("where distance(color, :q) <= 8 order by distance(color, :q)")
-    assert found == QueryPlan(COLOR, 8, 3, 3, filtered=True)
+    assert found == QueryPlan(COLOR, 8, 3, 3, has_other_conditions=True)
 
 
 @pytest.mark.parametrize("where", ['"width" > 3', "w > 3", "W > 3"])
 def test_conditions_with_names_of_the_query_are_not_bare(where):
     (found,) = plan(f"where {where} order by d", "width 'w', distance(text, :q) d")
-    assert not found.bare
-    assert found.filtered
+    assert found.where_uses_alias
+    assert found.has_other_conditions
 
 
 @pytest.mark.parametrize("limit", [0, -1, 3.0, None])

@@ -15,7 +15,7 @@ from txtai.app import Application
 from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
-from hashlens.database import columns, packed, pushdown
+from hashlens.database import columns, pushdown, sqlite_engine
 from hashlens.database.pushdown import Pushdown
 from hashlens.hashing.metrics import total_distance
 from hashlens.neighbors import scan
@@ -29,10 +29,10 @@ COLORS = ("0" * 4, "0001", "00ff", "ffff")
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make spans, blocks and bounds so small that a few rows go through all of them."""
-    monkeypatch.setattr(packed, "SPAN", 7)
+    monkeypatch.setattr(sqlite_engine, "SPAN", 7)
     monkeypatch.setattr(scan, "BLOCK", 8)
     monkeypatch.setattr(scan, "GROUP", 3)
-    monkeypatch.setattr(columns, "MOST_ODD", 12)
+    monkeypatch.setattr(columns, "MAX_IRREGULAR", 12)
 
 
 def by_scan(embeddings: Embeddings, *args: Any, **options: Any) -> Any:
@@ -286,7 +286,7 @@ def test_a_column_of_other_texts_is_scanned_until_it_has_fingerprints():
     query = "select id, distance(text, '0003') d from txtai order by d limit 7"
     assert embeddings.search(query) == by_scan(embeddings, query)
     database = embeddings.database
-    assert "values are no hash" in database.explain(query).reason
+    assert "values are not a hash" in database.explain(query).reason
     embeddings.delete([f"odd{n}" for n in range(25)])
     assert embeddings.search(query) == by_scan(embeddings, query)
     assert database.explain(query).way == "packed codes"

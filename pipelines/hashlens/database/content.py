@@ -1,20 +1,21 @@
-"""Content databases for txtai that know `distance` and `similarity`.
+"""What both content databases share: our SQL functions, places of crops, and skipped files.
 
-An index names one as its content, by class path:
+An index names a content database by its class path:
 
     Embeddings(content="hashlens.database.SQLite", keyword=False, defaults=False)
 
-They are txtai's own SQLite and DuckDB. The functions come with the class, not through the
-configuration: so nothing but a name is written into a saved index, and it opens in stock txtai.
+The databases are txtai's own SQLite and DuckDB. Our functions come with the class, not through the
+configuration. So only a name is written into a saved index, and stock txtai opens the index.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 from PIL import Image
 from txtai.database.encoder import Encoder
@@ -23,11 +24,13 @@ from hashlens.crops import last_search
 from hashlens.schema import CROPS, KEY, PLACE_TYPES
 from hashlens.sql import functions
 
-PLACE = "hashlens_place"
+PLACE = "hashlens_place"  # the SQL function that gives a column of a place
+
+Document = tuple[Any, Any, Any]  # id, row, tags
 
 
-class Thumbnails(Encoder):  # type: ignore[misc]  # txtai is untyped
-    """Store pictures as the JPEG bytes they come as; `select object` gives PIL images."""
+class Thumbnails(Encoder):
+    """Store pictures as the JPEG bytes that they come as; `select object` gives PIL images."""
 
     def encode(self, obj: bytes | Image.Image) -> bytes:
         """Return the bytes to store; a PIL image is written as JPEG."""
@@ -38,100 +41,81 @@ class Thumbnails(Encoder):  # type: ignore[misc]  # txtai is untyped
         return output.getvalue()
 
     def decode(self, data: bytes | None) -> Image.Image | None:
-        """Return the stored picture, or None where there is none."""
+        """Return the stored picture; None if there is none."""
         return Image.open(BytesIO(data)) if data else None
 
 
-class HashContent:
-    """Mixed into a txtai database: our SQL functions, and rows without a fingerprint."""
+class OurFunctions(NamedTuple):
+    """The SQL functions that a content database adds."""
 
-    config: dict[str, Any]
-    connection: Any
-    functions: list[tuple[str, int, Any, bool | None]] | None
-    path: str | None
-    pending = False  # rows were written that are not committed
-    skipped: frozenset[Any] = frozenset()
+    metric: str  # of the two-argument form
+    by_name: Mapping[str, Callable[..., float]]
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.found = self.holder()
-        super().__init__(config)  # type: ignore[call-arg]
-
-    @staticmethod
-    def holder() -> Any:
-        """Return what holds the places of a search, of each thread its own."""
-        return threading.local()
-
-    def registerfunctions(self, config: dict[str, Any]) -> None:
-        """Add our functions to those of the configuration, which come first."""
-        super().registerfunctions(config)  # type: ignore[misc]
-        self.metric = (config.get(KEY) or {}).get("metric", "hamming")
-        taken = {name for name, *_ in self.functions or []}
-        self.ours = {
-            name: function
-            for name, function in functions.functions(self.metric).items()
-            if name not in taken
-        }
-
-    def search(self, query: Any, similarity: Any = None, *args: Any, **options: Any) -> Any:
-        """Run a query, which may ask for the places that its search for crops found."""
-        self.found.places = last_search.places(similarity) if similarity else {}
-        return super().search(query, similarity, *args, **options)  # type: ignore[misc]
-
-    def jsoncolumn(self, name: str) -> str:
-        """Return the expression of a column that is none of txtai's own."""
-        if name in PLACE_TYPES:
-            return f"{PLACE}(s.indexid, '{name}')"
-        column: str = super().jsoncolumn(name)  # type: ignore[misc]
-        return column
-
-    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every row, sorted by id, or sooner as they lie."""
-        picked = ", ".join(self.jsoncolumn(name) for name in names)
-        cursor = self.connection.cursor()
-        cursor.execute(f"SELECT id, {picked} FROM documents {'ORDER BY id' if by_id else ''}")
-        while rows := cursor.fetchmany(1000):
-            yield from rows
-        cursor.close()
-
-    def insert(self, documents: Iterable[tuple[Any, Any, Any]], index: int = 0) -> None:
-        """Insert rows; the text of a skipped file is NULL, where txtai puts the row's id."""
-        self.pending = True
-        documents = list(documents)
-        self.skipped = frozenset(
-            uid for uid, row, _ in documents if isinstance(row, dict) and row.get("skipped")
-        )
-        stored = [(uid, _stored(row), tags) for uid, row, tags in documents]
-        super().insert(stored, index)  # type: ignore[misc]
-
-    def insertsection(self, index: int, uid: Any, text: str | None, tags: Any, entry: Any) -> None:
-        """Insert the text of a row."""
-        missing = uid in self.skipped and text == str(uid)
-        super().insertsection(  # type: ignore[misc]
-            index, uid, None if missing else text, tags, entry
-        )
-
-    def delete(self, ids: list[Any]) -> None:
-        """Delete rows."""
-        self.pending = True
-        super().delete(ids)  # type: ignore[misc]
-
-    def save(self, path: str) -> None:
-        """Commit, or copy to another path."""
-        commits = self.path in (None, path)
-        super().save(path)  # type: ignore[misc]
-        if commits:
-            self.pending = False
+    @classmethod
+    def of(cls, config: Mapping[str, Any], configured: Collection[tuple[Any, ...]]) -> OurFunctions:
+        """Return our functions; a function of the configuration replaces ours of the same name."""
+        metric = (config.get(KEY) or {}).get("metric", "hamming")
+        taken = {name for name, *_ in configured}
+        ours = functions.functions(metric).items()
+        return cls(metric, {name: function for name, function in ours if name not in taken})
 
 
-def _value(found: Any, row: int, name: str) -> Any:
-    """Return what a search found of the place of the query in the picture of a row."""
-    # Not a method: a function that holds its database would keep it from being freed.
-    value = getattr(getattr(found, "places", {}).get(row), name, None)
-    return json.dumps(value) if isinstance(value, tuple) else value
+class Places:
+    """Where the last search for crops found its query, in the picture of each row.
+
+    `shared`: all threads see one search, else each thread sees its own. A SQL function that holds
+    its database would keep the database from being freed; it holds this object instead.
+    """
+
+    def __init__(self, *, shared: bool = False) -> None:
+        self._last: Any = SimpleNamespace() if shared else threading.local()
+
+    def remember(self, similarity: Any) -> None:
+        """Keep the places of a search, by the results that txtai hands to the database."""
+        self._last.places = last_search.places(similarity) if similarity else {}
+
+    def value(self, row: int, name: str) -> Any:
+        """Return a column of the place in a row's picture; tuples as JSON, None if not found."""
+        value = getattr(getattr(self._last, "places", {}).get(row), name, None)
+        return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def place_column(name: str) -> str | None:
+    """Return the expression of a column of a place; None for any other column."""
+    return f"{PLACE}(s.indexid, '{name}')" if name in PLACE_TYPES else None
+
+
+def read_rows(connection: Any, columns: Iterable[str], *, by_id: bool) -> Iterator[tuple[Any, ...]]:
+    """Yield the id and some columns, which are SQL expressions, of every row.
+
+    Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
+    """
+    cursor = connection.cursor()
+    order = "ORDER BY id" if by_id else ""
+    cursor.execute(f"SELECT id, {', '.join(columns)} FROM documents {order}")
+    while rows := cursor.fetchmany(1000):
+        yield from rows
+    cursor.close()
+
+
+def skipped_ids(documents: Iterable[Document]) -> frozenset[Any]:
+    """Return the ids of the rows of skipped files."""
+    return frozenset(
+        uid for uid, row, _ in documents if isinstance(row, dict) and row.get("skipped")
+    )
+
+
+def stored_documents(documents: Iterable[Document]) -> list[Document]:
+    """Return documents as they are stored: without what the crop index gets of a row."""
+    return [(uid, _stored(row), tags) for uid, row, tags in documents]
+
+
+def section_text(uid: Any, text: str | None, skipped: Collection[Any]) -> str | None:
+    """Return the text of a row: NULL for a skipped file, for which txtai puts the row's id."""
+    return None if uid in skipped and text == str(uid) else text
 
 
 def _stored(row: Any) -> Any:
-    """Return what is stored of a row: without what was handed on to the crop index."""
     if isinstance(row, dict) and CROPS in row:
         return {name: value for name, value in row.items() if name != CROPS}
     return row

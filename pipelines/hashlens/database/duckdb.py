@@ -3,61 +3,63 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cached_property, partial
 from itertools import count
-from types import SimpleNamespace
 from typing import Any
 
 from txtai.database.duckdb import DuckDB as TxtaiDuckDB
 
-from hashlens.database.content import PLACE, HashContent, _value
+from hashlens.database.content import (
+    PLACE,
+    Document,
+    OurFunctions,
+    Places,
+    place_column,
+    read_rows,
+    section_text,
+    skipped_ids,
+    stored_documents,
+)
 from hashlens.schema import NUMBERS, PLACE_TYPES
 from hashlens.sql.planner import in_order
 
 _numbers = count()
 
 
-def _in_turn(name: str) -> Callable[..., Any]:
-    def method(self: InTurns, *args: Any, **options: Any) -> Any:
-        with self.mutex:
-            return getattr(super(InTurns, self), name)(*args, **options)
-
-    return method
-
-
-class InTurns:
-    """Mixed into a txtai database with one connection: its threads take turns."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.mutex = threading.RLock()
-        super().__init__(config)  # type: ignore[call-arg]
-
-    search, count, ids = map(_in_turn, ("search", "count", "ids"))
-    insert, delete, close = map(_in_turn, ("insert", "delete", "close"))
-
-
-class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
-    """txtai's DuckDB with our functions, typed and total.
+class DuckDB(TxtaiDuckDB):
+    """txtai's DuckDB with our functions; threads take turns with its one connection.
 
     As txtai registers them, functions would give text, which sorts 10 before 2, and NULL for
-    NULL; and one failed query would abort the transaction that all later ones run in.
+    NULL; and one failed query would abort the transaction that all later queries run in.
     """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.places = Places(shared=True)  # DuckDB calls functions in threads of its own
+        self.skipped: frozenset[Any] = frozenset()
+        self.pending = False  # whether there are uncommitted rows
+        self.turn = threading.RLock()
+        super().__init__(config)
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Take a configuration."""
+        super().configure(config)
+        self.ours = OurFunctions.of(config, self.functions or ())
 
     def loadfunctions(self, connection: Any) -> None:
         """Register the functions of the configuration as txtai does, and ours behind macros.
 
-        A DuckDB function has one result type; distances of the named metrics may be fractions,
-        those of the two-argument form are whole under Hamming and Levenshtein.
+        A DuckDB function has one result type. Distances of a named metric may be fractions;
+        distances of the two-argument form are whole under Hamming and Levenshtein.
         """
         super().loadfunctions(connection)
-        whole = int if self.metric in ("hamming", "levenshtein") else float
-        # Macros belong to a connection; a function is seen by all connections to its database,
-        # but dies with the one that made it. So each has functions of its own.
+        whole = int if self.ours.metric in ("hamming", "levenshtein") else float
+        # A macro belongs to a connection. A function is seen by all connections to its database,
+        # but dies with the connection that made it. So each connection has functions of its own.
         number = next(_numbers)
-        for name, function in self.ours.items():
+        for name, function in self.ours.by_name.items():
             two, three = f"hashlens_{name}_{number}", f"hashlens_{name}_by_{number}"
             _create(connection, two, function, whole if name == "distance" else float)
             _create(connection, three, function, float)
@@ -66,77 +68,122 @@ class DuckDB(InTurns, HashContent, TxtaiDuckDB):  # type: ignore[misc]
                 f"(a, b, m) AS {three}(a, b, m)"
             )
         place = f"{PLACE}_{number}"
-        _create(connection, place, partial(_text, self.found), str)
+        _create(connection, place, partial(_place_text, self.places), str)
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {PLACE}(a, b) AS {place}(a, b)")
-
-    @staticmethod
-    def holder() -> Any:
-        """Return what holds the places of a search: DuckDB calls functions in its own threads."""
-        return SimpleNamespace()
 
     def jsoncolumn(self, name: str) -> str:
         """Read a column out of a row's JSON; DuckDB gives text, our numbers become numbers.
 
-        What others wrote there and is no number is NULL.
+        A value of others that is not a number is NULL.
         """
         kind = NUMBERS.get(name) or PLACE_TYPES.get(name)
-        text: str = super().jsoncolumn(name)
+        text = place_column(name) or str(super().jsoncolumn(name))
         return f"TRY_CAST({text} AS {kind})" if kind else text
 
     def session(self, path: str | None = None, connection: Any = None) -> None:
         """Open a session whose temporary tables and functions outlive a rollback.
 
-        As in SQLite, NULL sorts before everything, and whole numbers divide to whole ones.
+        As in SQLite, NULL sorts before everything, and whole numbers divide to whole numbers.
         """
         super().session(path, connection)
         self.connection.execute("SET default_null_order = 'nulls_first_on_asc_last_on_desc'")
         self.connection.execute("SET integer_division = true")
-        self._begin_anew()
-
-    def save(self, path: str) -> None:
-        """Commit, or copy to a new path, and begin the next transaction."""
-        with self.mutex:
-            super().save(path)
-            self._begin_anew()
+        self._begin_next()
 
     @cached_property
     def aggregates(self) -> frozenset[str]:
-        """Return the functions that make one row of many."""
+        """Return the names of the functions that make one row of many."""
         found = self.connection.execute(
             "SELECT function_name FROM duckdb_functions() WHERE function_type = 'aggregate'"
         )
         return frozenset(name for (name,) in found.fetchall())
 
-    def query(self, query: Any, *args: Any) -> Any:
-        """Run a query, on what is committed by now, and give the types that SQLite gives.
+    def search(self, query: Any, similarity: Any = None, *args: Any, **options: Any) -> Any:
+        """Run a query, which may ask for the places that its search for crops found."""
+        with self.turn:
+            self.places.remember(similarity)
+            return super().search(query, similarity, *args, **options)
 
-        Where it fails, the transaction that it aborted is begun anew.
+    def query(self, query: Mapping[str, Any], *args: Any) -> Any:
+        """Run a query on the rows committed by now, and give the types that SQLite gives.
+
+        If the query fails, the transaction that it aborted is begun again.
         """
         if not (self.pending and self.path):
-            self._begin_anew()  # rows of a temporary database may as well be kept: no one sees it
+            self._begin_next()  # also commits rows of a temporary database: nobody else sees it
             self.pending = False
         try:
             clauses = in_order(query, self.aggregates)
             if clauses.get("similar") and not clauses.get("orderby"):
                 clauses["orderby"] = "1"  # txtai's own, by score, would have to be grouped by
-            return _plain(super().query(clauses, *args))
+            return _plain_rows(super().query(clauses, *args))
         except Exception:
             if not self.pending:
                 self.connection.rollback()
                 self.connection.begin()
             raise
 
-    def _begin_anew(self) -> None:
+    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every row.
+
+        Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
+        """
+        return read_rows(self.connection, map(self.jsoncolumn, names), by_id=by_id)
+
+    def ids(self, ids: list[Any]) -> Any:
+        """Return the row numbers of some ids."""
+        with self.turn:
+            return super().ids(ids)
+
+    def count(self) -> int:
+        """Count the rows."""
+        with self.turn:
+            return int(super().count())
+
+    def insert(self, documents: Iterable[Document], index: int = 0) -> None:
+        """Insert rows; the text of a skipped file is NULL."""
+        with self.turn:
+            self.pending = True
+            documents = list(documents)
+            self.skipped = skipped_ids(documents)
+            super().insert(stored_documents(documents), index)
+
+    def insertsection(self, index: int, uid: Any, text: str | None, tags: Any, entry: Any) -> None:
+        """Insert the text of a row."""
+        super().insertsection(index, uid, section_text(uid, text, self.skipped), tags, entry)
+
+    def delete(self, ids: list[Any]) -> None:
+        """Delete rows."""
+        with self.turn:
+            self.pending = True
+            super().delete(ids)
+
+    def save(self, path: str) -> None:
+        """Commit, or copy to another path, and begin the next transaction."""
+        with self.turn:
+            commits = self.path in (None, path)
+            super().save(path)
+            if commits:
+                self.pending = False
+            self._begin_next()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self.turn:
+            super().close()
+
+    def _begin_next(self) -> None:
+        """Commit, and begin the next transaction."""
         self.connection.commit()
         self.connection.begin()
 
 
-def _text(found: Any, row: int, name: str) -> str | None:
-    value = _value(found, row, name)
+def _place_text(places: Places, row: int, name: str) -> str | None:
+    value = places.value(row, name)
     return None if value is None else str(int(value) if isinstance(value, bool) else value)
 
 
-def _plain(rows: Any) -> Any:
+def _plain_rows(rows: Any) -> Any:
     """Return rows with floats for decimals and text for times; pairs of a search as they are."""
     if not (rows and isinstance(rows[0], dict)):
         return rows
@@ -150,7 +197,7 @@ def _plain_value(value: Any) -> Any:
 
 
 def _create(connection: Any, name: str, function: Callable[..., Any], result: type) -> None:
-    # DuckDB reads the number of arguments from the signature; a partial has none that it likes.
+    # DuckDB reads the number of arguments from the signature, and takes no partial.
     def call(*values: Any) -> Any:
         return function(*values)
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-SECONDS_AT_GATE = 0.1  # then a reader looks again whether there is a writer
+SECONDS_AT_GATE = 0.1  # until a waiting reader looks again whether a transaction is being written
 
 
 class Gate:
-    """Lets the readers of one file, in this process, in; where a writer is at work, in batches.
+    """Admits this process's readers of a file.
 
-    SQLite gives a lock for reading at once where another connection of the process has one, past
-    the writers of other processes who wait for it. So while a transaction is being written, which
-    its journal tells, readers wait for those before them to be done; then SQLite has them wait for
-    the writer, if it is ready to commit.
+    While a transaction is being written, readers are admitted in batches, so that the writer gets
+    its turn. SQLite grants a lock for reading at once if another connection of the process has one,
+    ahead of writers of other processes that wait for it. So while the file has a journal, readers
+    wait until those before them are done. Then SQLite lets a writer that is ready commit first.
     """
 
     def __init__(self, file: str) -> None:
@@ -27,7 +27,7 @@ class Gate:
 
     @contextmanager
     def passed(self) -> Iterator[None]:
-        """Be a reader."""
+        """Be a reader until the end."""
         inside = False
         try:
             with self._changed:
@@ -47,5 +47,5 @@ class Gate:
     @staticmethod
     @cache
     def of(file: str) -> Gate:
-        """Return the gate of a file: one for all who read it."""
+        """Return the gate of a file, which all its readers share."""
         return Gate(file)

@@ -1,4 +1,4 @@
-"""Read the clauses of a query from its tokens."""
+"""Read the clauses of a query, which are expressions of SQL, from their tokens."""
 
 from __future__ import annotations
 
@@ -7,78 +7,81 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from hashlens.sql.tokens import tokenize
+from hashlens.sql.tokens import is_text, tokenize, unquote
 
+ROUND = ("()",)
+ROUND_OR_SQUARE = ("()", "[]")
 _COUNTING = ("count", "distinct", "and", "or", "not", "asc", "desc")
-_DOUBLE = ("<=", ">=", "==", "<>", "!=", "||")
+_DOUBLE_SIGNS = ("<=", ">=", "==", "<>", "!=", "||")
 
 Tokens = Sequence[str]
 
 
-def _gathers(clauses: Mapping[str, Any], aggregates: Collection[str]) -> bool:
-    """Tell whether a row of the answer may be made of many rows."""
+def gathers(clauses: Mapping[str, Any], aggregates: Collection[str]) -> bool:
+    """Return whether a row of the answer may be made of many rows."""
     if clauses.get("groupby") or clauses.get("having"):
         return True
-    select = _tokens(clauses.get("select"))
+    select = clause_tokens(clauses.get("select"))
     names = [token.lower().strip('"`') for token in select]
     calls = (name for name, sign in pairwise(names) if sign == "(")
-    return _has(select, "distinct", "over") or any(name in aggregates for name in calls)
+    return has_word(select, "distinct", "over") or any(name in aggregates for name in calls)
 
 
-def _counts(clauses: Mapping[str, Any]) -> bool:
-    """Tell whether a query only counts rows, by groups perhaps.
+def only_counts(clauses: Mapping[str, Any]) -> bool:
+    """Return whether a query only counts rows, perhaps by groups.
 
-    Of other gathered rows it may matter in which order they are gathered.
+    For other aggregates, the order in which rows are gathered may matter.
     """
-    groups = list(_split(_tokens(clauses.get("groupby")), ","))
+    groups = list(split(clause_tokens(clauses.get("groupby")), ","))
     known = {*_COUNTING, *(token.lower() for group in groups for token in group)}
-    for item in _split(_tokens(clauses.get("select")), ","):
-        counted = item[: _end_of_call(item)] if item[0].lower() == "count" else []
+    for item in split(clause_tokens(clauses.get("select")), ","):
+        counted = item[: closing(item, 1) + 1] if item[0].lower() == "count" else []
         whole = next((part for part in (counted, *groups) if part and _is_named(item, part)), None)
         if whole is None:
             return False
         known.update(token.strip("\"'").lower() for token in item[len(whole) :])
-    rest = _tokens(clauses.get("having")) + _tokens(clauses.get("orderby"))
+    rest = clause_tokens(clauses.get("having")) + clause_tokens(clauses.get("orderby"))
     words = (token.strip('"').lower() for token in rest if token[0].isalpha() or token[0] in '"_')
     return known.issuperset(words)
 
 
 def _is_named(item: Tokens, part: Tokens) -> bool:
-    """Tell whether an item of a SELECT is a part, with a name perhaps."""
+    """Return whether an item of a SELECT is a part, perhaps with a name."""
     rest = item[len(part) :]
     name = rest[1:] if rest and rest[0].lower() == "as" else rest
-    fits = not rest or (len(name) == 1 and bool(_name(name) or _quoted(name[0])))
+    fits = not rest or (len(name) == 1 and bool(given_name(name)))
     return fits and item[: len(part)] == part
 
 
-def _end_of_call(tokens: Tokens) -> int:
-    """Return where the brackets end that the second token begins."""
+def closing(tokens: Tokens, start: int) -> int:
+    """Return where the bracket that opens at `start` closes; the end if it does not."""
     depth = 0
-    for place, token in enumerate(tokens[1:], 2):
-        depth += (token == "(") - (token == ")")
+    for place in range(start, len(tokens)):
+        depth += (tokens[place] == "(") - (tokens[place] == ")")
         if not depth:
             return place
     return len(tokens)
 
 
-def _has(tokens: Tokens, *words: str) -> bool:
+def has_word(tokens: Tokens, *words: str) -> bool:
+    """Return whether one of some lower-case words is among tokens."""
     return any(token.lower() in words for token in tokens)
 
 
 @lru_cache(maxsize=512)  # the same queries come again and again, with other parameters
-def _tokens(clause: str | None) -> tuple[str, ...]:
+def clause_tokens(clause: str | None) -> tuple[str, ...]:
     """Cut a clause into tokens; signs of two characters are one token."""
     tokens: list[str] = []
     for token in tokenize(clause or ""):
-        if tokens and tokens[-1] + token in _DOUBLE:
+        if tokens and tokens[-1] + token in _DOUBLE_SIGNS:
             tokens[-1] += token
         else:
             tokens.append(token)
     return tuple(tokens)
 
 
-def _split(tokens: Tokens, separator: str) -> Iterator[list[str]]:
-    """Split at a separator that is in no brackets; nothing where there are no tokens."""
+def split(tokens: Tokens, separator: str) -> Iterator[list[str]]:
+    """Split at a separator outside brackets; yield nothing if there are no tokens."""
     part: list[str] = []
     depth = 0
     for token in tokens:
@@ -92,54 +95,70 @@ def _split(tokens: Tokens, separator: str) -> Iterator[list[str]]:
         yield part
 
 
-def _conjuncts(tokens: Tokens) -> Iterator[list[str]]:
-    """Split a condition at its outermost `and`s; a condition with `or` there is one piece."""
-    tokens = _bare(tokens)
-    parts = list(_split(tokens, "and"))
-    if len(list(_split(tokens, "or"))) > 1 or len(parts) < 2:
+def conjuncts(tokens: Tokens) -> Iterator[list[str]]:
+    """Split a condition at its outermost `and`s; an outermost `or` keeps it in one piece."""
+    tokens = bare(tokens)
+    parts = list(split(tokens, "and"))
+    if len(list(split(tokens, "or"))) > 1 or len(parts) < 2:
         if tokens:
             yield list(tokens)
         return
     position = 0
     while position < len(parts):
         part = parts[position]
-        if len(list(_split(part, "between"))) > 1 and position + 1 < len(parts):
+        if len(list(split(part, "between"))) > 1 and position + 1 < len(parts):
             position += 1
-            yield [*part, "and", *parts[position]]  # the `and` was that of `between`
+            yield [*part, "and", *parts[position]]  # the `and` belonged to `between`
         else:
-            yield from _conjuncts(part)
+            yield from conjuncts(part)
         position += 1
 
 
-def _bare(tokens: Tokens) -> Tokens:
+def bare(tokens: Tokens, pairs: Sequence[str] = ROUND) -> Tokens:
     """Return tokens without brackets around the whole of them."""
-    while len(tokens) > 2 and tokens[0] == "(" and tokens[-1] == ")":
+    while len(tokens) > 2 and tokens[0] + tokens[-1] in pairs:
+        opening, closing = tokens[0], tokens[-1]
         depth = 0
         for token in tokens[:-1]:
-            depth += (token == "(") - (token == ")")
+            depth += (token == opening) - (token == closing)
             if not depth:
                 return tokens
         tokens = tokens[1:-1]
     return tokens
 
 
-def _ascending(tokens: Tokens) -> Tokens | None:
-    """Return what one part of an order is by; None where it is not plainly ascending."""
+def single(tokens: Tokens, pairs: Sequence[str] = ROUND) -> str:
+    """Return the one token of an expression, out of its brackets; "" if it has more."""
+    tokens = bare(tokens, pairs)
+    return tokens[0] if len(tokens) == 1 else ""
+
+
+def ascending(tokens: Tokens) -> Tokens | None:
+    """Return what one part of an ORDER BY sorts by; None if it is not plainly ascending."""
     if tokens and tokens[-1].lower() == "asc":
         tokens = tokens[:-1]
-    return None if tokens and tokens[-1].lower() == "desc" else _bare(tokens)
+    return None if tokens and tokens[-1].lower() == "desc" else bare(tokens)
 
 
-def _quoted(token: str) -> str | None:
-    """Return the name that a text in single quotes is, as txtai takes it for one."""
-    return token[1:-1].lower() if token[0] == token[-1] == "'" and len(token) > 1 else None
-
-
-def _name(tokens: Tokens) -> str | None:
-    """Return the name that tokens are, without quotes and in lower case."""
+def column_name(tokens: Tokens) -> str | None:
+    """Return the name that tokens are, without quotes and in lower case; None if they are not."""
     if len(tokens) != 1:
         return None
     token = tokens[0]
-    if token[0] == '"' and token[-1] == '"':
-        return token[1:-1].lower()
-    return token.lower() if token[0].isalpha() or token[0] == "_" else None
+    if token[0] == token[-1] == '"' or token[0].isalpha() or token[0] == "_":
+        return unquote(token).lower()
+    return None
+
+
+def given_name(tokens: Tokens) -> str | None:
+    """Return the name that an item of a SELECT is given; txtai takes a text for one as well."""
+    text = len(tokens) == 1 and is_text(tokens[0])
+    return column_name(tokens) or (unquote(tokens[0]).lower() if text else None)
+
+
+def items(tokens: Tokens) -> Iterator[tuple[Tokens, str | None]]:
+    """Yield the items of a SELECT, and the name that each is given."""
+    for item in split(tokens, ","):
+        name = given_name(item[-1:]) if len(item) > 1 else None
+        end = (-2 if item[-2].lower() == "as" else -1) if name else len(item)
+        yield item[:end], name

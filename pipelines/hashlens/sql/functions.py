@@ -1,9 +1,9 @@
-"""The SQL surface: the functions that queries call, and the check of a query before it runs.
+"""The SQL functions that queries call.
 
 `distance(a, b)`, `distance(a, b, metric)` and `similarity(...)` take any values: an exception in a
-SQL function would end the whole query. The content databases of `hashlens.database` register
-them; a plain txtai index can name them in its configuration as `SQL_FUNCTIONS`, whose entries are
-dotted paths, so that a saved index opens again.
+SQL function would end the whole query. The content databases of `hashlens.database` register the
+functions. A plain txtai index can name them in its configuration as `SQL_FUNCTIONS`, whose entries
+are dotted paths, so that a saved index opens again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SQL_FUNCTIONS = [
 ]
 
 
-# Any number of arguments: DuckDB fixes it from the signature, and defaults do not count there.
+# Any number of arguments: DuckDB takes the number from the signature, and ignores defaults.
 # Annotated: without a return type DuckDB makes text of the result and sorts 10 before 2.
 def distance(*values: Any) -> float:
     """Return `distance(a, b[, metric])` for any values, in Hamming bits unless a metric is named.
@@ -42,7 +42,7 @@ def similarity(*values: Any) -> float:
 
 
 def functions(metric: str = "hamming") -> dict[str, Callable[..., float]]:
-    """Return the SQL functions by name, `metric` being the one of the two-argument form."""
+    """Return the SQL functions by name; `metric` is the metric of the two-argument form."""
     check_metric(metric)
     return {
         "distance": partial(_with_default, total_distance, metric),
@@ -59,7 +59,7 @@ def _with_default(function: Callable[..., float], metric: str, a: Any, b: Any, *
 
 
 def was_interrupted() -> bool:
-    """Tell, once, whether Ctrl-C came in one of the functions: SQLite makes an error of it."""
+    """Return whether Ctrl-C came in a function, once: SQLite turns it into an error of SQL."""
     found = _interrupted.is_set()
     _interrupted.clear()
     return found

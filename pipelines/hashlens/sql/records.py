@@ -14,19 +14,26 @@ from types import MappingProxyType
 from typing import Any
 
 from hashlens.errors import ParameterError, QueryError
+from hashlens.sql.clauses import column_name
 from hashlens.sql.functions import functions
+from hashlens.sql.tokens import quote, tokenize
 
 Record = Mapping[str, Any]
 
-# What SQLite says to a table, a query or a value that it does not take.
+# What SQLite raises for a table, a query or a value that it does not take.
 _REFUSED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
-_SOURCE = re.compile(r"""\b(?:from|join)\s+["`\[]?(\w+)""", re.IGNORECASE)
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 
 
 def sources(query: str) -> set[str]:
-    """Return the names of the tables that a query reads."""
-    return {name.lower() for name in _SOURCE.findall(query)}
+    """Return the names of the tables that a query reads, in lower case."""
+    tokens = list(tokenize(query))
+    found = set()
+    for place, token in enumerate(tokens, 1):
+        if token.lower() in ("from", "join"):
+            is_bracketed = tokens[place : place + 1] in (["`"], ["["])
+            found.add(column_name(tokens[place + is_bracketed :][:1]))
+    return {name for name in found if name}
 
 
 def query_tables(
@@ -39,10 +46,11 @@ def query_tables(
 ) -> list[dict[str, Any]]:
     """Run a query over tables of records, in SQLite and in memory, with our SQL functions.
 
-    `columns` are those of a table that may be empty; others have those of their records.
+    `columns` gives the columns of tables that may be empty; other tables have those of their
+    records.
 
-    Raises QueryError for a query that cannot run, naming the tables that there are, and
-    ParameterError for a table that cannot be made.
+    Raises QueryError, which names the tables, for a query that cannot run, and ParameterError for a
+    table that cannot be made.
     """
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         msg = f"limit must be a whole number >= 1, not {limit!r}"
@@ -65,7 +73,7 @@ def query_tables(
 
 
 def _allowed(action: int, *_: object) -> int:
-    """Refuse to attach files: SQLite would make them."""
+    """Refuse to attach files: SQLite would create them."""
     return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
@@ -95,7 +103,7 @@ def _rows(file: Any) -> Iterable[dict[str, str]]:
 
 
 def _typed(rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Turn columns of nothing but numbers into such; single fingerprints look like them, too."""
+    """Turn columns that hold numbers only into numbers; one fingerprint alone may look like one."""
     numeric = {
         name
         for name in (rows[0] if rows else ())
@@ -115,12 +123,12 @@ def _fill(
         raise ParameterError(msg)
     met = (column for record in records for column in record)
     columns = list(dict.fromkeys((*known, *met))) or ["empty"]
-    quoted = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+    quoted = ", ".join(map(quote, columns))
     rows = ([_stored(record.get(column)) for column in columns] for record in records)
     marks = ", ".join("?" * len(columns))
     try:
-        connection.execute(f'CREATE TABLE "{name}" ({quoted})')
-        connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
+        connection.execute(f"CREATE TABLE {quote(name)} ({quoted})")
+        connection.executemany(f"INSERT INTO {quote(name)} VALUES ({marks})", rows)
     except _REFUSED as error:
         msg = f"no table {name} can be made: {error}"
         raise ParameterError(msg) from error
