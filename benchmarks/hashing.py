@@ -34,7 +34,7 @@ from results import record
 
 from hashlens import PerceptualHash
 from hashlens.hashing.hasher import Hasher
-from hashlens.images import decode
+from hashlens.images import jpeg_draft
 
 HASHLENS = str(Path(sys.executable).with_name("hashlens"))
 HOME = Path(__file__).parent.parent / ".venv-peers"
@@ -230,7 +230,7 @@ def one_core(folders: dict[str, Path], rounds: int) -> None:
         hasher = Hasher((PerceptualHash(),), grade)
 
         def hashed(paths: list[str]) -> None:
-            decode._simplejpeg = simplejpeg if quick else None
+            jpeg_draft._simplejpeg = simplejpeg if quick else None
             for start in range(0, len(paths), 256):
                 batch = paths[start : start + 256]
                 hasher.fingerprints([hasher.samples(hasher.decode(path)) for path in batch])
@@ -265,7 +265,7 @@ def one_core(folders: dict[str, Path], rounds: int) -> None:
 
 def algebra(paths: list[str], rounds: int) -> Iterator[str]:
     """Measure several hashes from one decode, and crop-resistant hashes after it."""
-    decode.use_simplejpeg()
+    jpeg_draft.use_simplejpeg()
     grey = [
         PerceptualHash(name)
         for name in ("perceptual", "average", "difference", "difference-vertical")
