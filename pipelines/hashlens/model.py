@@ -77,8 +77,7 @@ class Place:
 
     box: the part of the picture that the query shows: left, top, right, bottom, in pixels.
     fractions: the box in fractions of the picture's width and height.
-    outline: the corners of the query, clockwise from its top left, in pixels of the picture; they
-        may lie outside of the picture.
+    outline: the corners of the query, clockwise from its top left, in pixels of the picture.
     transform: the affine map ((a, b, c), (d, e, f)) from pixels of the query to pixels of the
         picture: x' = a x + b y + c, y' = d x + e y + f.
     inliers: keypoints that agree with the transform.
@@ -109,9 +108,7 @@ class Match:
     stage: why the row matches: `digest` (the files have the same bytes), `hash` (the fingerprints
         are equal, or within the `max_distance` asked for) or `crop` (one picture shows a part of
         the other, or all of it); `nearest` is not a match, only the nearest of the other rows.
-    place: where the query lies in the picture; None if the crop stage found no place.
-
-    The fields of the place are properties of the match as well; they are None without a place.
+    place: where the query lies in the picture, or None; its fields are properties here, too.
     """
 
     id: str
