@@ -17,7 +17,7 @@ from timing import in_turns, medians, seconds_of
 
 from hashlens import PerceptualHash
 from hashlens.hashing.hasher import Hasher
-from hashlens.images import decode
+from hashlens.images import jpeg_draft
 
 BATCH = 256  # images that are hashed at once
 CROP_RESISTANT = 20  # photos
@@ -85,7 +85,7 @@ def by_imagehash(paths: Paths) -> None:
 
 def in_batches(hasher: Hasher, with_simplejpeg: bool, paths: Paths) -> None:
     """Hash in batches, with simplejpeg or with Pillow alone."""
-    decode._simplejpeg = simplejpeg if with_simplejpeg else None
+    jpeg_draft._simplejpeg = simplejpeg if with_simplejpeg else None
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]
         hasher.fingerprints([hasher.samples(hasher.decode(path)) for path in batch])

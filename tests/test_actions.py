@@ -767,7 +767,7 @@ def test_only_one_works_at_a_time(moved):
 
     def intrude(item):
         for call in (moved.apply, moved.undo):
-            with pytest.raises(PlanError, match="another apply or undo is at work"):
+            with pytest.raises(PlanError, match="another process or thread is writing to"):
                 call()
         told.append(item)
 

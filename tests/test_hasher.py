@@ -14,7 +14,7 @@ from drawing import draw
 from hashlens import ImageHash, ImageIndex, ParameterError, PerceptualHash, distance, errors
 from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.hashing.hasher import Hasher
-from hashlens.images import decode as decode_module
+from hashlens.images import jpeg_draft as draft_module
 from hashlens.images.decode import decode
 
 PHOTOS = [
@@ -41,9 +41,9 @@ def large(seed: int) -> Image.Image:
 @pytest.fixture(params=["Pillow", "simplejpeg"])
 def decoder(request, monkeypatch):
     """Each decoder of JPEG drafts in turn."""
-    monkeypatch.setattr(decode_module, "_simplejpeg", None)
+    monkeypatch.setattr(draft_module, "_simplejpeg", None)
     if request.param == "simplejpeg":
-        assert decode_module.use_simplejpeg()
+        assert draft_module.use_simplejpeg()
 
 
 class TestGrades:
@@ -126,7 +126,7 @@ class TestDrafts:
         expected = seen.resize((32, 32), Image.Resampling.LANCZOS)
         difference = np.asarray(small).astype(int) - np.asarray(expected)
         assert np.abs(difference).max() <= 6  # without the right box, edges differ by far more
-        as_decoded = decode(data, draft=("L", 64), seen=False)
+        as_decoded = decode(data, draft=("L", 64), upright=False)
         assert as_decoded.size == size
 
     @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
@@ -142,20 +142,20 @@ class TestDrafts:
         variants = [plain, jpeg(image, exif=exif, **options), plain + b"trailing", plain + plain]
         for data in variants:
             for draft in (("L", 32), ("L", 128), ("RGB", 64)):
-                decode_module._simplejpeg = None
+                draft_module._simplejpeg = None
                 theirs = decode(data, draft=draft)
-                assert decode_module.use_simplejpeg()
+                assert draft_module.use_simplejpeg()
                 ours = decode(data, draft=draft)
                 assert ours[1:] == theirs[1:]
                 assert ours.image.mode == theirs.image.mode
                 assert np.array_equal(np.asarray(ours.image), np.asarray(theirs.image))
 
     def test_are_made_without_simplejpeg_which_is_asked_for_once(self, monkeypatch):
-        monkeypatch.setattr(decode_module, "_simplejpeg", None)
+        monkeypatch.setattr(draft_module, "_simplejpeg", None)
         monkeypatch.setitem(sys.modules, "simplejpeg", None)  # as if it were not installed
-        assert not decode_module.use_simplejpeg()
+        assert not draft_module.use_simplejpeg()
         monkeypatch.delitem(sys.modules, "simplejpeg")
-        assert not decode_module.use_simplejpeg()
+        assert not draft_module.use_simplejpeg()
         assert decode(jpeg(large(1)), draft=("L", 32)).image.size == (81, 53)
 
     def test_of_damaged_files_are_refused_alike(self):
@@ -163,9 +163,9 @@ class TestDrafts:
         for broken in (data[:-2], data[: len(data) // 2], data[:300], data[:20], b"\xff\xd8\xff"):
             said = set()
             for decoder in (None, "simplejpeg"):
-                decode_module._simplejpeg = None
+                draft_module._simplejpeg = None
                 if decoder:
-                    decode_module.use_simplejpeg()
+                    draft_module.use_simplejpeg()
                 try:
                     decode(broken, draft=("L", 32))
                     said.add("read")

@@ -1,47 +1,75 @@
-"""Files that are written whole or not at all, and locks."""
+"""Write files whole or not at all, and let one writer in at a time."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from io import TextIOWrapper
+from typing import IO, TextIO, TypeAlias
 
-from hashlens.errors import IndexingError
+Path: TypeAlias = "str | os.PathLike[str]"
 
-# What os.fsync says of folders on some network file systems, which keep no names back.
+# Errors that os.fsync raises for directories on file systems that do not support it; ignored.
 NO_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS))
 
 
 @contextmanager
 def saved(
-    path: str | os.PathLike[str], *, newline: str | None = None, errors: str = "strict"
+    path: Path,
+    *,
+    newline: str | None = None,
+    errors: str = "strict",
+    temporary: Path | None = None,
 ) -> Iterator[TextIO]:
-    """Open a text file beside another, and put it in its place when all is written, to last.
+    """Open a text file that replaces the file at `path`, in one step, when `with` ends.
 
-    After an exception, the old file is as it was, and nothing else is left.
+    `newline` and `errors` are those of `open`; `temporary` is that of `saved_together`.
     """
-    name = os.fspath(path)
-    temporary = f"{name}.{os.getpid()}.new"
+    with saved_together([path], temporary=temporary) as (file,):
+        text = TextIOWrapper(file, "utf-8", errors, newline)
+        yield text
+        text.detach()  # flushes
+
+
+@contextmanager
+def saved_together(
+    paths: Iterable[Path], *, temporary: Path | None = None
+) -> Iterator[list[IO[bytes]]]:
+    """Open binary files that replace the files at `paths` when `with` ends.
+
+    All are written and synced before the first is put in place. After an exception, the old files
+    are as they were, and no temporary file is left. A temporary file lies beside its target and has
+    the number of this process in its name. A caller that holds a lock may name the `temporary` file
+    of a single path instead, so that the next run overwrites what a crash has left.
+    """
+    targets = {
+        os.fspath(temporary or f"{os.fspath(path)}.{os.getpid()}.new"): os.fspath(path)
+        for path in paths
+    }
     try:
-        with open(temporary, "w", encoding="utf-8", newline=newline, errors=errors) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, name)
-        sync(os.path.dirname(os.path.abspath(name)))
+        with ExitStack() as opened:
+            files = [opened.enter_context(open(name, "wb")) for name in targets]
+            yield [*files]
+            for file in files:
+                file.flush()
+                os.fsync(file.fileno())
+        for name, target in targets.items():
+            os.replace(name, target)
+        for folder in {os.path.dirname(os.path.abspath(target)) for target in targets.values()}:
+            sync(folder)
     finally:
-        with suppress(OSError):
-            os.unlink(temporary)
+        for name in targets:
+            with suppress(OSError):
+                os.unlink(name)
 
 
-def sync(folder: str | os.PathLike[str]) -> None:
-    """Make the names in a folder last, whatever happens to the machine."""
+def sync(folder: Path) -> None:
+    """Write the names in a folder to the disk, so that they survive a crash of the machine."""
     if os.name == "nt":
-        return  # folders cannot be opened there, and need not be
+        return  # Windows cannot open folders, and needs no sync of them
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -52,34 +80,39 @@ def sync(folder: str | os.PathLike[str]) -> None:
         os.close(descriptor)
 
 
-LOCK = ".lock"
-
-
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of all writers; raises IndexingError where that cannot be had."""
+def locked(
+    path: Path, error: Callable[[str], Exception], *, lock: Path | None = None
+) -> Iterator[None]:
+    """Be the one writer of `path`, of all threads and processes, until `with` ends.
+
+    `lock` is the file that is locked, `<path>.lock` by default. Raises `error(message)` if another
+    writer holds the lock, or if the file cannot be made.
+    """
     from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
 
-    lock = FileLock(path / LOCK)
+    name = os.fspath(path)
+    held = FileLock(f"{name}.lock" if lock is None else lock)
     try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another process or thread is writing to {path}; try again when it is done"
-        raise IndexingError(msg) from error
-    except OSError as error:
-        msg = f"nothing can be written to {path}: {error.strerror or error}"
-        raise IndexingError(msg) from error
+        held.acquire(timeout=0)
+    except Timeout as cause:
+        msg = f"another process or thread is writing to {name}; try again when it is done"
+        raise error(msg) from cause
+    except OSError as cause:
+        msg = f"{name} cannot be written: {cause.strerror or cause}"
+        raise error(msg) from cause
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
-def replace_directory(new: Path, old: Path) -> None:
-    """Put a directory in the place of another: move that away, then delete it."""
-    aside = old.with_name(f".old-{old.name}")
+def replace_directory(new: Path, target: Path) -> None:
+    """Move a directory to `target`; the one that is there is moved aside first, then deleted."""
+    folder, name = os.path.split(os.path.abspath(target))
+    aside = os.path.join(folder, f".old-{name}")
     shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
-        os.replace(old, aside)
-    os.replace(new, old)
+    if os.path.exists(target):
+        os.replace(target, aside)
+    os.replace(new, target)
     shutil.rmtree(aside, ignore_errors=True)

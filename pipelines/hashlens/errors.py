@@ -1,18 +1,22 @@
-"""The errors that users meet when something cannot be."""
+"""The errors that hashlens raises for its users."""
 
 from __future__ import annotations
 
 
 class HashlensError(Exception):
-    """Root of all errors that hashlens raises for its users."""
+    """Base class of all errors that hashlens raises for its users."""
 
 
 class ParameterError(HashlensError, ValueError):
-    """A parameter has a value that cannot work; the message names both and the constraint."""
+    """A parameter has an unusable value; the message names both and the constraint."""
 
 
 class ImageError(HashlensError):
-    """A file or object is not an image that can be read; `reason` says why, without the name."""
+    """An image cannot be read.
+
+    name: the file, or a description of the object.
+    reason: why it cannot be read, without the name.
+    """
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")
@@ -25,7 +29,7 @@ class FingerprintError(HashlensError, ValueError):
 
 
 class IndexingError(HashlensError):
-    """An index directory cannot be opened or written as asked."""
+    """An index directory cannot be opened, made or written."""
 
 
 class QueryError(HashlensError, ValueError):
@@ -33,4 +37,4 @@ class QueryError(HashlensError, ValueError):
 
 
 class PlanError(HashlensError):
-    """A plan or a journal cannot be read, made or carried out; the message names file and line."""
+    """A plan or its journal cannot be read, made or carried out; the message names the file."""

@@ -1,17 +1,24 @@
-"""Values that travel between the floors, and the errors that users meet."""
+"""Frozen values that travel between the rooms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-# Below this information score a picture is as good as flat, and its hash says nothing.
+# A picture with a lower information score is nearly flat, and its fingerprint says nothing.
 LOW_INFORMATION = 1.0
+
+# What a plan may do with duplicates.
+ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file without a fingerprint, and the reason."""
+    """A file or directory that was left out.
+
+    path: the file or directory.
+    reason: why it was left out, in words.
+    """
 
     path: str
     reason: str
@@ -19,7 +26,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an indexing run is: files done, files in all, and the file just done."""
+    """How far a run has come.
+
+    done: files that are done.
+    total: files of the run.
+    path: the file that was done last.
+    """
 
     done: int
     total: int
@@ -30,11 +42,13 @@ class Progress:
 class Report:
     """What an indexing run did.
 
-    `hashed` files were read and given a fingerprint, `unchanged` ones had it already, `moved` ones
-    have that of a row whose file is gone, `removed` rows belong to files that have vanished,
-    `ignored` files have another extension, and `skipped` names each file without a fingerprint,
-    with its reason. `uncroppable` names pictures in which no keypoint was found, being too small
-    or without texture, where the index has crops: no part of them can be found again.
+    hashed: files that were read and given a fingerprint.
+    unchanged: files whose row had a fingerprint already.
+    moved: new files that took over the row of a vanished file with the same bytes.
+    removed: rows that were deleted because their file has vanished.
+    ignored: files with another extension.
+    skipped: files without a fingerprint, each with its reason.
+    uncroppable: in an index with crops, files without keypoints: no part of them can be found.
     """
 
     hashed: int = 0
@@ -51,23 +65,25 @@ class Report:
         return self.hashed + self.unchanged + self.moved
 
 
-Corners: TypeAlias = "tuple[int, int, int, int]"  # left, top, right, bottom
-Fractions: TypeAlias = "tuple[float, float, float, float]"
-Outline: TypeAlias = "tuple[tuple[float, float], ...]"
+Corners: TypeAlias = "tuple[int, int, int, int]"  # left, top, right, bottom, in pixels
+Fractions: TypeAlias = "tuple[float, float, float, float]"  # the same, in fractions of the size
+Outline: TypeAlias = "tuple[tuple[float, float], ...]"  # corners (x, y), in pixels
 Affine: TypeAlias = "tuple[tuple[float, float, float], tuple[float, float, float]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a query image lies in a picture, and the evidence for that.
+    """Where a query image lies in a picture, and the evidence for it.
 
-    `box` is the part of the picture that the query shows, in pixels; `fractions` is the same in
-    fractions of its width and height. `outline` is where the corners of the query lie, from its top
-    left on clockwise; they may be outside of the picture. `transform` takes pixels of the query to
-    pixels of the picture: `x' = a x + b y + c`, `y' = d x + e y + f`. `inliers` keypoints agree
-    with it; `correlation` (at most 1) is how much the two look alike there, and `agreement` is the
-    share of blocks there in which they look the same. `mirrored` tells whether the query shows the
-    picture as in a mirror.
+    box: the part of the picture that the query shows: left, top, right, bottom, in pixels.
+    fractions: the box in fractions of the picture's width and height.
+    outline: the corners of the query, clockwise from its top left, in pixels of the picture.
+    transform: the affine map ((a, b, c), (d, e, f)) from pixels of the query to pixels of the
+        picture: x' = a x + b y + c, y' = d x + e y + f.
+    inliers: keypoints that agree with the transform.
+    correlation: of the pixels of query and picture in the box, at most 1.
+    agreement: the share of blocks in the box in which the two look the same, 0 to 1.
+    mirrored: whether the query shows the picture mirrored.
     """
 
     box: Corners
@@ -84,13 +100,15 @@ class Place:
 class Match:
     """One row that matches a query image, with its evidence.
 
-    `stage` says why it matched: `digest` (the files are equal), `hash` (the fingerprints are equal,
-    or within the `max_distance` that was asked for) or `crop` (one shows a part of the other, or
-    all of it); `nearest` is no match, only the nearest of what remains.
-
-    `distance` is what the index's metric says (Hamming bits by default); `similarity` is
-    `1 - distance / most possible`, for display. `row` holds the other columns of the row. `place`,
-    and its fields, are None where the crop stage found nothing.
+    id: the id of the row.
+    path: the file of the row.
+    distance: between the fingerprints, by the index's metric (bits for Hamming).
+    similarity: 1 - distance / highest possible distance, for display.
+    row: the other columns of the row.
+    stage: why the row matches: `digest` (the files have the same bytes), `hash` (the fingerprints
+        are equal, or within the `max_distance` asked for) or `crop` (one picture shows a part of
+        the other, or all of it); `nearest` is not a match, only the nearest of the other rows.
+    place: where the query lies in the picture, or None; its fields are properties here, too.
     """
 
     id: str
@@ -113,38 +131,64 @@ class Match:
 
     @property
     def outline(self) -> Outline | None:
-        """Return where the corners of the query lie, in pixels of the picture."""
+        """Return the corners of the query, in pixels of the picture."""
         return self.place.outline if self.place else None
 
     @property
     def transform(self) -> Affine | None:
-        """Return the map from pixels of the query to pixels of the picture."""
+        """Return the affine map from pixels of the query to pixels of the picture."""
         return self.place.transform if self.place else None
 
     @property
     def inliers(self) -> int | None:
-        """Return how many keypoints agree with the transform."""
+        """Return the number of keypoints that agree with the transform."""
         return self.place.inliers if self.place else None
 
     @property
     def correlation(self) -> float | None:
-        """Return how much the two look alike in the box, at most 1."""
+        """Return the correlation of the pixels in the box, at most 1."""
         return self.place.correlation if self.place else None
 
     @property
     def agreement(self) -> float | None:
-        """Return the share of blocks in the box in which the two look the same."""
+        """Return the share of blocks in the box in which the two look the same, 0 to 1."""
         return self.place.agreement if self.place else None
 
     @property
     def mirrored(self) -> bool | None:
-        """Tell whether the query shows the picture as in a mirror."""
+        """Return whether the query shows the picture mirrored."""
         return self.place.mirrored if self.place else None
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """How a query was answered.
+
+    way: `packed codes` (distances from memory) or `full scan` (distances by SQL, row by row).
+    reason: of a full scan, why.
+    column: the column whose distance was computed from packed codes.
+    constant: the fingerprint that it was compared with.
+    metric: the metric of the distance.
+    rows: rows whose distance was computed.
+    candidates: rows over which the query itself then ran.
+    """
+
+    way: str
+    reason: str = ""
+    column: str = ""
+    constant: str = ""
+    metric: str = ""
+    rows: int = 0
+    candidates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Images with one and the same fingerprint: the fingerprint, and at least two paths."""
+    """Images with the same fingerprint.
+
+    fingerprint: in hex.
+    paths: their files, at least two.
+    """
 
     fingerprint: str
     paths: tuple[str, ...]
@@ -152,10 +196,19 @@ class Duplicates:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One image of a group: what its row says of the file, and its distance from the keeper.
+    """One image of a group, as its row describes it.
 
-    `mtime_ns` is the modification time when the file was indexed. `sharpness` (the variance of the
-    Laplacian) is None where nobody asked for it.
+    id: the id of the row.
+    path: the file.
+    fingerprint: in hex.
+    distance: of the fingerprint from the keeper's.
+    width, height: of the picture, in pixels.
+    bytes: size of the file.
+    mtime_ns: modification time of the file when it was indexed, in nanoseconds.
+    format: Pillow's name of the file format.
+    information: information score of the picture; below `LOW_INFORMATION` it is nearly flat.
+    file_digest: SHA-256 of the file, in hex.
+    sharpness: variance of the Laplacian, in grey levels squared; None if it was not measured.
     """
 
     id: str
@@ -179,9 +232,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Images that match each other: the keeper first, the others by their distance from it.
+    """Images that match each other.
 
-    `diameter` is the largest distance between two of them; `reason` says why the keeper was chosen.
+    members: the keeper first, then the others by their distance from it.
+    diameter: the largest distance between two members.
+    reason: why the keeper was chosen, in words.
     """
 
     members: tuple[Member, ...]
@@ -201,7 +256,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two images by their paths, and their distance; `grouped` says whether one group has both."""
+    """Two images and their distance.
+
+    first, second: paths of the images.
+    distance: between their fingerprints.
+    grouped: whether both are in the same group.
+    """
 
     first: str
     second: str
@@ -211,10 +271,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person said of two pictures: `not-duplicate`, or `keep-both` where they are.
+    """What a person decided about two pictures.
 
-    The pictures are known by the digests of their pixels, `first` being the lower; the paths are
-    those that were shown, at the time `decided` (ISO 8601, UTC).
+    first, second: SHA-256 of the pixels of each picture, in hex, the lower one first.
+    verdict: `not-duplicate`, or `keep-both` for duplicates that both stay.
+    first_path, second_path: the files that were shown.
+    decided: when, in ISO 8601, UTC.
     """
 
     first: str
@@ -227,9 +289,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two images one of which shows a part of the other, and where: `place` lies in `whole`.
+    """Two images, one of which shows a part of the other; a link does not change groups.
 
-    Both may be in groups, of which a link makes no other.
+    part: the image that shows a part.
+    whole: the image that shows the whole.
+    place: where the part lies in the whole.
     """
 
     part: Member
@@ -237,19 +301,21 @@ class Link:
     place: Place
 
 
-# What a plan may do with duplicates.
-ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a plan: what is to be done with one file.
 
-    `action` is `keep` (nothing), `copy`, `move`, `quarantine`, `hardlink`, `symlink` or `delete`;
-    `to` is where the file goes. Of a hardlink or symlink, `to` is where the file that is replaced
-    goes, and is empty where it is equal to the keeper. `digest` is the SHA-256 of the file,
-    `keeper_digest` that of the keeper, which must be there when anything happens to the file.
-    `distance` is that of the fingerprints of the two.
+    group: number of the group in the plan, from 1.
+    action: `keep` (nothing), `copy`, `move`, `quarantine`, `hardlink`, `symlink` or `delete`.
+    path: the file.
+    to: the new path of the file. For `hardlink` and `symlink`, the path to which the replaced file
+        goes; "" if its bytes are those of the keeper.
+    digest: SHA-256 of the file, in hex.
+    bytes: size of the file.
+    keeper: the file that is kept; it must be there when anything happens to the file.
+    keeper_digest: SHA-256 of the keeper, in hex.
+    distance: between the fingerprints of file and keeper.
+    reason: why the action was chosen, in words.
     """
 
     group: int
@@ -266,10 +332,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a plan, or of undoing one.
+    """What carrying out a plan, or undoing it, has done.
 
-    `done` steps were carried out now, `earlier` ones by a run before this; `skipped` names each
-    file that was left alone, with its reason. `bytes` were freed; `journal` tells how to go back.
+    done: steps that were done in this run.
+    earlier: steps that an earlier run had done.
+    bytes: disk space that was freed.
+    skipped: files that were left alone, each with its reason.
+    journal: path of the journal, from which the plan can be undone.
     """
 
     done: int = 0
@@ -277,21 +346,3 @@ class Outcome:
     bytes: int = 0
     skipped: tuple[Skipped, ...] = ()
     journal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Which way a query went.
-
-    `way` is `packed codes` or `full scan`. Of a full scan, `reason` tells why. Of packed codes,
-    `column`, `constant` and `metric` are those of the distance that was answered from memory,
-    for so many `rows`; the query itself then ran over the `candidates`.
-    """
-
-    way: str
-    reason: str = ""
-    column: str = ""
-    constant: str = ""
-    metric: str = ""
-    rows: int = 0
-    candidates: int = 0

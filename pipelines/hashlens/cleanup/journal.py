@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hashlens.cleanup.files import Looks
-from hashlens.disk import sync
+from hashlens.disk import locked, sync
 from hashlens.errors import PlanError
 from hashlens.model import Step
 
@@ -171,21 +171,10 @@ def opened(path: str, *, create: bool) -> Iterator[Journal]:
     Raises PlanError where there is none, unless it is to be made, where it is none or cannot be
     written, and where another process or thread has it open.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415  only plans that are carried out need it
-
     if not create and not os.path.isfile(path):
         msg = f"there is no journal {path}: what was not applied cannot be undone"
         raise PlanError(msg)
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        msg = f"another apply or undo is at work with {path}; try again when it is done"
-        raise PlanError(msg) from error
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise PlanError(msg) from error
-    try:
+    with locked(path, PlanError):
         descriptor = _open(path, create=create)
         try:
             journal = Journal(path, descriptor)
@@ -194,8 +183,6 @@ def opened(path: str, *, create: bool) -> Iterator[Journal]:
             journal.flush()
         finally:
             os.close(descriptor)
-    finally:
-        lock.release()
 
 
 def is_standing(path: str) -> bool:

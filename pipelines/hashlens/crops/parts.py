@@ -74,7 +74,7 @@ def _searches(
 
 def _parts(table: Table, row: int, path: str, upright: bool) -> list[Part]:
     try:
-        pixels = decode(path, draft=("L", SIDE), seen=upright)
+        pixels = decode(path, draft=("L", SIDE), upright=upright)
     except ImageError:
         return []
     query = CropQuery(extract.frame(pixels.image, pixels.box, QUERY_SIDE), pixels.size)

@@ -71,7 +71,7 @@ class CropVectors(Vectors):  # type: ignore[misc]  # txtai is untyped
         if isinstance(data, Pixels):
             pixels = data
         else:
-            pixels = decode(data, draft=("L", SIDE), seen=self.config.get("upright", True))
+            pixels = decode(data, draft=("L", SIDE), upright=self.config.get("upright", True))
         return CropQuery(extract.frame(pixels.image, pixels.box, side), pixels.size)
 
 

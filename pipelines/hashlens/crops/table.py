@@ -7,7 +7,6 @@ are never changed, so readers go on with the segments that they have.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from hashlens.crops.keypoints import Keypoints
 from hashlens.crops.lookup import Rows
 from hashlens.crops.segments import Segment, joined
+from hashlens.disk import saved
 from hashlens.errors import IndexingError
 
 LAYOUT = 1
@@ -84,10 +84,8 @@ class Table:
             "segments": names,
             "gone": table.gone.tolist(),
         }
-        with open(folder / MANIFEST, "w", encoding="utf-8") as file:
+        with saved(folder / MANIFEST) as file:
             json.dump(manifest, file)
-            file.flush()
-            os.fsync(file.fileno())
         return table
 
     def moved(self, folder: Path) -> None:

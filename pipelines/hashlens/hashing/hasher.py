@@ -70,7 +70,7 @@ class Hasher:
         """Decode an image as this grade does; raises ImageError for one that cannot be read."""
         from hashlens.images.decode import decode  # noqa: PLC0415  loads Pillow
 
-        return decode(source, name=name, draft=self.draft, seen=self.upright)
+        return decode(source, name=name, draft=self.draft, upright=self.upright)
 
     def samples(self, pixels: Pixels) -> Samples:
         """Return a sample for each hash.

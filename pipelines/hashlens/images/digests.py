@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, TypeAlias
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from hashlens.images.decode import open_image, read
 from hashlens.images.upright import WIDE_BIT_MODES, turned
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
+    from hashlens.images.pixels import Source
 
 
 def file_digest(source: str | os.PathLike[str] | bytes) -> str:
@@ -21,24 +17,24 @@ def file_digest(source: str | os.PathLike[str] | bytes) -> str:
 
     Raises ImageError for a file that cannot be read or is empty.
     """
-    import hashlib  # noqa: PLC0415  loads OpenSSL, which hashing alone does not need
+    import hashlib  # noqa: PLC0415  loads OpenSSL, which perceptual hashes do not need
 
     return hashlib.sha256(source if isinstance(source, bytes) else read(source)).hexdigest()
 
 
 def pixel_digest(source: Source) -> str:
-    """Return the SHA-256 of the decoded pixels, in hex: equal where only metadata differs.
+    """Return the SHA-256 of the decoded pixels, in hex: equal for files that differ in metadata.
 
-    Pixels are turned as EXIF says; grey, palette and other 8-bit modes count as RGB, a channel
-    of transparency only where something shows through. The size is part of the digest. Raises
-    ImageError for what is no image.
+    Pixels are turned by their EXIF orientation. Grey, palette and other 8-bit modes count as RGB;
+    a channel of transparency counts only if it lets something show through. The size is part of
+    the digest. Raises ImageError for a source that is not an image.
     """
     image = turned(open_image(source))
     if image.mode not in (*WIDE_BIT_MODES, "RGB"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
-    import hashlib  # noqa: PLC0415
+    import hashlib  # noqa: PLC0415  as above
 
     digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
     digest.update(image.tobytes())

@@ -1,4 +1,4 @@
-"""Decoded pixels, and what is asked of a decoder."""
+"""The types of what is decoded: sources, drafts, and decoded pixels."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
 
 
-Box: TypeAlias = "tuple[float, float, float, float]"
-Draft: TypeAlias = "tuple[str, int]"  # a mode, and the shortest that the shorter side may become
+Box: TypeAlias = "tuple[float, float, float, float]"  # left, top, right, bottom
+Draft: TypeAlias = "tuple[str, int]"  # a mode, and the least length of the shorter side
 
-# Twice Pillow's own limit, where it stops warning and refuses: about 179 megapixels.
+# Twice Pillow's own limit, about 179 megapixels: Pillow warns at one, and refuses at two.
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 
 
 class Pixels(NamedTuple):
-    """A decoded image: the part `box` of `image` shows a picture of `size`.
+    """A decoded image, perhaps at a reduced size.
 
-    The box is the whole, None, unless a JPEG was decoded at a reduced size: that is rounded up to
-    whole pixels, and the last ones reach beyond the picture.
+    image: the decoded pixels.
+    box: the part of `image` that shows the picture, in pixels of `image`; None if all of it does.
+        A reduced JPEG is rounded up to whole pixels, so its last ones reach beyond the picture.
+    size: width and height of the picture at full size, in pixels.
+    format: Pillow's name of the file format; None if the source was not a file.
     """
 
     image: Image.Image

@@ -1,46 +1,16 @@
-"""Turn decoded pixels the way a person sees them."""
+"""Turn decoded pixels by their EXIF orientation, and bring them to 8 bits on white."""
 
 from __future__ import annotations
-
-import os
-from typing import IO, TYPE_CHECKING, TypeAlias
 
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
 from hashlens.images.pixels import Box
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Source: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | np.ndarray | Image.Image
-
-
+# Pillow's modes of more than 8 bits a channel.
 WIDE_BIT_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
-
-def upright(image: Image.Image) -> Image.Image:
-    """Return what a person sees: turned as EXIF says, on white, in 8 bits.
-
-    16-bit and float pixels are scaled to 8 bits (Pillow's own conversion clips them), and
-    transparency is composited on white. An image that needs none of this is returned as it is.
-    """
-    return without_alpha(turned(image))
-
-
-def without_alpha(image: Image.Image) -> Image.Image:
-    """Return an image of 8 bits a channel, on white where it is transparent."""
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode in WIDE_BIT_MODES:
-        return _eight_bit(image)
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image
-
-
+# The turn that each EXIF orientation asks for; 1 asks for none.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -52,15 +22,37 @@ TURNS = {
 }
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """Return an image as a person sees it: turned by EXIF, on white, in 8 bits a channel.
+
+    Pixels of 16 bits and floats are scaled to 8 bits; Pillow's own conversion would clip them.
+    An image that needs no change is returned itself.
+    """
+    return on_white(turned(image))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits a channel, composited on white if it has transparency."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode in WIDE_BIT_MODES:
+        return _eight_bit(image)
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image
+
+
 def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation of an image, 1 to 8; 1 if it has none."""
     if image.format in ("JPEG", "MPO") and not image.info.keys() & {"exif", "xmp"}:
-        return 1  # what getexif would find out in more time
+        return 1  # getexif would say the same, but takes longer
     try:
-        turn = image.getexif().get(Base.Orientation, 1)
-    except Exception:  # noqa: BLE001  damaged EXIF is no reason to lose the pixels
+        orientation = image.getexif().get(Base.Orientation, 1)
+    except Exception:  # noqa: BLE001  damaged EXIF must not cost the pixels
         return 1
-    return turn if turn in TURNS else 1
+    return orientation if orientation in TURNS else 1
 
 
 def turned(image: Image.Image) -> Image.Image:
@@ -68,26 +60,29 @@ def turned(image: Image.Image) -> Image.Image:
     if orientation_of(image) == 1:
         return image
     try:
-        return ImageOps.exif_transpose(image)  # and no longer said to be turned
-    except Exception:  # noqa: BLE001  damaged EXIF again
+        return ImageOps.exif_transpose(image)  # it removes the orientation, too
+    except Exception:  # noqa: BLE001  damaged EXIF must not cost the pixels
         return image
 
 
-def turned_box(turn: int, size: tuple[int, int], box: Box | None) -> Box | None:
-    """Return the box in a turned image that a box in the image of that size becomes."""
-    """Return where a box from the origin lies when its image, of that size, has been turned."""
+def turned_box(orientation: int, size: tuple[int, int], box: Box | None) -> Box | None:
+    """Return where a box lies after its image has been turned.
+
+    `size` is the size of the image before the turn; the box begins at its top left corner.
+    """
     if box is None:
         return None
     (width, height), (_, _, right, bottom) = size, box
-    across = (width - right, width) if turn in (2, 3, 7, 8) else (0, right)
-    down = (height - bottom, height) if turn in (3, 4, 6, 7) else (0, bottom)
-    if turn >= 5:
-        across, down = down, across
-    return across[0], down[0], across[1], down[1]
+    horizontal = (width - right, width) if orientation in (2, 3, 7, 8) else (0, right)
+    vertical = (height - bottom, height) if orientation in (3, 4, 6, 7) else (0, bottom)
+    if orientation >= 5:  # rows become columns
+        horizontal, vertical = vertical, horizontal
+    return horizontal[0], vertical[0], horizontal[1], vertical[1]
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    import numpy as np  # noqa: PLC0415  a tenth of a second that 8-bit images need not pay
+    """Scale pixels of more bits to 8: floats by their range, integers by that of their type."""
+    import numpy as np  # noqa: PLC0415  a tenth of a second, which 8-bit images do not need
 
     pixels = np.asarray(image, dtype=np.float64)
     finite = pixels[np.isfinite(pixels)]

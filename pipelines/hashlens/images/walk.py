@@ -1,6 +1,6 @@
-"""Find the files below some paths. A directory that cannot be read is a value, not a crash.
+"""Find the files below some paths; a directory that cannot be read is a `Skipped`.
 
-Paths are plain strings here: a million of them fit into little memory.
+Paths are plain strings here: a million of them take little memory.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from hashlens.images.formats import EXTENSIONS
 from hashlens.model import Skipped
 
 UNREADABLE = "directory cannot be read"
-# A folder with a file of this name is passed over, unless it is named itself: what was put aside is
-# not to be found again.
+# A folder with a file of this name is passed over, unless the folder itself was given: duplicates
+# that were put aside must not be found again.
 IGNORE = ".hashlensignore"
 
 
@@ -22,32 +22,31 @@ def find_images(
     paths: Iterable[str | os.PathLike[str]],
     *,
     extensions: frozenset[str] = EXTENSIONS,
-    apart_from: str | os.PathLike[str] | None = None,
+    exclude: str | os.PathLike[str] | None = None,
 ) -> Iterator[str | Skipped | None]:
-    """Find the images below some paths; None stands for a file with another extension.
+    """Find the images below some paths; yield None for a file with another extension.
 
-    A file that is named itself is taken whatever its extension. What lies in the directory
-    `apart_from`, the index's own, is passed over.
+    A file that was given itself is found whatever its extension. Files below the directory
+    `exclude`, such as that of the index, are passed over.
     """
-    roots = [os.path.abspath(path) for path in _given(paths)]
-    named = {root for root in roots if not os.path.isdir(root)}
-    own = os.path.join(apart_from, "") if apart_from else None
+    roots = [os.path.abspath(path) for path in _checked(paths)]
+    given_files = {root for root in roots if not os.path.isdir(root)}
+    excluded = os.path.join(exclude, "") if exclude else None
     for found in walk(roots):
         if isinstance(found, Skipped):
             yield found
-        elif not (own and found.startswith(own)):
-            yield found if has_extension(found, extensions) or found in named else None
+        elif not (excluded and found.startswith(excluded)):
+            yield found if has_extension(found, extensions) or found in given_files else None
 
 
 def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Skipped]:
-    """Find the files below some paths, sorted, each once; directories that cannot be read skip.
+    """Find the files below some paths, sorted, each once, whatever their extension.
 
-    A file given by name is found whatever its extension; in a directory every file is, so that
-    the caller can count what it leaves out. Links to directories are followed, after the real
-    ones, and a directory that was visited already is skipped. Raises ParameterError for a path
-    that does not exist, before anything is found.
+    Links to directories are followed, after the real directories. A directory that cannot be read,
+    or was visited under another name, is a `Skipped`. Raises ParameterError for a path that does
+    not exist, before the first file is found.
     """
-    roots = [os.path.abspath(path) for path in _given(paths)]
+    roots = [os.path.abspath(path) for path in _checked(paths)]
     for root in roots:
         if not os.path.lexists(root):
             msg = f"no such file or directory: {root}"
@@ -55,7 +54,8 @@ def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Skipped]:
     return _walk(roots)
 
 
-def _given(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+def _checked(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return paths as text; raises ParameterError for an empty one."""
     given = [os.fspath(path) for path in paths]
     if "" in given:
         msg = "an empty path names no file or directory"
@@ -67,22 +67,26 @@ def _walk(roots: list[str]) -> Iterator[str | Skipped]:
     visited: dict[tuple[int, int], str] = {}
     pending = list(roots)
     given = frozenset(roots)
-    # A directory is entered once, so only what is named, or skipped, could be told of twice.
-    named: set[str | Skipped] = {root for root in roots if not os.path.isdir(root)}
-    told: set[str | Skipped] = set()
-    for root in pending:  # grows by the links to directories that are met
+    # A directory is entered once, so only a given file, or a Skipped, could be yielded twice.
+    given_files: set[str | Skipped] = {root for root in roots if not os.path.isdir(root)}
+    yielded: set[str | Skipped] = set()
+    for root in pending:  # grows by each link to a directory that is met
         for entry in _descend(root, given, visited, pending) if os.path.isdir(root) else [root]:
-            if entry in named or isinstance(entry, Skipped):
-                if entry in told:
+            if entry in given_files or isinstance(entry, Skipped):
+                if entry in yielded:
                     continue
-                told.add(entry)
+                yielded.add(entry)
             yield entry
 
 
 def _descend(
     root: str, given: Container[str], visited: dict[tuple[int, int], str], links: list[str]
 ) -> Iterator[str | Skipped]:
-    """Find the files of a folder, then those of the folders in it; note links to folders."""
+    """Find the files of a folder, then those of its subfolders; append links to folders to `links`.
+
+    given: folders that are entered even if they hold an IGNORE file.
+    visited: the path under which each folder was entered, by device and inode.
+    """
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -99,24 +103,24 @@ def _descend(
             yield Skipped(folder, f"{UNREADABLE}: {error.strerror or error}")
             continue
         if folder not in given and any(entry.name == IGNORE for entry in entries):
-            continue  # it is not visited: it may be named later
+            continue  # not noted as visited: a later root may be this folder
         visited[status.st_dev, status.st_ino] = folder
-        below = []
+        subfolders = []
         for entry in entries:
             kind = _kind(entry)
             if kind == "folder":
-                below.append(entry.path)
+                subfolders.append(entry.path)
             elif kind == "link to folder":
                 links.append(entry.path)
             elif kind == "file":
                 yield entry.path
-        pending += reversed(below)
+        pending += reversed(subfolders)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
-    """Tell folders, links to folders and files; pipes and the like are none, and not read.
+    """Return "folder", "link to folder" or "file"; "" for pipes, devices and the like.
 
-    A link that leads nowhere, in circles or where one may not go is a file: reading it gives the
+    A link that leads nowhere, in circles or to a forbidden place is a "file": reading it gives the
     reason.
     """
     try:
@@ -132,10 +136,10 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def is_unreadable(skipped: Skipped) -> bool:
-    """Tell whether this is a directory of which nobody knows what it holds."""
+    """Return whether this is a directory that could not be read, so its files are unknown."""
     return skipped.reason.startswith(UNREADABLE)
 
 
 def has_extension(path: str, extensions: frozenset[str] = EXTENSIONS) -> bool:
-    """Tell whether a file's extension is one of those, in whatever case."""
+    """Return whether a file's extension is one of `extensions`, in upper or lower case."""
     return os.path.splitext(path)[1].lower() in extensions

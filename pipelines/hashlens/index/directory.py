@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from hashlens.disk import LOCK, sync
+from hashlens.disk import locked, saved
 from hashlens.errors import IndexingError
 
 CONFIG = "config.json"
+LOCK = ".lock"
 DOCUMENTS = "documents"  # the content database
 INDEXES = "indexes"  # the sub-indexes, a directory
 BUILDING = ".building"  # a whole index, until its parts are in place
@@ -65,12 +67,12 @@ def commit_stamp(path: Path) -> tuple[int, int]:
     return status.st_ino, status.st_mtime_ns
 
 
+def write_lock(path: Path) -> AbstractContextManager[None]:
+    """Be the one writer of an index; raises IndexingError if another process or thread is."""
+    return locked(path, IndexingError, lock=path / LOCK)
+
+
 def write_config(path: Path, config: Mapping[str, Any]) -> None:
     """Write the configuration in one step: it is the old one or the new one, never a part."""
-    temporary = path / "config.json.new"  # what a crash leaves here, the next commit overwrites
-    with open(temporary, "w", encoding="utf-8") as file:
+    with saved(path / CONFIG, temporary=path / f"{CONFIG}.new") as file:
         json.dump(config, file, default=str, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path / CONFIG)
-    sync(path)

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hashlens.disk import locked, replace_directory
+from hashlens.disk import replace_directory
 from hashlens.errors import HashlensError, IndexingError, QueryError
 from hashlens.index.commit import _STORED, COMMITTING, _row
 from hashlens.index.directory import (
@@ -29,6 +29,7 @@ from hashlens.index.directory import (
     exists,
     require_empty,
     write_config,
+    write_lock,
 )
 from hashlens.index.host import Host, host, needs_models
 from hashlens.index.opening import _build, _load_whole, _require_like
@@ -73,7 +74,7 @@ class Store:
         """
         require_empty(path, leftovers=True)
         store = cls(path, config)
-        with store._making(), locked(path):
+        with store._making(), write_lock(path):
             pass
         return store
 
@@ -137,7 +138,7 @@ class Store:
         """
         with self._mutex:
             self._database()
-        with locked(self.path):
+        with write_lock(self.path):
             with self._mutex:
                 if commit_stamp(self.path) != self._stamp:
                     self._reload()
@@ -245,7 +246,7 @@ class Store:
             msg = f"the index at {self.path} is closed"
             raise IndexingError(msg)
         if self._embeddings is None:
-            with self._making(), locked(self.path):
+            with self._making(), write_lock(self.path):
                 if exists(self.path):
                     _require_like(config_of(self.path), self.config, self.path)
                 else:

@@ -38,7 +38,7 @@ def update(
     byte for byte the file of a row that is gone takes over that row.
     """
     endings = chosen_extensions(extensions)
-    found = list(find_images(paths, extensions=endings, apart_from=store.path))
+    found = list(find_images(paths, extensions=endings, exclude=store.path))
     images = [item for item in found if item is not None]
     ignored = len(found) - len(images)
     del found

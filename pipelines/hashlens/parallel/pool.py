@@ -1,7 +1,9 @@
 """Do a job on many items in parallel: results in order, memory bounded, a crash costs one item.
 
-One thread of the caller's process stands for each worker. It works itself, or it has a process of
-its own to which it hands items in chunks: that costs more to start, and scales to all cores.
+Where things run: the caller's process has one thread for each worker. With the kind `threads`, this
+thread runs the job itself. With `fork` and `processes`, it hands chunks of items to a worker
+process of its own, which runs the job and sends the results back; that costs more to start, and
+scales to all cores. With `serial`, the caller's thread runs the job, when it asks for a result.
 """
 
 from __future__ import annotations
@@ -16,32 +18,41 @@ from typing import Any, NamedTuple
 from hashlens.errors import HashlensError, ParameterError
 from hashlens.parallel.process import Process, can_fork, early, fork, processors, take_early
 
-CHUNK_SECONDS = 0.01  # long against the handing over of a chunk, short against a run
-MOST_ITEMS = 64  # in a chunk
-AHEAD = 3  # chunks that a process has at once, so that it never waits for the next
-PIPE_BYTES = 16_384  # what a pipe holds at least: more is sent to a process that is idle only
-WINDOW = 256  # chunks that are done before one that is not: the bound of memory
-SMALL_JOB = 1_000  # items that threads do sooner than new interpreters start
+CHUNK_SECONDS = 0.01  # work in a chunk: far more than its handing over costs, far less than a run
+MAX_CHUNK_ITEMS = 64
+CHUNKS_AHEAD = 3  # chunks that a process has at once, so that it never waits for the next one
+PIPE_BYTES = 16_384  # the least that a pipe holds: a larger request is sent only to an idle process
+WINDOW = 256  # chunks between the one the caller waits for and the last one taken: bounds memory
+SMALL_JOB = 1_000  # items: threads do fewer sooner than new interpreters start
 
 
 class Crashed(NamedTuple):
-    """What stands in the place of a result: the worker process died with this item."""
+    """The result of an item with which a worker process died.
+
+    item: the item.
+    reason: what happened, in words.
+    """
 
     item: Any
     reason: str = "a decoder crashed on it"
 
 
 class Schedule(NamedTuple):
-    """How a job is done: `kind` is serial, threads, fork or processes (new interpreters)."""
+    """How a job is done.
+
+    kind: `serial`, `threads`, `fork` (forked processes) or `processes` (new interpreters).
+    workers: items that are done at a time.
+    """
 
     kind: str
     workers: int
 
 
 def schedule(items: int, workers: int | None = None) -> Schedule:
-    """Choose how to do a job on so many items; raises ParameterError for an unusable `workers`.
+    """Choose how to do a job on a number of items.
 
-    `workers` is how many items are done at a time; None means one for each processor.
+    `workers` is the number of items that are done at a time; None means one for each processor.
+    Raises ParameterError for an unusable `workers`.
     """
     if workers is not None and (type(workers) is not int or not 1 <= workers <= 1024):
         msg = f"workers must be a whole number 1 to 1024, not {workers!r}"
@@ -55,9 +66,9 @@ def schedule(items: int, workers: int | None = None) -> Schedule:
 
 
 class Results:
-    """The results of a job on some items, in their order: iterate once, within `with`.
+    """The results of a job on some items, in the order of the items: iterate once, within `with`.
 
-    The work begins at once, and `with` ends it, whether all results were taken or not. An
+    The workers begin at once; the end of `with` stops them, even if results were not taken. An
     exception of the job or of the items is raised from the iteration.
     """
 
@@ -69,12 +80,13 @@ class Results:
     ) -> None:
         self._job = job
         self._items = items
-        self._position = 0  # of the first item that is in no chunk
-        self._share = 2 * AHEAD * schedule.workers
-        self._changed = threading.Condition()
-        self._done: dict[int, list[Any]] = {}
-        self._taken = self._given = 0  # chunks: by workers, to the caller
-        self._chunk, self._ahead = 1, AHEAD
+        self._position = 0  # of the first item that is not in a chunk yet
+        self._last_chunks = 2 * CHUNKS_AHEAD * schedule.workers
+        self._changed = threading.Condition()  # guards the fields from here on
+        self._done: dict[int, list[Any]] = {}  # results by the number of their chunk
+        self._taken = 0  # chunks that workers have taken
+        self._given = 0  # chunks whose results the caller has taken
+        self._chunk_size, self._ahead = 1, CHUNKS_AHEAD
         self._stopped = False
         self._error: BaseException | None = None
         self._processes: list[Process] = []
@@ -82,12 +94,13 @@ class Results:
         if schedule.kind in ("fork", "processes"):
             self._processes = _processes(schedule)
             for process in self._processes:
-                self._start(self._hand_over, process)
+                self._start(self._feed, process)
         elif schedule.kind == "threads":
             for _ in range(schedule.workers):
                 self._start(self._work)
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
+        """Start the thread of a worker, in this process."""
         thread = threading.Thread(target=self._guarded, args=(target, *arguments), daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -97,7 +110,7 @@ class Results:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop what is still at work."""
+        """End all workers: their processes and their threads."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -106,11 +119,11 @@ class Results:
         for thread in self._threads:
             while thread.is_alive():
                 thread.join(0.1)
-                for process in self._processes:  # it may just have started another one
+                for process in self._processes:  # the thread may just have restarted its own
                     process.end()
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the results."""
+        """Yield the results, in the caller's thread."""
         if not self._threads:
             yield from map(self._job, self._items)
             return
@@ -128,28 +141,33 @@ class Results:
             yield from results
 
     def _is_over(self) -> bool:
+        """Return whether the caller has taken all results, or an error ended the work."""
         return bool(self._error) or (
             self._position >= len(self._items) and self._given == self._taken
         )
 
     def _guarded(self, target: Callable[..., None], *arguments: Any) -> None:
+        """Run the thread of a worker; keep its exception for the caller."""
         try:
             target(*arguments)
-        except BaseException as error:  # noqa: BLE001  it is raised where the results are taken
+        except BaseException as error:  # noqa: BLE001  raised from the iteration
             with self._changed:
                 self._error = self._error or error
                 self._changed.notify_all()
 
     def _next(self, *, wait: bool) -> tuple[int, Sequence[Any]] | None:
-        """Take the next chunk, when the caller is not too far behind; None if there is none."""
+        """Take the next chunk; return None if there is none, or the work was stopped.
+
+        If the caller is WINDOW chunks behind, wait for the caller, or return None without `wait`.
+        """
         with self._changed:
             while self._taken - self._given >= WINDOW and wait and not self._stopped:
                 self._changed.wait()
             if self._stopped or self._taken - self._given >= WINDOW:
                 return None
-            # Towards the end chunks get smaller, so that all workers end at about the same time.
+            # The last chunks get smaller, so that all workers end at about the same time.
             left = len(self._items) - self._position
-            size = max(1, min(self._chunk, left // self._share))
+            size = max(1, min(self._chunk_size, left // self._last_chunks))
             items = self._items[self._position : self._position + size]
             if not items:
                 return None
@@ -158,17 +176,19 @@ class Results:
             return self._taken - 1, items
 
     def _put(self, number: int, results: list[Any], seconds: float) -> None:
+        """Hand the results of a chunk to the caller, and adapt the size of chunks to their time."""
         with self._changed:
             self._done[number] = results
-            wanted = CHUNK_SECONDS * len(results) / max(seconds, 1e-9)
-            # No more than doubled: the first items may be quicker than those to come.
-            self._chunk = int(max(1, min(wanted, 2 * self._chunk, MOST_ITEMS)))
-            # A process with a long item has no other waiting, which an idle one could do.
-            self._ahead = int(max(1, min(AHEAD, AHEAD * CHUNK_SECONDS / max(seconds, 1e-9))))
+            relative_speed = CHUNK_SECONDS / max(seconds, 1e-9)
+            # At most doubled: the first items may be quicker than later ones.
+            size = min(relative_speed * len(results), 2 * self._chunk_size, MAX_CHUNK_ITEMS)
+            self._chunk_size = int(max(1, size))
+            # Do not queue work behind a long item: an idle process could take it.
+            self._ahead = int(max(1, min(CHUNKS_AHEAD, CHUNKS_AHEAD * relative_speed)))
             self._changed.notify_all()
 
     def _work(self) -> None:
-        """Do chunks in this thread."""
+        """Take chunks and run the job on them, in this thread."""
         while chunk := self._next(wait=True):
             number, items = chunk
             began = time.perf_counter()
@@ -179,11 +199,11 @@ class Results:
                 results.append(self._job(item))
             self._put(number, results, time.perf_counter() - began)
 
-    def _hand_over(self, process: Process) -> None:
-        """Have chunks done by a process, several of them on their way."""
+    def _feed(self, process: Process) -> None:
+        """Send chunks to a process, several ahead, and take its results, in this thread."""
         job = pickle.dumps(self._job)
         if not process.begin(job) and not self._stopped:
-            process.replace(job)
+            process.restart(job)
         pending: deque[tuple[int, Sequence[Any], int]] = deque()
         following: tuple[int, Sequence[Any]] | None = None
         while True:
@@ -211,9 +231,9 @@ class Results:
     def _recover(
         self, process: Process, job: bytes, pending: deque[tuple[int, Sequence[Any], int]]
     ) -> None:
-        """Do the chunk that a process died with once more, item by item, and send the others."""
+        """Restart a dead process, repeat its chunk item by item, and send the others again."""
         number, items, _ = pending.popleft()
-        process.replace(job)
+        process.restart(job)
         results: list[Any] = []
         for item in items:
             process.send(pickle.dumps([item]))
@@ -221,21 +241,21 @@ class Results:
             if answer is None and self._stopped:
                 return
             if answer is None:
-                process.replace(job)
+                process.restart(job)
             results += answer[0] if answer else [Crashed(item)]
-        self._put(number, results, CHUNK_SECONDS)  # the crash and the start are no measure
+        self._put(number, results, CHUNK_SECONDS)  # the time of crash and restart says nothing
         for _, waiting, _ in pending:
             process.send(pickle.dumps(waiting))
 
 
 def _processes(schedule: Schedule) -> list[Process]:
-    """Return the processes of a plan: those that were started early first."""
-    found = take_early(schedule.workers)
-    missing = schedule.workers - len(found)
+    """Return the processes of a schedule: first those that were started early, then new ones."""
+    started = take_early(schedule.workers)
+    missing = schedule.workers - len(started)
     try:
         if schedule.kind == "fork":
-            return found + fork(missing)
-        return found + [Process.new() for _ in range(missing)]
+            return started + fork(missing)
+        return started + [Process.new() for _ in range(missing)]
     except OSError as error:
         reason = error.strerror or error
         msg = f"{schedule.workers} workers cannot be started, ask for fewer: {reason}"

@@ -14,7 +14,7 @@ import csv
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from math import ceil
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hashlens.disk import saved_together
 from hashlens.errors import ImageError, ParameterError
 from hashlens.images import decode, pixels
 from hashlens.model import Progress, Skipped
@@ -263,11 +264,12 @@ def _save(sheet: Image.Image, file: IO[bytes], kind: str, path: Name) -> None:
 
 def _write_csv(file: IO[bytes], paths: Sequence[str], points: Floats) -> None:
     # A path need not be valid text: its bytes are written as they are.
-    with TextIOWrapper(file, "utf-8", "surrogateescape", newline="") as text:
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(("path", "x", "y"))
-        for path, (x, y) in zip(paths, points.tolist(), strict=True):
-            lines.writerow((path, f"{x:.6f}", f"{y:.6f}"))
+    text = TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(("path", "x", "y"))
+    for path, (x, y) in zip(paths, points.tolist(), strict=True):
+        lines.writerow((path, f"{x:.6f}", f"{y:.6f}"))
+    text.detach()  # flushes, and leaves the file open
 
 
 @contextmanager
@@ -276,17 +278,10 @@ def _written(*paths: Name) -> Iterator[list[IO[bytes]]]:
     for folder in filter(os.path.isdir, paths):
         msg = f"{os.fspath(folder)} cannot be written: it is a folder"
         raise ParameterError(msg)
-    new = {f"{os.fspath(path)}.{os.getpid()}.new": path for path in paths}
     try:
-        with ExitStack() as stack:
-            yield [stack.enter_context(open(name, "wb")) for name in new]
-        for name, path in new.items():
-            os.replace(name, path)
+        with saved_together(paths) as files:
+            yield files
     except OSError as error:
         names = " and ".join(os.fspath(path) for path in paths)
         msg = f"{names} cannot be written: {error.strerror or error}"
         raise ParameterError(msg) from error
-    finally:
-        for name in new:
-            with suppress(OSError):
-                os.remove(name)

@@ -1,23 +1,20 @@
-"""Compare images with one image, or group equal ones, without an index.
+"""Compare images with one image, or group images with equal fingerprints, without an index.
 
-The files are read anew each time: for many questions about one collection there is `ImageIndex`.
+Each call reads the files again: for many questions about one collection, take `ImageIndex`.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.errors import ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.metrics import check_metric, distance
 from hashlens.hashing.perceptual import PerceptualHash
-from hashlens.images.formats import extensions as chosen_extensions
-from hashlens.images.walk import find_images
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
 from hashlens.parallel.pool import schedule
-from hashlens.rows.hash_files import hash_files
+from hashlens.rows.hash_files import Paths, hash_files, list_images
 from hashlens.rows.maker import Row, RowMaker
 from hashlens.rows.stream import RowStream
 from hashlens.schema import EQUAL
@@ -25,8 +22,7 @@ from hashlens.schema import EQUAL
 if TYPE_CHECKING:
     from hashlens.images.pixels import Source
 
-Paths = str | os.PathLike[str] | Iterable["str | os.PathLike[str]"]
-Algorithm = str | Mapping[str, Any]
+Algorithm: TypeAlias = "str | Mapping[str, Any]"
 
 
 def compare(
@@ -43,23 +39,24 @@ def compare(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Row]:
-    """Tell how far the images below some paths are from one image.
+    """Yield the distances of the images below some paths from one image.
 
-    Yields `{"path": …, "distance": …}` in the order of the files, for those at most `max_distance`
-    away (inclusive; None: all), and for a file that cannot be read `skipped`, the reason, in the
-    place of the distance. With `first`, nothing is yielded after the first that is near enough,
-    and the rest is not read. `algorithm` is a name, or a mapping with `algorithm` and its
-    parameters; the other parameters are those of `hashlens.hash_files`. A distance of 0 says that
-    the fingerprints are equal; what others mean depends on algorithm and metric.
+    Yields `{"path": …, "distance": …}` in the order of the files, for each image at most
+    `max_distance` away (inclusive; None: all images). A file that cannot be read has `skipped`, the
+    reason, in place of the distance. With `first`, the first image that is near enough ends the
+    iteration, and the remaining files are not read. `algorithm` is a name, or a mapping with
+    `algorithm` and its parameters; the other parameters are those of `hashlens.hash_files`. A
+    distance of 0 says that the fingerprints are equal; the meaning of other distances depends on
+    algorithm and metric.
 
-    Raises ParameterError for what cannot be and ImageError for a reference that cannot be read,
-    before the first.
+    Raises ParameterError for unusable parameters, and ImageError for a reference that cannot be
+    read, before the first row.
     """
     if first and max_distance is None:
         msg = "first needs a max_distance: without one, any image would do"
         raise ParameterError(msg)
-    is_number = isinstance(max_distance, (int, float)) and max_distance >= 0  # nor NaN
-    if max_distance is not None and not is_number:
+    is_bound = isinstance(max_distance, (int, float)) and max_distance >= 0  # false for NaN
+    if max_distance is not None and not is_bound:
         msg = f"max_distance must be a number >= 0, not {max_distance!r}"
         raise ParameterError(msg)
     check_metric(metric)
@@ -101,16 +98,14 @@ def find_duplicates(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Duplicates | Skipped]:
-    """Find the images below some paths that have one and the same fingerprint.
+    """Find images with the same fingerprint below some paths.
 
-    Yields each file that cannot be read, as it is met, and then the groups, as
-    `ImageIndex.duplicates` has them. The parameters and errors are those of `compare`.
+    Yields a `Skipped` for each file that cannot be read, as it is met, and then the groups, which
+    are those of `ImageIndex.duplicates`. The parameters and errors are those of `compare`.
     """
     make = _maker(algorithm, grade, upright)
-    paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    found = find_images(paths, extensions=chosen_extensions(extensions))
-    images = [item for item in found if item is not None]
-    schedule(1, workers)  # checks it
+    images = list_images(paths, extensions)
+    schedule(1, workers)  # raises for unusable workers
     return _grouped(make, images, workers, progress)
 
 
@@ -120,7 +115,7 @@ def _grouped(
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Iterator[Duplicates | Skipped]:
-    kept = []
+    facts = []
     with RowStream(make, images, workers) as rows:
         for number, row in enumerate(rows, 1):
             if progress:
@@ -128,26 +123,27 @@ def _grouped(
             if "skipped" in row:
                 yield Skipped(row["path"], row["skipped"])
             else:
-                kept.append({name: row[name] for name in EQUAL})
-    yield from equal_images(kept)
+                facts.append({name: row[name] for name in EQUAL})
+    yield from equal_images(facts)
 
 
 def equal_images(rows: Iterable[Mapping[str, Any]]) -> list[Duplicates]:
-    """Group rows with one and the same fingerprint, sorted by path; needs the columns EQUAL.
+    """Group rows with the same fingerprint; a row needs the columns EQUAL.
 
-    Flat pictures all have nearly the same fingerprint: those with an information score below
-    `LOW_INFORMATION` are only grouped where their files are equal to the byte.
+    Flat pictures all have nearly the same fingerprint, so pictures with an information score below
+    `LOW_INFORMATION` are grouped only if their files have the same bytes. Groups, and the paths in
+    them, are sorted.
     """
     groups: dict[tuple[str, str | None], list[str]] = {}
     for row in rows:
-        says_much = (row["information"] or 0) >= LOW_INFORMATION
-        key = (row["text"], None if says_much else row["file_digest"])
+        is_flat = (row["information"] or 0) < LOW_INFORMATION
+        key = (row["text"], row["file_digest"] if is_flat else None)
         groups.setdefault(key, []).append(row["path"])
     found = (Duplicates(text, tuple(sorted(paths))) for (text, _), paths in groups.items())
     return sorted((group for group in found if len(group.paths) > 1), key=lambda g: g.paths)
 
 
 def _maker(algorithm: Algorithm, grade: str, upright: bool) -> RowMaker:
-    """Return what makes rows; raises ParameterError for hashes that cannot be compared."""
+    """Return a maker of rows; raises ParameterError for a hash that cannot be compared."""
     given = {"algorithm": algorithm} if isinstance(algorithm, str) else algorithm
     return RowMaker(Hasher((PerceptualHash(**given),), grade, upright))

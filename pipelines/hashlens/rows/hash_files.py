@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from hashlens.errors import ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
-from hashlens.images.formats import extensions as chosen_extensions
+from hashlens.images.formats import extensions as checked_extensions
 from hashlens.images.walk import find_images
 from hashlens.model import Progress, Skipped
 from hashlens.parallel.pool import schedule
 from hashlens.rows.maker import Row, RowMaker, hash_columns
 from hashlens.rows.stream import RowStream
 
-if TYPE_CHECKING:
-    pass
+Paths: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
 
 def hash_files(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    paths: Paths,
     algorithms: Sequence[str | Mapping[str, Any]] = ("perceptual",),
     *,
     grade: str = "fast",
@@ -33,10 +32,10 @@ def hash_files(
     """Hash the images below some paths, in parallel, without an index.
 
     Yields `{"path": …, "perceptual": …}` in the order of the files, with a column for each
-    algorithm (a name, or a mapping with `algorithm` and its parameters); a file that cannot be
-    read has `skipped` instead, the reason. For `grade` and `upright` see
-    `hashlens.hashing.hasher.Hasher`; the other parameters are those of `ImageIndex.index`. Raises
-    ParameterError for what cannot be, before the first.
+    algorithm. An algorithm is a name, or a mapping with `algorithm` and its parameters. A file that
+    cannot be read has `skipped`, the reason, in place of the fingerprints. For `grade` and
+    `upright` see `hashlens.hashing.hasher.Hasher`; the other parameters are those of
+    `ImageIndex.index`. Raises ParameterError for unusable parameters, before the first row.
     """
     hashes = tuple(
         PerceptualHash(item) if isinstance(item, str) else PerceptualHash(**item)
@@ -47,11 +46,19 @@ def hash_files(
         msg = f"each algorithm can be asked for once, and these are {', '.join(names)}"
         raise ParameterError(msg)
     make = RowMaker(Hasher(hashes, grade, upright), facts=False)
-    paths = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    found = find_images(paths, extensions=chosen_extensions(extensions))
-    images = [item for item in found if item is not None]
-    schedule(1, workers)  # checks it
+    images = list_images(paths, extensions)
+    schedule(1, workers)  # raises for unusable workers
     return _hashed(make, images, names, workers, progress)
+
+
+def list_images(paths: Paths, extensions: Iterable[str] | None) -> list[str | Skipped]:
+    """Return the images below some paths, and the directories that cannot be read.
+
+    Raises ParameterError for a path that does not exist and for unusable extensions.
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    found = find_images(given, extensions=checked_extensions(extensions))
+    return [item for item in found if item is not None]
 
 
 def _hashed(

@@ -1,4 +1,4 @@
-"""From a file to the row that an index holds of it."""
+"""Make the row of a file: what an index holds of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hashlens.errors import ImageError, ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
-from hashlens.model import LOW_INFORMATION as LOW_INFORMATION
 from hashlens.model import Skipped
 from hashlens.schema import CROPS
 
@@ -19,17 +18,24 @@ if TYPE_CHECKING:
     from hashlens.images.pixels import Pixels
 
 Row: TypeAlias = dict[str, Any]
-Document: TypeAlias = tuple[str, Row, None]  # as txtai takes it: id, data, tags
+Document: TypeAlias = tuple[str, Row, None]  # the form that txtai takes: id, data, tags
 
 
 @dataclass(frozen=True, slots=True)
 class RowMaker:
-    """Make rows with some perceptual hashes: the first is the column `text`.
+    """Make rows in two steps: read each file in a worker, then finish many rows in the caller.
 
-    A row is made in two steps: `self(path)` reads the file, in a worker; `finish` makes the
-    fingerprints of many. Without `facts`, rows have the fingerprints only, and take any hash;
-    otherwise ParameterError is raised for hashes whose fingerprints differ in length from image to
-    image, and could not be compared. `apart` says that this is done in a process for nothing else.
+    `maker(path)` reads a file and returns its row with samples; `finish` turns the samples of many
+    rows into fingerprints.
+
+    hasher: the perceptual hashes; the first is the column `text`.
+    thumbnails: whether a row has a small JPEG of the picture.
+    pixel_digests: whether a row has the SHA-256 of the decoded pixels.
+    keypoints: keypoint codes of a picture, at most; 0: no codes.
+    facts: whether a row has size, times, format, file digest and information, and not only path
+        and fingerprints. With facts, each hash must have a fixed number of bits.
+    simplejpeg: whether JPEG drafts are decoded with simplejpeg, which imports numpy.
+    dedicated: the job runs in a worker process of its own, so OpenCV may be limited to one thread.
     """
 
     hasher: Hasher
@@ -37,11 +43,11 @@ class RowMaker:
     pixel_digests: bool = False
     keypoints: int = 0
     facts: bool = True
-    quick: bool = True
-    apart: bool = False
+    simplejpeg: bool = True
+    dedicated: bool = False
 
     def __post_init__(self) -> None:
-        """Check that the hashes have one length, and columns of their own."""
+        """Check the hashes: raises ParameterError for a column twice, or varying lengths."""
         names = hash_columns(self.hasher.hashes)
         if len(set(names)) < len(names):
             msg = f"each further hash needs a column of its own, and these are {', '.join(names)}"
@@ -58,7 +64,7 @@ class RowMaker:
 
     @property
     def policy(self) -> str:
-        """Return in a line how rows are made: those of other policies are made anew."""
+        """Return in one line how rows are made; rows with another policy must be made again."""
         if not self.keypoints:
             return self.hasher.policy
         from hashlens.crops.extract import extractor  # noqa: PLC0415  loads numpy
@@ -66,7 +72,7 @@ class RowMaker:
         return f"{self.hasher.policy}; {self.keypoints} of {extractor()}"
 
     def __call__(self, path: str) -> Row:
-        """Read a file: its row, with samples; one that cannot be read has `skipped` instead."""
+        """Read a file and return its row with samples, or with `skipped`, the reason."""
         row: Row = {"id": path, "path": path} if self.facts else {"path": path}
         if self.facts and _printable(path) != path:
             return skipped_row(Skipped(path, "file name is not valid UTF-8"))
@@ -82,21 +88,22 @@ class RowMaker:
             row["skipped"] = error.reason
         except OSError as error:
             row["skipped"] = error.strerror or str(error)
-        except Exception as error:  # noqa: BLE001  one file's surprise must not end a run
+        except Exception as error:  # noqa: BLE001  one odd file must not end a run
             row["skipped"] = f"cannot be hashed: {type(error).__name__}: {error}"
         return row
 
     def _read(self, row: Row) -> None:
-        from hashlens.images import decode, digests  # noqa: PLC0415  loads Pillow, in the worker
+        """Add to a row what the file says; raises ImageError."""
+        from hashlens.images import decode, digests, jpeg_draft  # noqa: PLC0415  loads Pillow
 
         path = row["path"]
-        if self.quick:
-            decode.use_simplejpeg()
+        if self.simplejpeg:
+            jpeg_draft.use_simplejpeg()
         data = decode.read(path)
         pixels = self.hasher.decode(data, name=path)
-        taken = self.hasher.samples(pixels)
+        samples = self.hasher.samples(pixels)
         if self.facts:
-            taken = (*taken, self._information(pixels.image, pixels.box, taken))
+            samples = (*samples, self._information(pixels.image, pixels.box, samples))
             width, height = pixels.size
             row |= {
                 "width": width,
@@ -107,48 +114,48 @@ class RowMaker:
         if self.pixel_digests:
             row["pixel_digest"] = digests.pixel_digest(data)
         if self.thumbnails:
-            # Of its own decode: the fingerprints must not depend on whether there are thumbnails.
+            # Decoded again: the fingerprints must be the same with and without thumbnails.
             small = decode.decode(data, name=path, draft=("RGB", decode.THUMBNAIL_SIDE))
             row["object"] = decode.thumbnail(small.image)
         if self.keypoints:
             row |= self._keypoints(pixels)
-        row["samples"] = taken
+        row["samples"] = samples
 
     def _keypoints(self, pixels: Pixels) -> Row:
-        """Return how many keypoints a picture has, and what the crop index takes of them."""
+        """Return the number of keypoints of a picture, and their codes for the crop index."""
         import cv2  # noqa: PLC0415  loads numpy, too
 
-        from hashlens.crops import extract  # noqa: PLC0415
+        from hashlens.crops import extract  # noqa: PLC0415  likewise
 
-        if self.apart:
-            cv2.setNumThreads(1)  # other cores have their own workers
+        if self.dedicated:
+            cv2.setNumThreads(1)  # each other core has a worker of its own
         frame = extract.frame(pixels.image, pixels.box)
         found = extract.extract(frame, pixels.size, self.keypoints)
         return {"keypoints": len(found.codes), CROPS: found.to_bytes()}
 
-    def _information(self, image: Any, box: Any, taken: tuple[bytes, ...]) -> bytes:
-        """Return the sample of the information score: the default hash has taken it already."""
-        from hashlens.hashing.samples import information  # noqa: PLC0415
+    def _information(self, image: Any, box: Any, samples: tuple[bytes, ...]) -> bytes:
+        """Return the sample of the information score; the default hash shares it."""
+        from hashlens.hashing.samples import information  # noqa: PLC0415  loads Pillow
 
-        for item, sample in zip(self.hasher.hashes, taken, strict=False):
-            if item == _LIKE_INFORMATION:
+        for item, sample in zip(self.hasher.hashes, samples, strict=False):
+            if item == _SAME_SAMPLE:
                 return sample
         return information(image, box)
 
     def finish(self, rows: Sequence[Row]) -> list[Row]:
-        """Return rows with fingerprints and information in the place of samples."""
+        """Return the rows with fingerprints and information in place of samples."""
         read_rows = [row for row in rows if "samples" in row]
-        taken = [row.pop("samples") for row in read_rows]
+        samples = [row.pop("samples") for row in read_rows]
         if self.facts and read_rows:
             from hashlens.hashing.kernels import information  # noqa: PLC0415  loads numpy
 
-            scores = information([sample[-1] for sample in taken])
-            taken = [sample[:-1] for sample in taken]
+            scores = information([sample[-1] for sample in samples])
+            samples = [sample[:-1] for sample in samples]
             policy = self.policy
             for row, score in zip(read_rows, scores, strict=True):
                 row |= {"information": score, "policy": policy}
         names = hash_columns(self.hasher.hashes)
-        for row, texts in zip(read_rows, self.hasher.fingerprints(taken), strict=True):
+        for row, texts in zip(read_rows, self.hasher.fingerprints(samples), strict=True):
             row |= zip(names, texts, strict=True)
         if self.keypoints and read_rows:
             from hashlens.crops.keypoints import bytes_to_text  # noqa: PLC0415  loads numpy
@@ -158,16 +165,16 @@ class RowMaker:
         return list(rows)
 
 
-_LIKE_INFORMATION = PerceptualHash("perceptual")
+_SAME_SAMPLE = PerceptualHash("perceptual")  # its sample is that of the information score
 
 
 def hash_columns(hashes: Sequence[PerceptualHash]) -> list[str]:
-    """Return the columns of some hashes: `text`, and for those after the first their algorithm."""
+    """Return the columns of some hashes: `text` for the first, its algorithm for each other one."""
     return ["text", *(item.algorithm.replace("-", "_") for item in hashes[1:])]
 
 
 def file_stamp(status: os.stat_result) -> Row:
-    """Return what tells whether a file has changed."""
+    """Return the columns that change with the file: its size and modification time."""
     return {
         "bytes": status.st_size,
         "mtime": status.st_mtime,
@@ -176,7 +183,7 @@ def file_stamp(status: os.stat_result) -> Row:
 
 
 def stamp_of(path: str) -> Row:
-    """Return the stamp of a file by its path; an empty row if it is gone."""
+    """Return the stamp of the file at a path; an empty row if the file is gone."""
     try:
         return file_stamp(os.stat(path))
     except OSError:
@@ -184,11 +191,11 @@ def stamp_of(path: str) -> Row:
 
 
 def skipped_row(skipped: Skipped) -> Row:
-    """Return the row of a file or directory that was never opened."""
+    """Return the row of a file or directory that was not opened."""
     path = _printable(skipped.path)
     return {"id": path, "path": path, "skipped": _printable(skipped.reason)}
 
 
 def _printable(path: str) -> str:
-    """Return a path as text: a name that is not valid UTF-8 has escapes in it."""
+    """Return a path as valid text, with escapes for bytes that are not UTF-8."""
     return path.encode(errors="backslashreplace").decode()

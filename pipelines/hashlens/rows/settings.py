@@ -1,4 +1,4 @@
-"""What an index is made with: stated once, saved with the index, compared when it is opened.
+"""The settings of an index: stated once, saved with the index, compared when it is opened.
 
 In an index's configuration (`config.json`, or `embeddings:` in YAML) the settings are the key
 `hashlens`: `{algorithm: perceptual, hash_size: 8, metric: hamming}`.
@@ -25,7 +25,8 @@ CONTENTS = {
     "duckdb": "hashlens.database.DuckDB",
 }
 ENCODER = "hashlens.database.Thumbnails"
-# The crop index is a sub-index. It gets a row's keypoint codes, or reads the picture at its path.
+# The crop index is a sub-index. It takes the keypoint codes of a row, or reads the picture at its
+# path.
 CROP_INDEX = {
     "method": "hashlens.crops.CropVectors",
     "backend": "hashlens.crops.CropIndex",
@@ -35,10 +36,13 @@ CROP_INDEX = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What rows hold: fingerprints of some hashes, and what else; and the metric of `distance`.
+    """What the rows of an index hold, and how their distance is measured.
 
-    `thumbnails` and `pixel_digests` need a decode of their own for each image. `keypoints` is how
-    many keypoint codes the crop index has of a picture, at most; 0: there is no crop index.
+    hasher: the perceptual hashes; the first is the column `text`.
+    metric: the metric of `distance`.
+    thumbnails: whether rows have a small JPEG; it needs a further decode of each image.
+    pixel_digests: whether rows have a digest of the pixels; it needs a further decode, too.
+    keypoints: keypoint codes of a picture in the crop index, at most; 0: no crop index.
     """
 
     hasher: Hasher = field(default_factory=lambda: Hasher((PerceptualHash(),)))
@@ -48,7 +52,7 @@ class Settings:
     keypoints: int = 0
 
     def __post_init__(self) -> None:
-        """Check the metric, the flags and the number; raises ParameterError."""
+        """Check the fields; raises ParameterError."""
         check_metric(self.metric)
         if self.keypoints != 0 or type(self.keypoints) is not int:
             check_keypoints(self.keypoints)
@@ -59,13 +63,13 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
-        """Read settings from their flat form; raises ParameterError for what cannot be."""
+        """Read settings from their flat form (see `values`); raises ParameterError."""
         rest = dict(values)
-        own = {key: rest.pop(key) for key in _OWN if key in rest}
-        how: dict[str, Any] = {key: rest.pop(key) for key in ("grade", "upright") if key in rest}
-        also = _also(rest.pop("also", ()))
-        how["least"] = _frame_side() if own.get("keypoints") else 0
-        return cls(Hasher((PerceptualHash(**rest), *also), **how), **own)
+        fields = {key: rest.pop(key) for key in _FIELDS if key in rest}
+        decoding: dict[str, Any] = {key: rest.pop(key) for key in _DECODING if key in rest}
+        further_hashes = _further_hashes(rest.pop("also", ()))
+        decoding["least"] = _frame_side() if fields.get("keypoints") else 0
+        return cls(Hasher((PerceptualHash(**rest), *further_hashes), **decoding), **fields)
 
     @property
     def hash(self) -> PerceptualHash:
@@ -74,28 +78,29 @@ class Settings:
 
     @property
     def digits(self) -> dict[str, int | None]:
-        """Return the columns of fingerprints, with the number of hex digits in each."""
+        """Return the number of hex digits of each column of fingerprints; None if they vary."""
         hashes = self.hasher.hashes
         return {name: item.digits for name, item in zip(hash_columns(hashes), hashes, strict=True)}
 
     def maker(self) -> RowMaker:
-        """Return what makes rows with these settings; raises ParameterError where nothing can."""
+        """Return a maker of rows with these settings; raises ParameterError if none can be made."""
         return RowMaker(self.hasher, self.thumbnails, self.pixel_digests, self.keypoints)
 
     def values(self) -> dict[str, Any]:
-        """Return the flat form, for a configuration."""
+        """Return the flat form, for a configuration: names and plain values."""
         return {
             **self.hash.settings(),
             "also": [item.settings() for item in self.hasher.hashes[1:]],
             "grade": self.hasher.grade,
             "upright": self.hasher.upright,
-            **{key: getattr(self, key) for key in _OWN},
+            **{key: getattr(self, key) for key in _FIELDS},
         }
 
     def config(self, content: str = "sqlite", **more: Any) -> dict[str, Any]:
         """Return the configuration of a txtai index with these settings, and no model.
 
-        `more` is merged in, for instance `indexes=…` for a semantic sub-index.
+        `more` is merged in, for instance `indexes=…` for a semantic sub-index. Raises
+        ParameterError for an unknown `content`, and IndexingError if its package is missing.
         """
         if content not in CONTENTS:
             msg = f"content must be one of {', '.join(CONTENTS)}, not {content!r}"
@@ -115,11 +120,12 @@ class Settings:
         }
 
 
-_OWN = ("metric", "thumbnails", "pixel_digests", "keypoints")
+_FIELDS = ("metric", "thumbnails", "pixel_digests", "keypoints")  # of Settings, but the hasher
+_DECODING = ("grade", "upright")  # fields of the hasher
 
 
 def check_keypoints(number: Any) -> None:
-    """Raise ParameterError where that is no number of keypoints."""
+    """Raise ParameterError for an unusable number of keypoints."""
     from hashlens.crops.keypoints import MOST_KEYPOINTS  # noqa: PLC0415  see `_frame_side`
 
     if type(number) is not int or not 0 <= number <= MOST_KEYPOINTS:
@@ -128,20 +134,21 @@ def check_keypoints(number: Any) -> None:
 
 
 def _frame_side() -> int:
-    from hashlens.crops.keypoints import SIDE  # noqa: PLC0415  loads numpy, which hashes do without
+    """Return the least side of a decoded picture in which keypoints are looked for, in pixels."""
+    from hashlens.crops.keypoints import SIDE  # noqa: PLC0415  loads numpy; hashes need none
 
     return SIDE
 
 
 def crop_index(config: Mapping[str, Any]) -> str | None:
-    """Return the name of the crop index among the sub-indexes of a configuration."""
+    """Return the name of the crop index in a configuration; None if it has none."""
     indexes = config.get("indexes") or {}
     names = (name for name, item in indexes.items() if item.get("method") == CROP_INDEX["method"])
     return next(names, None)
 
 
-def _also(given: Any) -> list[PerceptualHash]:
-    """Read further hashes: a list of algorithms, by name or with their parameters."""
+def _further_hashes(given: Any) -> list[PerceptualHash]:
+    """Read the value of `also`: a list of algorithms, by name or with their parameters."""
     if not isinstance(given, Sequence) or isinstance(given, str):
         msg = f"also must be a list of algorithms, not {given!r}"
         raise ParameterError(msg)
@@ -152,14 +159,14 @@ def _also(given: Any) -> list[PerceptualHash]:
 
 
 def require_engine(content: str) -> None:
-    """Raise IndexingError where the package of a content database is missing, naming the extra."""
+    """Raise IndexingError, naming the extra, if the package of a content database is missing."""
     if content == CONTENTS["duckdb"] and find_spec("duckdb") is None:
         msg = "content duckdb needs the duckdb package: pip install 'hashlens[duckdb]'"
         raise IndexingError(msg)
 
 
 def settings_of(config: Mapping[str, Any], name: str) -> Settings:
-    """Return the settings in an index's configuration; raises IndexingError where it has none."""
+    """Return the settings in an index's configuration; raises IndexingError if it has none."""
     values = config.get(KEY)
     if not isinstance(values, Mapping):
         msg = (
@@ -168,24 +175,25 @@ def settings_of(config: Mapping[str, Any], name: str) -> Settings:
         )
         raise IndexingError(msg)
     crops = (config.get("indexes") or {}).get(crop_index(config))
-    stated = {"keypoints": _keypoints(crops)} if crops else {}
-    return Settings.of(stated | {key: value for key, value in values.items() if key != "versions"})
+    implied = {"keypoints": _keypoints(crops)} if crops else {}
+    return Settings.of(implied | {key: value for key, value in values.items() if key != "versions"})
 
 
 def _keypoints(crops: Mapping[str, Any]) -> Any:
-    from hashlens.crops.keypoints import KEYPOINTS  # noqa: PLC0415  likewise
+    """Return the number of keypoints that the configuration of a crop index states or implies."""
+    from hashlens.crops.keypoints import KEYPOINTS  # noqa: PLC0415  see `_frame_side`
 
     return crops.get("keypoints", KEYPOINTS)
 
 
 def require_same(stored: Settings, asked: Mapping[str, Any], name: str) -> None:
-    """Raise IndexingError where an index is asked for with other settings than it has."""
+    """Raise IndexingError if an index is opened with settings that differ from its own."""
     wanted = Settings.of({**asked, "algorithm": asked.get("algorithm", stored.hash.algorithm)})
     for key in asked:
-        have, want = stored.values().get(key), wanted.values()[key]
-        if have != want:
+        found, expected = stored.values().get(key), wanted.values()[key]
+        if found != expected:
             msg = (
-                f"{name} was made with {key} = {have!r}, not {want!r}: open it without "
+                f"{name} was made with {key} = {found!r}, not {expected!r}: open it without "
                 f"{key}, or make another index"
             )
             raise IndexingError(msg)

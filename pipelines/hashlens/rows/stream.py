@@ -1,4 +1,4 @@
-"""Rows of many files, in their order, made in parallel."""
+"""Make the rows of many files in parallel, in the order of the files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from hashlens.model import Skipped
 from hashlens.parallel.pool import Crashed, Results, schedule
 from hashlens.rows.maker import Row, RowMaker, skipped_row, stamp_of
 
-BATCH = 256  # rows whose fingerprints are computed at once,
-BATCH_SECONDS = 0.2  # unless they take longer to come
-QUICK_FROM = 3_000  # files for which a worker process may take the time to import numpy
+BATCH = 256  # rows that are finished at once
+BATCH_SECONDS = 0.2  # a batch is finished after this time, even if it has fewer rows
+SIMPLEJPEG_FROM = 3_000  # files: with fewer, importing numpy takes a worker longer than it saves
 
 
 class RowStream:
-    """Rows in the making, in the order of their files: iterate once, within `with`."""
+    """The rows of some files, in the order of the files: iterate once, within `with`.
+
+    Workers read the files (see `RowMaker`); this process finishes the rows in batches.
+    """
 
     def __init__(
         self, make: RowMaker, items: Sequence[str | Skipped], workers: int | None = None
@@ -25,27 +28,28 @@ class RowStream:
         self._make = make
         self._items = items
         chosen = schedule(len(items), workers)
-        # A forked worker has numpy if this process has it; others take their time to import it.
-        quick = (
-            len(items) >= QUICK_FROM
+        # A forked worker has numpy already if this process has; other workers must import it.
+        simplejpeg = (
+            len(items) >= SIMPLEJPEG_FROM
             or chosen.kind in ("serial", "threads")
             or (chosen.kind == "fork" and "numpy" in sys.modules)
         )
-        if chosen.kind == "fork" and quick:
-            from hashlens.images.decode import use_simplejpeg  # noqa: PLC0415
+        if chosen.kind == "fork" and simplejpeg:
+            from hashlens.images.jpeg_draft import use_simplejpeg  # noqa: PLC0415  loads Pillow
 
-            use_simplejpeg()  # once, before the forks
+            use_simplejpeg()  # imported once, before the forks
         paths = [item for item in items if isinstance(item, str)]
-        apart = chosen.kind in ("fork", "processes")
-        self._results = Results(replace(make, quick=quick, apart=apart), paths, chosen)
-        from hashlens.hashing import kernels  # noqa: F401, PLC0415  while the workers are at work
+        dedicated = chosen.kind in ("fork", "processes")
+        job = replace(make, simplejpeg=simplejpeg, dedicated=dedicated)
+        self._results = Results(job, paths, chosen)
+        from hashlens.hashing import kernels  # noqa: F401, PLC0415  imported while workers read
 
     def __enter__(self) -> RowStream:
         """Return the stream itself."""
         return self
 
     def __exit__(self, *details: object) -> None:
-        """Stop what is still at work."""
+        """Stop the workers."""
         self._results.__exit__(*details)
 
     def __iter__(self) -> Iterator[Row]:
@@ -60,6 +64,7 @@ class RowStream:
         yield from self._make.finish(batch)
 
     def _raw(self) -> Iterator[Row]:
+        """Yield a row with samples for each item."""
         results = iter(self._results)
         for item in self._items:
             if isinstance(item, Skipped):

@@ -10,10 +10,10 @@ from typing import Any
 
 from hashlens.cleanup.files import numbered
 from hashlens.cleanup.plan import journal_of, make_plan
-from hashlens.disk import locked
 from hashlens.errors import HashlensError, ParameterError, QueryError
 from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
 from hashlens.grouping.scope import Terms
+from hashlens.index.directory import write_lock
 from hashlens.index.host import host
 from hashlens.index.image_index import ImageIndex
 
@@ -165,7 +165,7 @@ def _sole_writer(settings: dict[str, Any]) -> AbstractContextManager[None]:
         return nullcontext()
     path = Path(settings["path"])
     path.mkdir(parents=True, exist_ok=True)
-    return locked(path)
+    return write_lock(path)
 
 
 def _actions(workflow: Any) -> list[Any]:
