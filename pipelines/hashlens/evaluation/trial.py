@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from PIL import Image
 
-from hashlens.evaluation.attacks import Box, attack
+from hashlens.evaluation.attacks import attack
+from hashlens.evaluation.changes import Box
 from hashlens.evaluation.drawings import background
 from hashlens.evaluation.rivals import RIVALS, Code, Distances, Matcher, Rival
 from hashlens.evaluation.values import FalseMatch
