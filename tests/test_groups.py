@@ -70,8 +70,28 @@ def units_of(rows, terms, marked):
 
 
 def brute_groups(rows, terms, decided=()):
-    """Group rows by what is documented, looking at all pairs."""
-    barred = {frozenset(pair) for pair in decided}
+    """Group rows by what is documented, looking at all pairs.
+
+    A decision counts if both its pictures are in groups: pictures that do not take part, such as
+    those outside of both folders of `between`, are in none.
+    """
+    barred = set()
+    while True:
+        groups = groups_apart(rows, terms, barred)
+        grouped = {path for paths in groups if len(paths) > 1 for path in paths}
+        known = barred | {frozenset(pair) for pair in decided if grouped.issuperset(pair)}
+        if known == barred:
+            break
+        barred = known
+    return {
+        frozenset(paths)
+        for paths in groups
+        if any(counts(terms, *pair) for pair in combinations(paths, 2))
+    }
+
+
+def groups_apart(rows, terms, barred):
+    """Return the groups of rows of which some pairs are barred, those of one picture too."""
     units, files = units_of(rows, terms, {path for pair in barred for path in pair})
     keys = sorted(units)
     images = [units[key] for key in keys]
@@ -102,11 +122,7 @@ def brute_groups(rows, terms, decided=()):
     for paths in files.values():
         split = {path for pair in barred if pair <= set(paths) for path in pair}
         joined["flat", paths[0]] = [path for path in paths if path not in split]
-    return {
-        frozenset(paths)
-        for paths in joined.values()
-        if any(counts(terms, *pair) for pair in combinations(paths, 2))
-    }
+    return list(joined.values())
 
 
 def decisions_of(decided):
