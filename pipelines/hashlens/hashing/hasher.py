@@ -76,7 +76,7 @@ class Hasher:
     def samples(self, pixels: Pixels) -> Samples:
         """Return a sample for each hash.
 
-        All hashes share one decode, at the largest size that one of them needs. Hashes that need
+        All hashes share one decode, at the largest size that any hash needs. Hashes that need
         less get a halved image: to resize a large image would take longer than to decode it.
         """
         if len(self.hashes) == 1 and not self.least:

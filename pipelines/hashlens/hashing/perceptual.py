@@ -7,7 +7,7 @@
 >>> PerceptualHash("dhash_vertical", hash_size=4).bits  # ImageHash's names work as well
 16
 
-For the same image, all bits equal those of ImageHash 4.3.2. Pillow and numpy are loaded when an
+For the same image, all bits equal the bits of ImageHash 4.3.2. Pillow and numpy are loaded when an
 image is hashed: a command that leaves hashing to worker processes does not load them.
 """
 

@@ -36,7 +36,7 @@ def close_pairs(
 ) -> Iterator[Hits]:
     """Yield all pairs of codes within a distance, in blocks: both numbers, and the distance.
 
-    Arguments are those of `bands.plan`, and its result.
+    Takes the arguments of `bands.plan`, and its result.
     """
     prepare = partial(_prepared, first, second, plan.bands, max_bucket)
     pool = ThreadPoolExecutor(processors())

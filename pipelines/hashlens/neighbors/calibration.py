@@ -35,14 +35,14 @@ PAIRS = 12_500_000  # measured by default: 5,000 rows, in 0.05 seconds (0.15 at 
 FEWEST = 10  # images: fewer are not measured
 ENOUGH = 50  # images: with fewer the result is only a hint
 # Wrong rows for a query: one query in a hundred meets an unrelated picture. Nearly all copies of a
-# picture are far within the distance that has so few.
+# picture are far within the distance that this bound gives.
 FALSE_MATCHES = 0.01
 
 FAMILY = 20  # rows, or one row in 200, that may be near-duplicates of each other
-KIND = 4  # families: so many rows must be a kind of pictures that look alike
+KIND = 4  # families: more near rows must be a kind of pictures that look alike
 GROUP = 64  # least number of rows that share a chance
 EVIDENCE = 50  # least number of pairs that a tangent rests on
-FOLD = 4  # ratio of the pairs within the upper end of a tangent to those within its lower end
+FOLD = 4  # pairs within the upper end of a tangent, per pair within its lower end
 UNSEEN = 2  # pairs that may be missing from a sample by chance
 
 Floats = NDArray[np.float64]

@@ -45,8 +45,8 @@ class Pairs(NamedTuple):
 class Overfull(NamedTuple):
     """Buckets that a cap left out.
 
-    size: distinct codes in each of them
-    number: of buckets of this size
+    size: number of distinct codes in each
+    number: number of buckets of this size
     """
 
     size: int

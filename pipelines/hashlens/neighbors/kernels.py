@@ -103,7 +103,7 @@ class Side(NamedTuple):
     codes: shape (words, codes)
     order: the number of each code
     keys: the key of each code
-    starts: where the codes of each key start
+    starts: position of the first code of each key
     left: a mask for each code, of the bands that leave its bucket out; empty if there is no cap
     """
 
