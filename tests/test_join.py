@@ -76,13 +76,13 @@ def sorted_pairs(found):
 
 def compiled_paths(first, second, limit):
     """Blocks of pairs from each plan that there is."""
-    from hashlens.neighbors import bands, kernels
+    from hashlens.neighbors import bands, buckets
 
     plans = [bands.brute_force(), bands.plan(first, second, limit)]
     plans += [bands.banded(first, second, limit, None, width) for width in (8, 12, 16)]
     for plan in plans:
         if plan.cost < np.inf or plan == bands.brute_force():
-            yield kernels.close_pairs(first, second, limit, plan)
+            yield buckets.close_pairs(first, second, limit, plan)
 
 
 def columns(codes):
@@ -135,21 +135,21 @@ class TestPaths:
             assert sorted_pairs(collected(blocks)) == expected
 
     def test_more_pairs_than_there_is_room_for(self):
-        from hashlens.neighbors import bands, kernels
+        from hashlens.neighbors import bands, buckets
 
         codes = columns(draw_codes("uniform", 1500, 1))
-        blocks = list(kernels.close_pairs(codes, None, 64, bands.brute_force()))
-        assert max(len(block[0]) for block in blocks) <= kernels.ROOM
+        blocks = list(buckets.close_pairs(codes, None, 64, bands.brute_force()))
+        assert max(len(block[0]) for block in blocks) <= buckets.ROOM
         a, b = (np.concatenate(arrays) for arrays in list(zip(*blocks, strict=True))[:2])
         assert len(np.unique(np.minimum(a, b) * 1500 + np.maximum(a, b))) == len(a)
         assert len(a) == 1500 * 1499 // 2
 
     def test_wide_bands(self):
-        from hashlens.neighbors import bands, kernels
+        from hashlens.neighbors import bands, buckets
 
         codes = columns(draw_codes("clustered", 300, 1))
         plan = bands.banded(codes, None, 4, None, 21)
-        found = collected(kernels.close_pairs(codes, None, 4, plan))
+        found = collected(buckets.close_pairs(codes, None, 4, plan))
         assert sorted_pairs(found) == self_oracle(codes.T, 4)
 
     def test_words_that_cancel_each_other(self, path):
@@ -314,13 +314,13 @@ class TestConnected:
         assert found.items() <= collected(self_pairs(codes, 1)).items()
 
     def test_a_cap_costs_no_pair_that_meets_elsewhere(self):
-        from hashlens.neighbors import bands, kernels
+        from hashlens.neighbors import bands, buckets
 
         # The lowest band of all is the same; each pair is found by one of the others.
         codes = columns(draw_codes("clustered", 400, 1) & ~np.uint64(0xFFFF))
         plan = bands.banded(codes, None, 5, None, 16)
         assert plan.bands[0].shift == 0 or plan.bands[0].word == 0
-        found = collected(kernels.close_pairs(codes, None, 5, plan, 399))
+        found = collected(buckets.close_pairs(codes, None, 5, plan, 399))
         expected = {
             pair: distance
             for pair, distance in self_oracle(codes.T, 5).items()
@@ -392,9 +392,9 @@ class TestProcess:
             "import numba.core.caching as caching\n"
             "caching.CacheImpl._locator_classes = []\n"
             "import numpy as np; from hashlens.neighbors import kernels\n"
-            "found = compiled._sorted(np.array([1, 0, 1], np.uint32), 2)\n"
+            "found = kernels.counting_sort(np.array([1, 0, 1], np.uint32), 2)\n"
             "assert found[0].tolist() == [1, 0, 2], found\n"
-            "assert compiled._sorted.stats.cache_path is None\n"
+            "assert kernels.counting_sort.stats.cache_path is None\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -1,7 +1,7 @@
-"""The extrema of a scale space: where its differences of Gaussians D have a peak or a pit.
+"""The extrema of a scale space: the peaks and pits of its differences of Gaussians D.
 
 After D. G. Lowe, "Distinctive image features from scale-invariant keypoints", 2004, sections 3.1
-(detection) and 4 (localization); the offset is that of M. Brown and D. G. Lowe, "Invariant features
+(detection) and 4 (localization); the offset comes from M. Brown and D. G. Lowe, "Invariant features
 from interest point groups", 2002. Unlike there, an extremum is not moved to the next pixel if its
 offset is large: the offset is clipped.
 """
@@ -49,16 +49,16 @@ class Extrema(NamedTuple):
         return Extrema(x, y, sigma, strength, self.level[rows], self.octave[rows])
 
 
-class Gradient(NamedTuple):
-    """First derivatives of D in x, y and s, the level."""
+class Vector(NamedTuple):
+    """For each candidate, a vector over x, y (pixels) and s (levels)."""
 
     x: Floats
     y: Floats
     s: Floats
 
 
-class Hessian(NamedTuple):
-    """Second derivatives of D: a symmetric 3 x 3 matrix."""
+class Matrix(NamedTuple):
+    """For each candidate, a symmetric 3 x 3 matrix over x, y and s."""
 
     xx: Floats
     yy: Floats
@@ -92,8 +92,8 @@ def _candidates(octave: Octave) -> Rows:
     )
     square = np.ones((3, 3), np.uint8)
     threshold = CANDIDATE_CONTRAST_THRESHOLD * UNITS
-    # Across levels first: that takes less time than to look around in each level. At the border
-    # the square mixes a level with the next one, but there are no keypoints there.
+    # The largest of three levels comes first, then of the square around: this is faster than to
+    # search each level. At its border a level is mixed with the next, but has no keypoints.
     highest = cv2.max(finer, coarser)
     cv2.max(highest, here, dst=highest)
     highest = cv2.dilate(highest, square)
@@ -116,7 +116,7 @@ def _localized(octave: Octave, number: int, candidates: Rows) -> Extrema:
     gradient, hessian = _gradient(cube), _hessian(cube)
     offset = _offset(gradient, hessian)
     strength = _contrast(cube, gradient, offset)
-    kept = np.flatnonzero(_is_no_edge(hessian) & (strength >= CONTRAST_THRESHOLD))
+    kept = np.flatnonzero(_passes_edge_test(hessian) & (strength >= CONTRAST_THRESHOLD))
     level, place = np.divmod(candidates[kept], height * width)
     row, column = np.divmod(place, width)
     return Extrema(
@@ -137,19 +137,19 @@ def _cubes(octave: Octave, candidates: Rows) -> Floats:
     return octave.differences.ravel().take(candidates + steps[..., None]).astype(np.float64)
 
 
-def _gradient(cube: Floats) -> Gradient:
-    """Return the central differences of D at the middle of each cube."""
-    return Gradient(
+def _gradient(cube: Floats) -> Vector:
+    """Return the first derivatives of D at the middle of each cube, by central differences."""
+    return Vector(
         x=(cube[1, 1, 2] - cube[1, 1, 0]) / 2,
         y=(cube[1, 2, 1] - cube[1, 0, 1]) / 2,
         s=(cube[2, 1, 1] - cube[0, 1, 1]) / 2,
     )
 
 
-def _hessian(cube: Floats) -> Hessian:
-    """Return the second differences of D at the middle of each cube."""
+def _hessian(cube: Floats) -> Matrix:
+    """Return the second derivatives of D at the middle of each cube, by differences."""
     twice = 2 * cube[1, 1, 1]
-    return Hessian(
+    return Matrix(
         xx=cube[1, 1, 2] + cube[1, 1, 0] - twice,
         yy=cube[1, 2, 1] + cube[1, 0, 1] - twice,
         ss=cube[2, 1, 1] + cube[0, 1, 1] - twice,
@@ -159,24 +159,25 @@ def _hessian(cube: Floats) -> Hessian:
     )
 
 
-def _offset(g: Gradient, h: Hessian) -> Gradient:
-    """Return where the parabola through D has its extremum: `-H^-1 g` (Lowe 2004, equation 3).
+def _offset(g: Vector, h: Matrix) -> Vector:
+    """Return the offset from the candidate to the extremum: `-H^-1 g` (Lowe 2004, equation 3).
 
-    In pixels and levels from the candidate, clipped to MAX_OFFSET; 0 if H is singular.
+    The parabola has the gradient g and the Hessian H. The offset is clipped to
+    MAX_OFFSET, and 0 if H is singular.
     """
     c = _cofactors(h)
     determinant = h.xx * c.xx + h.xy * c.xy + h.xs * c.xs
     factor = np.divide(-1.0, determinant, out=np.zeros_like(determinant), where=determinant != 0)
-    return Gradient(
+    return Vector(
         x=np.clip(factor * (c.xx * g.x + c.xy * g.y + c.xs * g.s), -MAX_OFFSET, MAX_OFFSET),
         y=np.clip(factor * (c.xy * g.x + c.yy * g.y + c.ys * g.s), -MAX_OFFSET, MAX_OFFSET),
         s=np.clip(factor * (c.xs * g.x + c.ys * g.y + c.ss * g.s), -MAX_OFFSET, MAX_OFFSET),
     )
 
 
-def _cofactors(h: Hessian) -> Hessian:
-    """Return the cofactors of H: divided by its determinant, they are its inverse."""
-    return Hessian(
+def _cofactors(h: Matrix) -> Matrix:
+    """Return the cofactors of H: divided by the determinant of H, they are its inverse."""
+    return Matrix(
         xx=h.yy * h.ss - h.ys * h.ys,
         yy=h.xx * h.ss - h.xs * h.xs,
         ss=h.xx * h.yy - h.xy * h.xy,
@@ -186,17 +187,17 @@ def _cofactors(h: Hessian) -> Hessian:
     )
 
 
-def _contrast(cube: Floats, g: Gradient, offset: Gradient) -> Floats:
+def _contrast(cube: Floats, g: Vector, offset: Vector) -> Floats:
     """Return |D| at the offset, in grey levels: `D + g^T offset / 2` (Lowe 2004, section 4)."""
     correction = (g.x * offset.x + g.y * offset.y + g.s * offset.s) / 2
     strength: Floats = np.abs(cube[1, 1, 1] + correction) / UNITS
     return strength
 
 
-def _is_no_edge(h: Hessian) -> Mask:
-    """Return which extrema are bent both ways: `Tr^2 / Det < (r + 1)^2 / r` (Lowe 2004, 4.1).
+def _passes_edge_test(h: Matrix) -> Mask:
+    """Return which candidates are not on an edge: `Tr^2 / Det < (r + 1)^2 / r` (Lowe 2004, 4.1).
 
-    Tr and Det are those of the 2 x 2 Hessian in x and y.
+    Tr and Det are trace and determinant of the 2 x 2 Hessian in x and y, and r is EDGE_RATIO.
     """
     trace, determinant = h.xx + h.yy, h.xx * h.yy - h.xy * h.xy
     bent: Mask = trace**2 * EDGE_RATIO < (EDGE_RATIO + 1) ** 2 * determinant

@@ -42,7 +42,7 @@ class CropQuery:
         """Return the keypoints of the frame, and of a frame as large as in an index.
 
         If a picture has texture all over, the strongest keypoints of its large frame may all be
-        finer than the keypoints that an index has of it.
+        finer than its keypoints in an index.
         """
         fine = extract.extract(self.frame, self.size, QUERY_KEYPOINTS)
         if max(self.frame.shape) <= SIDE:

@@ -1,4 +1,4 @@
-"""Find the map that takes the keypoints of a query to those of a picture.
+"""Find the map that takes the keypoints of a query to the keypoints of a picture.
 
 Places are complex numbers: a similarity is then `z -> turn * z + shift`.
 """

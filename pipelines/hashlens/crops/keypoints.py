@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hashlens.errors import ParameterError
 
 SIDE = 400  # pixels: longer side of the frame of an indexed picture
-QUERY_SIDE = 800  # pixels: likewise of a query, of which a small part may show the picture
+QUERY_SIDE = 800  # pixels: likewise of a query; a small part of it may show the picture
 KEYPOINTS = 200  # of an indexed picture, by default
 QUERY_KEYPOINTS = 500
 MOST_KEYPOINTS = 2000  # of a picture
@@ -102,7 +102,7 @@ class Keypoints(NamedTuple):
 
     @classmethod
     def empty(cls) -> Keypoints:
-        """Return no keypoints: those of a file that is not a picture."""
+        """Return no keypoints, for a file that is not a picture."""
         return cls(np.empty(0, np.uint64), np.empty(0, PLACE), (1, 1), b"")
 
 

@@ -1,4 +1,4 @@
-"""Find the pictures whose codes are near to those of a query: lookup by bands, then votes."""
+"""Find the pictures with codes near to codes of a query: lookup by bands, then votes."""
 
 from __future__ import annotations
 

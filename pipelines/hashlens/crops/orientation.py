@@ -1,7 +1,7 @@
 """The orientation of a keypoint: the direction of most gradients around it.
 
-After D. G. Lowe, "Distinctive image features from scale-invariant keypoints", 2004, section 5. A
-keypoint has one orientation, that of the highest peak.
+After D. G. Lowe, "Distinctive image features from scale-invariant keypoints", 2004, section 5. Only
+the highest peak of a histogram gives an orientation.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _size_of(place: Place) -> tuple[int, int]:
 
 
 def _clockwise(outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return corners in the order that OpenCV needs; those of a mirrored query are reversed."""
+    """Return corners in the order that OpenCV needs: a mirrored outline is reversed."""
     return np.ascontiguousarray(outline[::-1]) if _turns_back(outline) else outline
 
 

@@ -15,7 +15,7 @@ from hashlens.crops.pyramid import Levels, ScaleSpace
 PATCH_SAMPLES = 12  # across, and down
 PATCH_WIDTH = 12.0  # sigmas of the keypoint
 BITS = 64  # of a code
-BANDS = 4  # of a code, with 16 bits each, of which one is doubtful
+BANDS = 4  # of a code: each has 16 bits, one of them doubtful
 BASIS_UNITS = 32  # of an amplitude of 1
 SAMPLE_UNITS = 16  # units of a level in one of a sample: sums are then whole in 24 bits
 

@@ -31,7 +31,7 @@ Levels = NDArray[np.int16]
 class Octave(NamedTuple):
     """The differences of Gaussians in one doubling of sigma.
 
-    differences: D, SCALES + 2 of them, one below the other
+    differences: the SCALES + 2 levels of D, one below the other
     shape: height and width of one level, in pixels
     row: the row of the atlas in which the first level with keypoints begins
     """

@@ -100,7 +100,7 @@ class Segment:
 
     @cached_property
     def starts(self) -> Rows:
-        """Return where the keypoints of each picture begin, and where the last ones end."""
+        """Return the number of each picture's first keypoint, and the number of all keypoints."""
         return _starts(self.pictures["keypoints"])
 
     @cached_property
@@ -144,7 +144,7 @@ class Segment:
 
 
 def joined(parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
-    """Return one segment of several, without dead pictures: each has a mask of them."""
+    """Join segments, without their dead pictures; each comes with a mask of its dead pictures."""
     arrays = []
     for name, counted in zip(_ARRAYS, ("keypoints", "keypoints", None, "bytes"), strict=True):
         alive = [

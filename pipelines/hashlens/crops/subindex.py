@@ -58,7 +58,7 @@ class CropVectors(Vectors):  # type: ignore[misc]  # txtai is untyped
         return [self._query(data) for _, data, _ in documents]
 
     def _read(self, data: Any) -> Keypoints:
-        """Return the keypoints that a row brings along, or else extract those of its picture."""
+        """Return the keypoints in the data of a row, or else extract them from its picture."""
         if isinstance(data, str) and data.startswith(TEXT_PREFIX):
             return Keypoints.from_text(data)
         try:

@@ -1,1 +1,1 @@
-"""Pixels to fingerprints, and the metrics between two fingerprints."""
+"""From pixels to fingerprints, and the metrics between two fingerprints."""

@@ -1,8 +1,8 @@
 """The table of algorithms: names, parameters, number of bits, and reduced decoding.
 
-The reduced size of each, for the fast grade, is the smallest of 32, 64, 128 and 256 at which 64-bit
-fingerprints of photographs differ from those of the full decode by less than half a bit on
-average; benchmarks/grades.py measures that. With 256 bits, it is less than one.
+The fast grade decodes at a reduced size: the smallest of 32, 64, 128 and 256 pixels at which 64-bit
+fingerprints of photographs differ from fingerprints of the full decode by less than half a bit on
+average, as benchmarks/grades.py measures. Fingerprints of 256 bits differ by less than one bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ Params: TypeAlias = dict[str, Any]
 
 
 class Algorithm(NamedTuple):
-    """A row of the table; `samples` and `kernels` have a function of its name."""
+    """A row of the table; `samples` and `kernels` have a function for its name.
+
+    aliases: other names, ImageHash's among them
+    parameters: names, defaults and constraints
+    bits: number of bits by the parameters, None if it depends on the image
+    draft: mode and reduced size by the parameters, for the fast grade
+    """
 
     name: str
     aliases: tuple[str, ...]
@@ -29,7 +35,7 @@ class Algorithm(NamedTuple):
     draft: Callable[[Params], Draft]
 
     def validate(self, given: Mapping[str, Any]) -> Params:
-        """Return all parameters, given ones checked; raises ParameterError, naming the wrong."""
+        """Return all parameters; raises ParameterError for an unknown name or a wrong value."""
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in given:
             if name not in known:
@@ -54,7 +60,7 @@ def _square(params: Params) -> int:
 
 
 def _simple_bits(params: Params) -> int:
-    # The lowest column is left out, so a factor of 1 has one column fewer.
+    # The lowest column is left out: with a factor of 1, one column fewer is left.
     size = params["hash_size"]
     return int(size * min(size, size * params["highfreq_factor"] - 1))
 
@@ -62,7 +68,7 @@ def _simple_bits(params: Params) -> int:
 def _wavelet_bits(params: Params) -> int | None:
     if params["mode"] == "haar":
         return _square(params)
-    # db4 pads each level by its filter's length, so the side depends on the number of levels.
+    # db4 pads each level by the length of its filter: the side depends on the number of levels.
     side = params["image_scale"]
     if side is None:
         return None
@@ -72,10 +78,10 @@ def _wavelet_bits(params: Params) -> int | None:
 
 
 def _luminance(least: int, per_side: int, *also: str) -> Callable[[Params], Draft]:
-    """Describe a grey draft: `least` for up to 64 bits, beyond that `per_side` times the side.
+    """Describe a grey draft of `least` pixels, or `per_side` times the hash size if that is over 8.
 
-    A larger hash sees finer detail, and has more bits that may differ. Parameters named in `also`
-    are multiplied to the side of the square that the hash needs in any case.
+    A larger hash sees finer detail, and has more bits that may differ. The product of the
+    parameters named in `also` is the side of the square that the hash needs at least.
     """
 
     def draft(params: Params) -> Draft:
@@ -90,11 +96,11 @@ def _luminance(least: int, per_side: int, *also: str) -> Callable[[Params], Draf
 
 def _wavelet_draft(params: Params) -> Draft:
     if params["mode"] == "db4" and params["image_scale"] is None:
-        return "L", 2**16  # the size of the picture decides on the number of bits
+        return "L", 2**16  # the size of the picture determines the number of bits
     return _luminance(64, 16, "image_scale")(params)
 
 
-# 1,024 x 1,024 bits are more than any picture has to say, and fit into memory.
+# 1,024 x 1,024 bits are more than any picture needs, and fit into memory.
 _HASH_SIZE = whole("hash_size", 8, 2, 1024)
 _FREQUENCY = (_HASH_SIZE, whole("highfreq_factor", 4, 1, 64))
 _WAVELET = (
@@ -169,3 +175,14 @@ ALGORITHMS = (
         lambda params: ("RGB", 2 * params["segmentation_image_size"]),
     ),
 )
+
+
+def algorithm_of(name: str) -> Algorithm:
+    """Return the algorithm of a name or alias; raises ParameterError with all known names."""
+    wanted = str(name).lower().replace("_", "-")
+    for algorithm in ALGORITHMS:
+        if wanted in (algorithm.name, *algorithm.aliases):
+            return algorithm
+    known = ", ".join(f"{item.name} ({', '.join(item.aliases)})" for item in ALGORITHMS)
+    msg = f"unknown algorithm {name!r}; known are {known}"
+    raise ParameterError(msg)

@@ -1,4 +1,4 @@
-"""From picture files to fingerprints: one or several hashes of one decode, in one of two grades."""
+"""From picture files to fingerprints: several hashes of one decode, in one of two grades."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ Samples: TypeAlias = "tuple[bytes, ...]"
 
 @dataclass(frozen=True, slots=True)
 class Hasher:
-    """Hash pictures with some perceptual hashes.
+    """Hash pictures with several perceptual hashes.
 
-    In the grade `exact` all pixels are decoded, and the fingerprints are ImageHash's to the bit.
-    In `fast`, JPEG files are decoded at the smallest size at which the fingerprints of photographs
-    differ by less than half a bit on average (see the table in `hashing.algorithms`); all other
-    formats, and images that are given as pixels, as in `exact`.
+    hashes: at least one
+    grade: `exact` decodes all pixels, and fingerprints equal ImageHash's. `fast` decodes JPEG files
+        at a reduced size, at which the fingerprints of photographs differ by less than half a bit
+        on average (see `hashing.algorithms`), and all other images like `exact`.
+    upright: whether pictures are hashed as a person sees them (turned as EXIF says, transparency on
+        white, 16-bit and float pixels scaled), or as ImageHash takes them
+    least: shortest side, in pixels, that other users of the decode need
 
-    With `upright`, pictures are hashed as a person sees them: turned as EXIF says, transparency on
-    white, 16-bit and float pixels scaled; without, as ImageHash takes them. `least` is the shortest
-    side, in pixels, that others need of a decode. Raises ParameterError for what is neither grade.
+    Raises ParameterError for an unknown grade, a flag that is not a bool, and for no hashes.
     """
 
     hashes: tuple[PerceptualHash, ...]
@@ -40,7 +41,7 @@ class Hasher:
     least: int = 0
 
     def __post_init__(self) -> None:
-        """Check the grade, the flag, and that there is a hash."""
+        """Check the fields."""
         if self.grade not in GRADES:
             msg = f"grade must be one of {', '.join(GRADES)}, not {self.grade!r}"
             raise ParameterError(msg)
@@ -53,7 +54,7 @@ class Hasher:
 
     @property
     def draft(self) -> Draft | None:
-        """Return the reduced decoding that all hashes share; None where all pixels are decoded."""
+        """Return the reduced decoding that all hashes share; None if all pixels are decoded."""
         if self.grade == "exact":
             return None
         modes, sides = zip(*(item.draft for item in self.hashes), strict=True)
@@ -61,13 +62,13 @@ class Hasher:
 
     @property
     def policy(self) -> str:
-        """Return in a line how pixels are made: fingerprints of other policies may differ a bit."""
+        """Return in a line how pixels are made; fingerprints of different policies may differ."""
         draft = " ".join(map(str, self.draft or ()))
         how = f"{self.grade} {draft}".strip() + ("" if self.upright else " as decoded")
         return f"{how}; {_decoders()}"
 
     def decode(self, source: Source, *, name: str | None = None) -> Pixels:
-        """Decode an image as this grade does; raises ImageError for one that cannot be read."""
+        """Decode an image for this grade; raises ImageError if it cannot be read."""
         from hashlens.images.decode import decode  # noqa: PLC0415  loads Pillow
 
         return decode(source, name=name, draft=self.draft, upright=self.upright)
@@ -75,9 +76,8 @@ class Hasher:
     def samples(self, pixels: Pixels) -> Samples:
         """Return a sample for each hash.
 
-        Several hashes share one decode, at the size that the most demanding of them needs. It is
-        halved for the others, as far as they need less: the resizing of a large image would take
-        longer than its decoding.
+        All hashes share one decode, at the largest size that any hash needs. Hashes that need
+        less get a halved image: to resize a large image would take longer than to decode it.
         """
         if len(self.hashes) == 1 and not self.least:
             return (self.hashes[0].sample(pixels.image, pixels.box),)
@@ -98,7 +98,7 @@ class Hasher:
         return tuple(samples)
 
     def fingerprints(self, samples: Sequence[Samples]) -> list[tuple[str, ...]]:
-        """Return the fingerprints of many images at once, for each one a tuple."""
+        """Return the fingerprints of many images: a tuple for each image, with all its hashes."""
         columns = zip(*samples, strict=True)
         texts = [
             item.fingerprints(column) for item, column in zip(self.hashes, columns, strict=False)
@@ -106,12 +106,12 @@ class Hasher:
         return list(zip(*texts, strict=True))
 
     def __call__(self, source: Source) -> tuple[str, ...]:
-        """Return the fingerprints of one image; raises ImageError."""
+        """Return the fingerprints of an image; raises ImageError if it cannot be read."""
         return self.fingerprints([self.samples(self.decode(source))])[0]
 
 
 def _shade(pixels: Pixels, factor: int) -> tuple[Image.Image, Box | None]:
-    """Return the grey image of a decode, at a fraction of its size, and the box in it."""
+    """Return the grey image of a decode, reduced by a factor, and the box in it."""
     grey = pixels.image.convert("L")
     if factor == 1 or pixels.box is None:
         return grey, pixels.box

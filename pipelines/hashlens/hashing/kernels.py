@@ -2,10 +2,11 @@
 
 average, difference (dHash), perceptual (pHash), wavelet and color follow the definitions of the
 ImageHash package (github.com/JohannesBuchner/imagehash), which in turn follows hackerfactor.com.
-All bits are ImageHash's: sums of whole numbers decide exactly; where rounding could decide a bit
-of an image, that image is computed once more by ImageHash itself.
+All bits equal ImageHash's: sums of whole numbers are exact; if rounding could decide a bit of an
+image, ImageHash itself hashes that image again.
 
-Bits are boolean arrays (segments, rows, columns); an image has one segment, but for crop-resistant.
+Bits are boolean arrays (segments, rows, columns). An image has one segment, except under
+crop-resistant.
 """
 
 from __future__ import annotations
@@ -24,76 +25,76 @@ Bits: TypeAlias = npt.NDArray[np.bool_]
 Grey: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# Two sums of the same numbers in another order differ by less than this share of the largest.
+# Sums of the same numbers in different orders differ by less than this share of the largest sum.
 TIE = 1e-10
 
 
 def average(samples: Sequence[bytes], hash_size: int) -> Bits:
-    """Tell which pixels are above their mean: whole numbers, so no rounding and no ties."""
+    """Return which pixels are above their mean; whole numbers make this exact."""
     pixels = _stack(samples, hash_size, hash_size).astype(np.int64)
     bits: Bits = pixels * hash_size**2 > pixels.sum(axis=(1, 2), keepdims=True)
     return bits
 
 
 def difference(samples: Sequence[bytes], hash_size: int) -> Bits:
-    """Tell which pixels are brighter than the one to the left."""
+    """Return which pixels are brighter than the pixel to their left."""
     pixels = _stack(samples, hash_size, hash_size + 1)
     return pixels[:, :, 1:] > pixels[:, :, :-1]
 
 
 def difference_vertical(samples: Sequence[bytes], hash_size: int) -> Bits:
-    """Tell which pixels are brighter than the one above."""
+    """Return which pixels are brighter than the pixel above them."""
     pixels = _stack(samples, hash_size + 1, hash_size)
     return pixels[:, 1:, :] > pixels[:, :-1, :]
 
 
 def perceptual(samples: Sequence[bytes], hash_size: int, highfreq_factor: int) -> Bits:
-    """Tell which of the low frequencies in both directions are above their median."""
+    """Return which of the lowest frequencies in both directions are above their median."""
     side = hash_size * highfreq_factor
     pixels = _stack(samples, side, side)
     cosines = _cosines(side)[:hash_size]
     frequencies = cosines @ pixels @ cosines.T
     medians = np.median(frequencies, axis=(1, 2), keepdims=True)
 
-    def literally(image: Image.Image) -> Bits:
+    def by_imagehash(image: Image.Image) -> Bits:
         bits: Bits = _imagehash().phash(image, hash_size, highfreq_factor).hash
         return bits
 
-    return _above(frequencies, medians, pixels, literally)
+    return _above(frequencies, medians, pixels, by_imagehash)
 
 
 def perceptual_simple(samples: Sequence[bytes], hash_size: int, highfreq_factor: int) -> Bits:
-    """Tell which of the low frequencies from left to right are above their mean."""
+    """Return which of the lowest frequencies from left to right are above their mean."""
     side = hash_size * highfreq_factor
     pixels = _stack(samples, side, side)
     frequencies = pixels[:, :hash_size] @ _cosines(side)[1 : hash_size + 1].T
     means = frequencies.mean(axis=(1, 2), keepdims=True)
 
-    def literally(image: Image.Image) -> Bits:
+    def by_imagehash(image: Image.Image) -> Bits:
         bits: Bits = _imagehash().phash_simple(image, hash_size, highfreq_factor).hash
         return bits
 
-    return _above(frequencies, means, pixels, literally)
+    return _above(frequencies, means, pixels, by_imagehash)
 
 
 def wavelet(samples: Sequence[bytes], **_: object) -> Bits:
-    """Return the bits that the samples are."""
+    """Return the samples as bits: `wavelet_bits` has made them already."""
     bits = np.frombuffer(b"".join(samples), dtype=np.bool_)
     side = round((bits.size / len(samples)) ** 0.5)
     return bits.reshape(-1, side, side)
 
 
 def wavelet_bits(pixels: Grey, hash_size: int, mode: str, remove_max_haar_ll: bool) -> Bits:
-    """Tell which of the coarse wavelet coefficients are above their median.
+    """Return which of the coarse wavelet coefficients are above their median.
 
-    `pixels` is a stack (images, side, side). ImageHash's removal of the lowest frequency takes the
-    same from all coefficients, and changes no comparison.
+    `pixels` is a stack (images, side, side). ImageHash can remove the lowest frequency: this takes
+    the same amount from all coefficients, and changes no comparison.
     """
     side = pixels.shape[-1]
 
-    def literally(image: Image.Image) -> Bits:
+    def by_imagehash(image: Image.Image) -> Bits:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # PyWavelets, of deep levels
+            warnings.simplefilter("ignore", UserWarning)  # PyWavelets warns of deep levels
             bits: Bits = _imagehash().whash(image, hash_size, side, mode, remove_max_haar_ll).hash
         return bits
 
@@ -105,15 +106,15 @@ def wavelet_bits(pixels: Grey, hash_size: int, mode: str, remove_max_haar_ll: bo
         middle = ordered.shape[1] // 2
         low, high = ordered[:, middle - 1, None, None], ordered[:, middle, None, None]
         bits = 2 * coarse > low + high
-        return _again(bits, (low == high).ravel(), pixels, literally)
+        return _redo_near_ties(bits, (low == high).ravel(), pixels, by_imagehash)
     transform = _daubechies(side, hash_size)
     coefficients = transform @ pixels @ transform.T
     medians = np.median(coefficients, axis=(1, 2), keepdims=True)
-    return _above(coefficients, medians, pixels, literally)
+    return _above(coefficients, medians, pixels, by_imagehash)
 
 
 def color(samples: Sequence[bytes], binbits: int) -> Bits:
-    """Write the shares of black, grey, and of faint and bright pixels by hue, as numbers."""
+    """Return shares as numbers: of black pixels, grey pixels, faint and bright pixels by hue."""
     counts = np.frombuffer(b"".join(samples), dtype=np.int64).reshape(-1, 16)
     levels = 2**binbits
     black, grey, coloured, total = (counts[:, column, None] for column in range(4))
@@ -131,7 +132,7 @@ def color(samples: Sequence[bytes], binbits: int) -> Bits:
 
 
 def crop_resistant(samples: Sequence[bytes], hash_size: int, **_: object) -> Bits:
-    """Tell which pixels of each segment are brighter than the one to the left."""
+    """Return which pixels of each segment are brighter than the pixel to their left."""
     return difference(samples, hash_size)
 
 
@@ -148,10 +149,10 @@ KERNELS: dict[str, Callable[..., Bits]] = {
 
 
 def information(samples: Sequence[bytes]) -> list[float]:
-    """Return how much an image shows: the mean step between neighbouring pixels, in grey levels.
+    """Return the mean step between neighbouring pixels of each image, in grey levels, 0 to 255.
 
-    0 for a picture of one colour, below 1 where there is next to nothing to be seen, 5 to 30 for
-    photographs; at most 255. The samples are squares of grey pixels.
+    A picture of one colour has 0, an almost empty picture less than 1, a photograph 5 to 30. The
+    samples are squares of grey pixels.
     """
     side = round(len(samples[0]) ** 0.5) if samples else 1
     pixels = _stack(samples, side, side).astype(np.int16)
@@ -162,7 +163,7 @@ def information(samples: Sequence[bytes]) -> list[float]:
 
 
 def to_hex(bits: Bits) -> list[str]:
-    """Write bits as ImageHash does: most significant first, as few hex digits as hold them."""
+    """Return bits in hex as ImageHash does: most significant first, as few digits as possible."""
     flat = bits.reshape(len(bits), -1)
     digits = -(-flat.shape[1] // 4)
     padding = np.zeros((len(flat), -flat.shape[1] % 8), dtype=bool)
@@ -177,26 +178,27 @@ def _stack(samples: Sequence[bytes], rows: int, columns: int) -> Grey:
 
 
 def _above(
-    values: Floats, thresholds: Floats, pixels: Grey, literally: Callable[[Image.Image], Bits]
+    values: Floats, thresholds: Floats, pixels: Grey, by_imagehash: Callable[[Image.Image], Bits]
 ) -> Bits:
-    """Tell which values are above the threshold of their image; near-ties are redone."""
+    """Return which values are above the threshold of their image; near-ties are redone."""
     differences = values - thresholds
     nearest = np.abs(differences).min(axis=(1, 2))
     largest = np.maximum(1.0, np.abs(values).max(axis=(1, 2)))
-    return _again(differences > 0, nearest <= TIE * largest, pixels, literally)
+    return _redo_near_ties(differences > 0, nearest <= TIE * largest, pixels, by_imagehash)
 
 
-def _again(
-    bits: Bits, doubtful: Bits, pixels: Grey, literally: Callable[[Image.Image], Bits]
+def _redo_near_ties(
+    bits: Bits, doubtful: Bits, pixels: Grey, by_imagehash: Callable[[Image.Image], Bits]
 ) -> Bits:
+    """Let ImageHash hash the doubtful images again."""
     for index in np.flatnonzero(doubtful):
-        bits[index] = literally(Image.fromarray(pixels[index]))
+        bits[index] = by_imagehash(Image.fromarray(pixels[index]))
     return bits
 
 
 @lru_cache(maxsize=16)
 def _cosines(side: int) -> Floats:
-    """Return the matrix of the type-II cosine transform, scaled as scipy's `dct`."""
+    """Return the matrix of the type-II cosine transform, scaled like scipy's `dct`."""
     index = np.arange(side)
     return 2 * np.cos(np.pi * np.outer(index, 2 * index + 1) / (2 * side))
 
@@ -204,7 +206,7 @@ def _cosines(side: int) -> Floats:
 @lru_cache(maxsize=16)
 def _daubechies(side: int, hash_size: int) -> Floats:
     """Return the matrix of the coarse db4 coefficients of a line of `side` pixels, over 255."""
-    import pywt  # noqa: PLC0415  brings scipy in
+    import pywt  # noqa: PLC0415  loads scipy
 
     level = (side // hash_size).bit_length() - 1
     with warnings.catch_warnings():
@@ -214,6 +216,6 @@ def _daubechies(side: int, hash_size: int) -> Floats:
 
 
 def _imagehash() -> ModuleType:
-    import imagehash  # noqa: PLC0415  brings scipy or PyWavelets in, which most images never need
+    import imagehash  # noqa: PLC0415  loads scipy or PyWavelets, which most images never need
 
     return imagehash

@@ -7,12 +7,12 @@
 >>> similarity("ff00", "ff01")
 0.9375
 
-Two metrics matter here: `hamming` counts differing *bits* of two hex strings of equal length,
-`levenshtein` counts edits of characters. For users of other tools, `manhattan`, `euclidean` and
-`chebyshev` take the hex digits as a vector of numbers 0 to 15, and any algorithm of the
-`textdistance` package is known by its name there. `distance` is strict: what cannot be compared is
-an error. `total_distance` has an answer for everything, so that a malformed row in a database sorts
-last and aborts no query.
+Two metrics matter here: `hamming` counts the *bits* in which two hex strings of equal length
+differ, `levenshtein` counts edits of characters. For users of other tools, `manhattan`, `euclidean`
+and `chebyshev` take the hex digits as a vector of numbers 0 to 15, and any algorithm of the
+`textdistance` package has its name there. `distance` is strict: it raises an error for values that
+cannot be compared. `total_distance` compares any values, so that a malformed row in a database
+sorts last and does not abort a query.
 """
 
 from __future__ import annotations
@@ -36,47 +36,47 @@ _DIGITS = bytes(int(chr(n), 16) if chr(n) in "0123456789abcdefABCDEF" else 0 for
 
 
 def is_hex(text: str) -> bool:
-    """Tell whether a text is hex digits and nothing else (no sign, prefix, space or underscore)."""
+    """Return whether a text has only hex digits: no sign, prefix, space or underscore."""
     return _HEX.fullmatch(text) is not None
 
 
 def bits(fingerprint: str) -> int:
-    """Return how many bits a hex fingerprint has."""
+    """Return the number of bits of a hex fingerprint."""
     return BITS_PER_DIGIT * len(fingerprint)
 
 
 def hamming(a: str, b: str) -> int:
     """Count the bits in which two hex strings of equal length differ.
 
-    Raises FingerprintError where one is not hex or the lengths differ.
+    Raises FingerprintError if one is not hex or the lengths differ.
     """
     _check(a, b)
     return (int(a, 16) ^ int(b, 16)).bit_count()
 
 
 def manhattan(a: str, b: str) -> int:
-    """Sum up by how much the hex digits of two texts differ; raises as `hamming`."""
+    """Return the sum of the differences of the hex digits of two texts; raises as `hamming`."""
     return sum(map(abs, _steps(a, b)))
 
 
 def euclidean(a: str, b: str) -> float:
-    """Return the root of the summed squares of such differences; raises as `hamming`."""
+    """Return the root of the summed squares of these differences; raises as `hamming`."""
     return sqrt(sum(step * step for step in _steps(a, b)))
 
 
 def chebyshev(a: str, b: str) -> int:
-    """Return the largest of such differences; raises as `hamming`."""
+    """Return the largest of these differences; raises as `hamming`."""
     return max(map(abs, _steps(a, b)))
 
 
 def _steps(a: str, b: str) -> Iterator[int]:
-    """Yield by how much each digit of one text is above that of the other."""
+    """Yield the difference between each digit of a text and the same digit of another."""
     _check(a, b)
     return map(sub, a.encode().translate(_DIGITS), b.encode().translate(_DIGITS))
 
 
 def _check(a: str, b: str) -> None:
-    """Raise FingerprintError unless two texts are hex digits, equally many."""
+    """Raise FingerprintError unless two texts are hex digits, and as many."""
     if len(a) != len(b):
         msg = f"cannot compare {a!r} ({bits(a)} bits) with {b!r} ({bits(b)} bits): unequal lengths"
         raise FingerprintError(msg)
@@ -117,8 +117,8 @@ def distance(a: str, b: str, metric: str = "hamming") -> float:
 
     `metric` is `hamming` (bits), `levenshtein` (characters), `manhattan`, `euclidean` or
     `chebyshev` (hex digits as numbers), or the name of a textdistance algorithm. Raises
-    FingerprintError, naming both values, where one is missing or, unless characters are compared,
-    where they are not hex of equal length; raises ParameterError for an unknown metric.
+    FingerprintError, with both values, if one is missing, and, unless the metric compares
+    characters, if they are not hex of equal length. Raises ParameterError for an unknown metric.
     """
     measure = _metric(metric)
     if not (isinstance(a, str | None) and isinstance(b, str | None)):
@@ -131,16 +131,16 @@ def distance(a: str, b: str, metric: str = "hamming") -> float:
 
 
 def similarity(a: str, b: str, metric: str = "hamming") -> float:
-    """Return 1 - distance / the largest possible distance; raises as `distance` does."""
+    """Return 1 - distance / largest possible distance; raises as `distance` does."""
     return _share(distance(a, b, metric), largest(a, b, metric))
 
 
 def total_distance(a: object, b: object, metric: str = "hamming") -> float:
-    """Return the distance of any two values, bad ones at the far end.
+    """Return the distance of any two values; values that cannot be compared are far apart.
 
-    Two missing values are at 0; what is missing, of another length or not hex is as far away as
-    anything of the larger length can be: all its bits under Hamming, all its characters under
-    Levenshtein, which compares any texts. Raises only for an unknown metric.
+    Two missing values are at distance 0. If one is missing or not hex, or the lengths differ, the
+    distance is the largest one of the longer value: all its bits under Hamming, all its characters
+    under Levenshtein, which compares any texts. Raises ParameterError for an unknown metric.
     """
     measure = _metric(metric)
     a, b = _text(a), _text(b)
@@ -153,7 +153,7 @@ def total_distance(a: object, b: object, metric: str = "hamming") -> float:
 
 
 def total_similarity(a: object, b: object, metric: str = "hamming") -> float:
-    """Return the similarity of any two values, 1.0 for two missing ones; as `total_distance`."""
+    """Return the similarity of any two values, 1.0 if both are missing; as `total_distance`."""
     a, b = _text(a), _text(b)
     return _share(total_distance(a, b, metric), largest(a, b, metric))
 
@@ -167,12 +167,12 @@ def largest(a: str, b: str, metric: str = "hamming") -> float:
 
 
 def _share(found: float, most: float) -> float:
-    """Return 1 - distance / largest within 0 and 1: some metrics are no true distances."""
+    """Return 1 - distance / largest, within 0 and 1: some metrics are not true distances."""
     return min(1.0, max(0.0, 1 - found / (most or 1)))
 
 
 def check_metric(metric: str) -> str:
-    """Return the metric's name, or raise ParameterError if there is none of that name."""
+    """Return the name of a metric; raises ParameterError if it is unknown."""
     _metric(metric)
     return metric
 
@@ -188,7 +188,7 @@ def _metric(name: str) -> Metric:
     algorithm = _textdistance(str(name))
 
     def measure(a: str, b: str) -> float:
-        # Some give numpy numbers, which no database takes, and some infinity.
+        # Some algorithms return numpy numbers, which databases refuse, and some infinity.
         found = algorithm.distance(a, b)
         exact = int(found) if isinstance(found, Integral) else float(found)
         return exact if isfinite(exact) else largest(a, b, name)
@@ -198,7 +198,7 @@ def _metric(name: str) -> Metric:
 
 @lru_cache
 def _textdistance(name: str) -> Any:
-    # Imported here: 30 ms that only a query with one of its metrics should pay.
+    # Imported here: only a query with one of its metrics should pay the 30 ms.
     import textdistance  # noqa: PLC0415
 
     known = {
@@ -214,7 +214,7 @@ def _textdistance(name: str) -> Any:
 
 
 class _Known(NamedTuple):
-    """A metric of our own, and its largest distance between texts of so many characters."""
+    """A metric of our own, and its largest distance between texts of a number of characters."""
 
     measure: Metric
     largest: Callable[[int], float]

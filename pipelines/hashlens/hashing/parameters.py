@@ -10,7 +10,11 @@ from hashlens.errors import ParameterError
 
 
 class Parameter(NamedTuple):
-    """A named parameter: its default, what it must be in words, and the check."""
+    """A parameter of an algorithm.
+
+    constraint: what a value must be, in words
+    holds: whether a value is so
+    """
 
     name: str
     default: Any
@@ -20,7 +24,7 @@ class Parameter(NamedTuple):
     def check(self, value: Any, algorithm: str) -> Any:
         """Return the value, or raise ParameterError with the parameter and its constraint."""
         if self.holds(value):
-            return int(value) if is_whole(value) else value  # numpy's numbers are no JSON
+            return int(value) if is_whole(value) else value  # JSON has no numpy numbers
         msg = f"{self.name} must be {self.constraint} for the {algorithm} hash, not {value!r}"
         raise ParameterError(msg)
 
@@ -37,7 +41,7 @@ def whole(name: str, default: int, low: int, high: int | None = None) -> Paramet
 
 
 def optional(parameter: Parameter) -> Parameter:
-    """Let a parameter be None as well, which is then its default."""
+    """Let a parameter also be None, which becomes its default."""
     return Parameter(
         parameter.name,
         None,
@@ -68,5 +72,5 @@ def flag(name: str, *, default: bool) -> Parameter:
 
 
 def is_whole(value: Any) -> bool:
-    """Tell whether a value is a whole number, of Python or numpy, and no bool."""
+    """Return whether a value is a whole number of Python or numpy, and not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,14 +1,14 @@
-"""Perceptual hashes: one table of algorithms, each from an image to bits.
+"""Perceptual hashes: functions from images to fingerprints.
 
 >>> from PIL import Image
 >>> grey = Image.linear_gradient("L")
 >>> PerceptualHash("difference-vertical")(grey)
 'ffffffffffffffff'
->>> PerceptualHash("dhash_vertical", hash_size=4).bits  # ImageHash's names are known as well
+>>> PerceptualHash("dhash_vertical", hash_size=4).bits  # ImageHash's names work as well
 16
 
-Given the same image, all bits equal those of ImageHash 4.3.2. Pillow and numpy are loaded when
-an image is hashed: a command that leaves hashing to worker processes needs no Pillow itself.
+For the same image, all bits equal the bits of ImageHash 4.3.2. Pillow and numpy are loaded when an
+image is hashed: a command that leaves hashing to worker processes does not load them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from hashlens.errors import ParameterError
-from hashlens.hashing.algorithms import ALGORITHMS, Algorithm
+from hashlens.hashing.algorithms import algorithm_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,18 +26,18 @@ if TYPE_CHECKING:
     from hashlens.images.pixels import Box, Draft
 
 
-MOST_BYTES = 2**22  # of samples that are computed at once; their transforms take ten times as much
+MOST_BYTES = 2**22  # of samples hashed at a time; their transforms take ten times as much memory
 
 
 class PerceptualHash:
     """One algorithm with its parameters: a function from images to fingerprints.
 
-    Raises ParameterError for an unknown algorithm, a parameter that the algorithm does not have,
-    or a value out of its range, and names the constraint.
+    Raises ParameterError, with the constraint, for an unknown algorithm, a parameter that the
+    algorithm does not have, or a value out of its range.
     """
 
     def __init__(self, algorithm: str = "perceptual", **params: Any) -> None:
-        self._algorithm = find(algorithm)
+        self._algorithm = algorithm_of(algorithm)
         self.params = self._algorithm.validate(params)
 
     @property
@@ -48,12 +47,12 @@ class PerceptualHash:
 
     @property
     def bits(self) -> int | None:
-        """Return how many bits a fingerprint has, or None where that depends on the image."""
+        """Return the number of bits of a fingerprint, or None if it depends on the image."""
         return self._algorithm.bits(self.params)
 
     @property
     def digits(self) -> int | None:
-        """Return how many hex digits a fingerprint has, or None as for `bits`."""
+        """Return the number of hex digits of a fingerprint, or None as for `bits`."""
         return None if self.bits is None else ceil(self.bits / 4)
 
     @property
@@ -62,15 +61,15 @@ class PerceptualHash:
         return self._algorithm.draft(self.params)
 
     def sample(self, image: Image.Image, box: Box | None = None) -> bytes:
-        """Return the few bytes of an image, or of the box in it, that its bits are made of."""
+        """Return the few bytes from which the bits of an image, or of a box in it, are made."""
         from hashlens.hashing.samples import SAMPLES  # noqa: PLC0415  loads Pillow
 
         return SAMPLES[self.algorithm](image, box, **self.params)
 
     def fingerprints(self, samples: Sequence[bytes]) -> list[str]:
-        """Return the fingerprint of each sample in lower-case hex, all computed at once.
+        """Return the fingerprint of each sample in lower-case hex, its segments joined by commas.
 
-        Segments are joined by commas.
+        Many samples are hashed at a time.
         """
         from hashlens.hashing.kernels import to_hex  # noqa: PLC0415  loads numpy
 
@@ -85,14 +84,14 @@ class PerceptualHash:
         return [segment for bits, _ in self._bits([self.sample(image, box)]) for segment in bits]
 
     def _bits(self, samples: Sequence[bytes]) -> Iterator[tuple[Bits, list[int]]]:
-        """Yield stacks of segments, and how many of them each sample has."""
+        """Yield stacks of segments, and the number of segments of each sample."""
         from hashlens.hashing.kernels import KERNELS  # noqa: PLC0415
 
         kernel = KERNELS[self.algorithm]
         lengths = [len(sample) for sample in samples]
         step = max(1, MOST_BYTES // max(lengths, default=1))
         if self.algorithm == "wavelet" and len(set(lengths)) > 1:
-            step = 1  # db4 of images of several sizes
+            step = 1  # db4: the number of bits depends on the size of the image
         for start in range(0, len(samples), step):
             stack = samples[start : start + step]
             bits = kernel(stack, **self.params)
@@ -104,11 +103,11 @@ class PerceptualHash:
         return self.fingerprints([self.sample(image)])[0]
 
     def settings(self) -> dict[str, Any]:
-        """Return what rebuilds this hash: `PerceptualHash(**settings)`."""
+        """Return the arguments of this hash: `PerceptualHash(**settings)` is equal to it."""
         return {"algorithm": self.algorithm, **self.params}
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether another hash gives the same fingerprints."""
+        """Return whether another hash gives the same fingerprints."""
         return isinstance(other, PerceptualHash) and self.settings() == other.settings()
 
     def __hash__(self) -> int:
@@ -116,7 +115,7 @@ class PerceptualHash:
         return hash(tuple(self.settings().items()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as what rebuilds this hash, for worker processes."""
+        """Pickle as the settings, for worker processes."""
         return _rebuilt, (self.settings(),)
 
     def __repr__(self) -> str:
@@ -134,14 +133,3 @@ def _cut(items: list[str], counts: Sequence[int]) -> Iterator[list[str]]:
     for count in counts:
         yield items[start : start + count]
         start += count
-
-
-def find(name: str) -> Algorithm:
-    """Return the algorithm of a name or alias; raises ParameterError with the known ones."""
-    wanted = str(name).lower().replace("_", "-")
-    for algorithm in ALGORITHMS:
-        if wanted in (algorithm.name, *algorithm.aliases):
-            return algorithm
-    known = ", ".join(f"{item.name} ({', '.join(item.aliases)})" for item in ALGORITHMS)
-    msg = f"unknown algorithm {name!r}; known are {known}"
-    raise ParameterError(msg)

@@ -1,7 +1,7 @@
 """From an image to its sample: the few bytes from which kernels make bits, many at a time.
 
-Samples are made where images are decoded, in worker processes; those of the grey hashes and of
-`color` need Pillow only, which starts in a fraction of numpy's time.
+Samples are made where images are decoded, in worker processes. Grey hashes and `color` need only
+Pillow for them, which loads in a fraction of numpy's time.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def perceptual(image: Image.Image, box: Box | None, hash_size: int, highfreq_fac
 
 
 def difference(image: Image.Image, box: Box | None, hash_size: int) -> bytes:
-    """Return one grey pixel per bit, and a column more."""
+    """Return one grey pixel per bit, and one more column."""
     return grey(image, box, hash_size + 1, hash_size)
 
 
 def difference_vertical(image: Image.Image, box: Box | None, hash_size: int) -> bytes:
-    """Return one grey pixel per bit, and a row more."""
+    """Return one grey pixel per bit, and one more row."""
     return grey(image, box, hash_size, hash_size + 1)
 
 
@@ -61,7 +61,7 @@ def wavelet(
     mode: str,
     remove_max_haar_ll: bool,
 ) -> bytes:
-    """Return the bits, one a byte: the pixels behind them are many more than those of others."""
+    """Return the bits, one per byte, since they are made of far more pixels than other bits."""
     import numpy as np  # noqa: PLC0415  see the module
 
     from hashlens.hashing.kernels import wavelet_bits  # noqa: PLC0415
@@ -72,7 +72,7 @@ def wavelet(
 
 
 def color(image: Image.Image, _box: Box | None, binbits: int) -> bytes:  # noqa: ARG001
-    """Return 16 counts: black, grey, coloured and all pixels; of faint and bright ones by hue."""
+    """Return 16 counts of pixels: black, grey, coloured, all; faint and bright by hue, 6 each."""
     intensity = image.convert("L")
     hue, saturation, _ = image.convert("HSV").split()
     black = intensity.histogram()[: 256 // 8]
@@ -101,12 +101,12 @@ def crop_resistant(
     min_segment_size: int,
     segmentation_image_size: int,
 ) -> bytes:
-    """Return the sample of a difference hash for each bright or dark segment, in their order.
+    """Return the samples of the difference hashes of all bright and dark segments, in order.
 
-    The segments are those of ImageHash, after Steinebach et al., "Efficient Cropping-Resistant
-    Robust Image Hashing" (doi:10.1109/ARES.2014.85), found by labelling connected components.
+    The segments equal ImageHash's, after Steinebach et al., "Efficient Cropping-Resistant Robust
+    Image Hashing" (doi:10.1109/ARES.2014.85). They are found by labelling connected components.
     """
-    from hashlens.hashing.segments import segments  # noqa: PLC0415  brings scipy in
+    from hashlens.hashing.segments import segments  # noqa: PLC0415  loads scipy
 
     side = segmentation_image_size
     image = image.convert("L")

@@ -12,25 +12,26 @@ from scipy import ndimage
 Extent: TypeAlias = "tuple[int, int, int, int]"
 
 
-def segments(image: Image.Image, threshold: int, least: int, limit: int | None) -> list[Extent]:
-    """Return left, top, right and bottom of the connected parts with more than `least` pixels.
+def segments(image: Image.Image, threshold: int, min_size: int, limit: int | None) -> list[Extent]:
+    """Return the segments with more than `min_size` pixels: left, top, right and bottom of each.
 
-    Those brighter than the threshold come first, then the others, each kind by its first pixel
-    from top left; with a limit, the largest. The whole where there is none.
+    Segments brighter than the threshold come first, then the dark ones, both by their first pixel
+    from the top left. With a limit, only the largest are returned. If there are none, the whole
+    picture is returned.
     """
     pixels = np.asarray(image)
     bright = pixels > threshold
     found: list[tuple[int, Extent]] = []
-    # ImageHash counts the pixels that it has assigned, the border around the picture among them
-    # and parts of a single pixel not, and looks for no more dark parts when it has as many as the
-    # picture has.
+    # ImageHash counts the pixels that it has assigned: with the border around the picture, without
+    # segments of a single pixel. It stops looking for dark segments when it has counted as many
+    # pixels as the picture has.
     counted = 2 * sum(pixels.shape)
     for mask in (bright, ~bright):
         for size, extent in _components(mask):
             if mask is not bright and counted >= pixels.size:
                 break
             counted += size if size > 1 else 0
-            if size > least:
+            if size > min_size:
                 found.append((size, extent))
     if limit:
         found = sorted(found, key=lambda item: item[0], reverse=True)[:limit]
@@ -39,7 +40,7 @@ def segments(image: Image.Image, threshold: int, least: int, limit: int | None) 
 
 
 def _components(mask: npt.NDArray[np.bool_]) -> list[tuple[int, Extent]]:
-    """Return size and extent of the 4-connected components, by their first pixel."""
+    """Return size and extent of the 4-connected components, in the order of their first pixels."""
     labels, count = ndimage.label(mask)
     flat = labels.ravel()
     sizes = np.bincount(flat, minlength=count + 1)[1:].tolist()
@@ -47,7 +48,7 @@ def _components(mask: npt.NDArray[np.bool_]) -> list[tuple[int, Extent]]:
         (columns.start, rows.start, columns.stop, rows.stop)
         for rows, columns in ndimage.find_objects(labels)
     ]
-    # The first pixel of each label: assigned in reverse, the earliest is written last.
+    # The first pixel of each label: pixels are assigned in reverse, so the first is written last.
     firsts = np.empty(count + 1, dtype=np.int64)
     firsts[flat[::-1]] = np.arange(flat.size - 1, -1, -1)
     order = np.argsort(firsts[1:])

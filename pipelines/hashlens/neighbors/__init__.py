@@ -1,4 +1,4 @@
-"""Exact neighbours among packed codes: the nearest, all within a distance, and joins.
+"""Exact neighbours among packed codes: nearest codes, all codes within a distance, joins.
 
 Pure functions on arrays::
 
@@ -6,7 +6,7 @@ Pure functions on arrays::
     rows, distances = nearest(codes, "ffd8c0a000000003", k=1)
     for pair in pairs(codes, max_distance=8): ...
 
-Every path gives what brute force gives, ties included: (distance, row).
+Every path gives the same as brute force, ties included: (distance, row).
 """
 
 from hashlens.neighbors.codes import pack as pack

@@ -1,4 +1,8 @@
-"""Plan a join of near codes: how many bands, and how wide."""
+"""Plan a bucket join: how many bands, how wide, and with which radius.
+
+A band is some neighbouring bits of the codes, and the key of a code is its bits there. All codes
+with the same key are a bucket.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,20 @@ import numpy.typing as npt
 
 from hashlens.neighbors.codes import Codes, Ints
 
-WIDTHS = (8, 10, 12, 16, 21)  # bits of a band: these waste few of a word
-MOST_BANDS = 64  # as many as a code has marks for buckets that are left out
-VISIT = 12  # comparisons that take as long as going to a bucket
-SORTING = 40  # comparisons that take as long as sorting a code into a band
+WIDTHS = (8, 10, 12, 16, 21)  # bits of a band: widths that leave few bits of a word over
+MOST_BANDS = 64  # a code has one bit for each band that leaves its bucket out
+VISIT = 12  # comparisons: the time to go to a bucket
+SORTING = 40  # comparisons: the time to sort a code into a band
 
 
 class Band(NamedTuple):
-    """Some bits of a word: keys that differ in `radius` bits at most lead to each other."""
+    """Neighbouring bits of a word.
+
+    word: number of the word
+    shift: number of the lowest bit
+    width: number of bits
+    radius: bits in which keys may differ for their codes to be compared
+    """
 
     word: int
     shift: int
@@ -28,7 +38,12 @@ class Band(NamedTuple):
 
 
 class JoinPlan(NamedTuple):
-    """The bands to join by, the comparisons that this costs, and the sizes left out by a cap."""
+    """The bands to join by.
+
+    bands: in the order of use
+    cost: time of the join, in comparisons
+    overfull: sizes of the buckets that a cap leaves out
+    """
 
     bands: tuple[Band, ...]
     cost: float
@@ -36,7 +51,7 @@ class JoinPlan(NamedTuple):
 
 
 def brute_force() -> JoinPlan:
-    """Return the plan that compares all with all."""
+    """Return the plan that compares all codes with all."""
     return JoinPlan((Band(0, 0, 0, 0),), inf, ())
 
 
@@ -45,12 +60,12 @@ def plan(
 ) -> JoinPlan:
     """Choose the bands that cost least, or brute force.
 
-    The codes are distinct, with one word of all in a row: (words, codes). `second` is None for a
-    join of `first` with itself.
+    The codes are distinct: shape (words, codes). `second` is None for a join of `first` with
+    itself. Buckets of more than `max_bucket` codes are left out.
     """
-    most = max(codes.shape[1] for codes in _sides(first, second))
-    # Buckets of about sixteen are best: small enough to leave most out, long enough to be quick.
-    widths = sorted(WIDTHS, key=lambda width: abs(width + 4 - log2(most)))
+    largest = max(codes.shape[1] for codes in _sides(first, second))
+    # Buckets of about sixteen codes are best: few comparisons, and yet many at a time.
+    widths = sorted(WIDTHS, key=lambda width: abs(width + 4 - log2(largest)))
     plans = [banded(first, second, max_distance, max_bucket, width) for width in widths[:2]]
     best = min(plans, key=lambda each: each.cost)
     count = first.shape[1]
@@ -65,11 +80,11 @@ def _sides(first: Codes, second: Codes | None) -> Sequence[Codes]:
 def banded(
     first: Codes, second: Codes | None, max_distance: int, max_bucket: int | None, width: int
 ) -> JoinPlan:
-    """Return the best plan with bands of some width: its cost is infinite if there is none.
+    """Return the best plan with bands of a width; its cost is infinite if such bands are too few.
 
-    What is compared is known exactly, from the sizes of the buckets; so each band gets the radius
-    that suits it: the distance is dealt out bit by bit, where it costs least. A band that gets
-    none is not used.
+    The sizes of the buckets give the exact number of comparisons. So radii are dealt out one by
+    one, each to the band in which it costs least, until no pair within the distance is missed. A
+    band without a radius is not used.
     """
     bands = [
         Band(word, shift, width, -1)
@@ -77,7 +92,7 @@ def banded(
         for shift in range(0, 65 - width, width)
     ][:MOST_BANDS]
     sides = _sides(first, second)
-    sizes = [[_sizes(codes, band) for codes in sides] for band in bands]
+    sizes = [[bucket_sizes(codes, band) for codes in sides] for band in bands]
     cap = inf if max_bucket is None else max_bucket
     prices = [_prices([np.where(size > cap, 0, size) for size in each]) for each in sizes]
     radii = [-1] * len(bands)
@@ -95,33 +110,35 @@ def banded(
     return JoinPlan(chosen, cost, tuple(np.concatenate(over).tolist()))
 
 
-def _keys(codes: Codes, band: Band) -> npt.NDArray[np.uint32]:
-    keys = codes[band.word] >> np.uint64(band.shift) & np.uint64((1 << band.width) - 1)
-    narrow: npt.NDArray[np.uint32] = keys.astype(np.uint32)
+def keys(codes: Codes, band: Band) -> npt.NDArray[np.uint32]:
+    """Return the bits of each code in a band: the number of its bucket."""
+    wide = codes[band.word] >> np.uint64(band.shift) & np.uint64((1 << band.width) - 1)
+    narrow: npt.NDArray[np.uint32] = wide.astype(np.uint32)
     return narrow
 
 
-def _sizes(codes: Codes, band: Band) -> Ints:
-    return np.bincount(_keys(codes, band), minlength=1 << band.width)
+def bucket_sizes(codes: Codes, band: Band) -> Ints:
+    """Return how many codes each bucket of a band has."""
+    return np.bincount(keys(codes, band), minlength=1 << band.width)
 
 
-def _within(width: int, radius: int) -> Ints:
-    """Return the differences of keys that are within a radius."""
+def masks_within(width: int, radius: int) -> Ints:
+    """Return the numbers of `width` bits with at most `radius` ones: how near keys may differ."""
     masks = np.arange(1 << width, dtype=np.int64)
     return masks[np.bitwise_count(masks) <= radius]
 
 
 def _prices(sizes: Sequence[Ints]) -> list[float]:
-    """Return what each next radius of a band costs, from 0, in comparisons.
+    """Return the cost of each next radius of a band, from radius 0, in comparisons.
 
-    `sizes` are those of the buckets, of one side, or of both.
+    `sizes` has the bucket sizes of one side for a self-join, or else of both sides.
     """
     width = len(sizes[0]).bit_length() - 1
     meetings = _meetings(sizes[0], sizes[-1])
     masks = np.array([comb(width, radius) for radius in range(width + 1)])
     count, other = int(sizes[0].sum()), int(sizes[-1].sum())
     prices = meetings + VISIT * float(count) * masks
-    if len(sizes) == 1:  # a pair meets from either of its codes, and each code meets itself
+    if len(sizes) == 1:  # a pair is met from both of its codes, and each code meets itself
         prices[0] -= count
         prices /= 2
         other = 0
@@ -130,10 +147,10 @@ def _prices(sizes: Sequence[Ints]) -> list[float]:
 
 
 def _meetings(first: Ints, second: Ints) -> npt.NDArray[np.float64]:
-    """Return in how many pairs the keys differ in 0, 1, ... bits, from the sizes of buckets.
+    """Return how many pairs of codes have keys that differ in 0, 1, ... bits, from bucket sizes.
 
-    The Walsh-Hadamard transform turns the sum over pairs of buckets into a product, and the
-    Krawtchouk polynomials turn the sums over the bits of its index back (MacWilliams 1963).
+    The Walsh-Hadamard transform turns the sum over pairs of buckets into a product; Krawtchouk
+    polynomials turn the sums by weight of its index back (MacWilliams 1963).
     """
     width = len(first).bit_length() - 1
     spectrum = _walsh(first, width)
@@ -143,13 +160,14 @@ def _meetings(first: Ints, second: Ints) -> npt.NDArray[np.float64]:
 
 
 def _walsh(sizes: Ints, width: int) -> npt.NDArray[np.float64]:
-    """Return the Walsh-Hadamard transform: the one of high bits and that of low bits by turns."""
+    """Return the Walsh-Hadamard transform, computed over the high bits, then over the low bits."""
     high, low = _hadamard(width - width // 2), _hadamard(width // 2)
     spectrum: npt.NDArray[np.float64] = high @ sizes.reshape(len(high), len(low)) @ low
     return spectrum
 
 
 def _hadamard(bits: int) -> npt.NDArray[np.float64]:
+    """Return the Hadamard matrix of side `2 ** bits`."""
     index = np.arange(1 << bits)
     signs: npt.NDArray[np.float64] = 1.0 - 2.0 * (np.bitwise_count(index[:, None] & index) & 1)
     return signs
@@ -157,6 +175,8 @@ def _hadamard(bits: int) -> npt.NDArray[np.float64]:
 
 @lru_cache
 def _krawtchouk(width: int) -> npt.NDArray[np.float64]:
+    """Return the values of the Krawtchouk polynomials: degree k in row k, at j in column j."""
+
     def entry(k: int, j: int) -> float:
         return float(sum((-1) ** i * comb(j, i) * comb(width - j, k - i) for i in range(k + 1)))
 

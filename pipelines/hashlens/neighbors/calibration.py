@@ -5,15 +5,15 @@
 >>> calibrate(codes, 64).max_distance
 14
 
-What is wanted is the chance of two unrelated pictures to be within a distance. Nobody has told
-which pictures of a collection are unrelated, and near its low end a histogram of distances shows
-the near-duplicates that are looked for. Three things tell them apart:
+We look for the chance that two unrelated pictures are within a distance. Nobody has said which
+pictures of a collection are unrelated, and the low end of a histogram of distances also shows the
+near-duplicates. Three facts tell them apart:
 
-- A picture has few near-duplicates. Where more rows are around one than such a family has, they
-  are pictures that only look alike, and count.
-- Some kinds of pictures are nearer to each other than others, as pages of text are: chances differ
-  from row to row, and the few crowded rows make most false matches. So rows are put into groups
-  that are equally crowded, and each group has a chance of its own.
+- A picture has few near-duplicates. If more rows are near a row than such a family has, they are
+  pictures that only look alike, and count.
+- Some kinds of pictures, such as pages of text, are nearer to each other than other kinds. So
+  chances differ from row to row, and the few crowded rows make most false matches. Rows are put
+  into groups that are equally crowded, and each group has its own chance.
 - Within a group, the logarithm of the chance falls ever more steeply towards distance 0, as it
   does for sums of many bits: it lies below each of its tangents. Near-duplicates can only raise a
   tangent and make it flatter. So the least of the tangents is an estimate on the safe side.
@@ -31,19 +31,19 @@ from numpy.typing import NDArray
 from hashlens.errors import ParameterError
 from hashlens.neighbors.codes import Codes, Ints, as_codes, whole
 
-PAIRS = 12_500_000  # that are measured: those of 5,000 rows, in 0.05 seconds (0.15 at 256 bits)
-FEWEST = 10  # images: among fewer there is nothing to measure
-ENOUGH = 50  # images from which on the result is more than a hint
-# At most so many wrong rows for one query: one query in a hundred meets a stranger, while nearly
-# all copies of a picture are far within the distance that this leaves.
+PAIRS = 12_500_000  # measured by default: 5,000 rows, in 0.05 seconds (0.15 at 256 bits)
+FEWEST = 10  # images: fewer are not measured
+ENOUGH = 50  # images: with fewer the result is only a hint
+# Wrong rows for a query: one query in a hundred meets an unrelated picture. Nearly all copies of a
+# picture are far within the distance that this bound gives.
 FALSE_MATCHES = 0.01
 
-FAMILY = 20  # rows, or one in 200, that may be near-duplicates of each other
-KIND = 4  # such families are so many rows that they must be a kind of pictures that look alike
-GROUP = 64  # rows at least that have a chance in common
-EVIDENCE = 50  # pairs at least that a tangent rests on
-FOLD = 4  # times as many pairs lie within the upper end of a tangent as within its lower end
-UNSEEN = 2  # pairs more than were seen may as well have been there
+FAMILY = 20  # rows, or one row in 200, that may be near-duplicates of each other
+KIND = 4  # families: more near rows must be a kind of pictures that look alike
+GROUP = 64  # least number of rows that share a chance
+EVIDENCE = 50  # least number of pairs that a tangent rests on
+FOLD = 4  # pairs within the upper end of a tangent, per pair within its lower end
+UNSEEN = 2  # pairs that may be missing from a sample by chance
 
 Floats = NDArray[np.float64]
 
@@ -52,9 +52,12 @@ Floats = NDArray[np.float64]
 class Calibration:
     """The distances between the pictures of a collection.
 
-    `rows` is the number of its images and `bits` that of their codes. `pairs` were measured, all
-    there are if `exact`; `counts` has how many of them are at each distance, near-duplicates
-    included, and `chances` the estimated chance of two unrelated pictures to be within it.
+    rows: number of images
+    bits: of their codes
+    pairs: number of pairs that were measured
+    exact: whether all pairs were measured
+    counts: number of measured pairs at each distance, near-duplicates included
+    chances: estimated chance that two unrelated pictures are within each distance
     """
 
     rows: int
@@ -66,32 +69,32 @@ class Calibration:
 
     @property
     def is_weak(self) -> bool:
-        """Tell whether there are too few images for more than a hint."""
+        """Return whether there are too few images for more than a hint."""
         return self.rows < ENOUGH
 
     @property
     def max_distance(self) -> int | None:
         """Return the largest distance with at most FALSE_MATCHES false matches for a query.
 
-        None where there is none: even equal codes are no evidence, as among flat pictures.
+        Returns None if even distance 0 has more, as among flat pictures.
         """
         fitting = sum(self.rows * chance <= FALSE_MATCHES for chance in self.chances)
         return fitting - 1 if fitting else None
 
     def chance(self, distance: int) -> float:
-        """Return the chance of two unrelated pictures to be within a distance."""
+        """Return the chance that two unrelated pictures are within a distance."""
         return self.chances[min(whole("distance", distance, 0), self.bits)]
 
     def false_matches(self, distance: int) -> float:
-        """Return how many wrong rows a query is expected to find within a distance."""
+        """Return the number of wrong rows that a query is expected to find within a distance."""
         return self.rows * self.chance(distance)
 
     def false_pairs(self, distance: int) -> float:
-        """Return how many wrong pairs are expected within a distance in the whole collection."""
+        """Return the number of wrong pairs expected within a distance in the whole collection."""
         return self.rows * (self.rows - 1) / 2 * self.chance(distance)
 
     def table(self) -> list[dict[str, float]]:
-        """Return a row for each distance; `pairs_seen` are those measured within it."""
+        """Return a row for each distance; `pairs_seen` counts the measured pairs within it."""
         seen = np.cumsum(self.counts).tolist()
         return [
             {
@@ -106,32 +109,33 @@ class Calibration:
 
 
 def calibrate(codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS) -> Calibration:
-    """Measure the distances between the codes of a collection, of so many bits.
+    """Measure the distances between the codes of a collection, of `bits` each.
 
-    Of more codes than have so many `pairs`, as many as have them are picked at random, by the
-    `seed`. Raises ParameterError for fewer than FEWEST codes, and for an argument that cannot work.
+    If the collection has more than `pairs` pairs, codes that have about as many are drawn at
+    random, by the `seed`. Raises ParameterError for fewer than FEWEST codes, and for a wrong
+    argument.
     """
     packed = as_codes(codes)
-    rows, most = len(packed), _rows_of(whole("pairs", pairs, 1))
+    rows, max_rows = len(packed), _rows_of(whole("pairs", pairs, 1))
     if rows < FEWEST:
         msg = f"calibration takes {FEWEST} images or more, and has {rows}"
         raise ParameterError(msg)
     bits = _fitting(packed, bits)
-    chosen = np.random.default_rng(whole("seed", seed, 0)).choice(rows, min(rows, most), False)
-    found = _by_row(packed if rows <= most else packed[np.sort(chosen)], bits)
-    counts = found.sum(axis=0) // 2  # each pair was met from both sides
+    chosen = np.random.default_rng(whole("seed", seed, 0)).choice(rows, min(rows, max_rows), False)
+    found = _by_row(packed if rows <= max_rows else packed[np.sort(chosen)], bits)
+    counts = found.sum(axis=0) // 2  # each pair was counted from both sides
     return Calibration(
         rows,
         bits,
         int(counts.sum()),
-        rows <= most,
+        rows <= max_rows,
         tuple(counts.tolist()),
         tuple(_chances(found, counts).tolist()),
     )
 
 
 def _fitting(codes: Codes, bits: Any) -> int:
-    """Return the number of bits; raises ParameterError where the codes cannot have so many."""
+    """Return the number of bits; raises ParameterError if the codes have more, or fewer words."""
     number = whole("bits", bits, 1)
     spare = 64 * codes.shape[1] - number
     if not 0 <= spare < 64 or (spare and (codes[:, 0] >> np.uint64(64 - spare)).any()):
@@ -141,7 +145,7 @@ def _fitting(codes: Codes, bits: Any) -> int:
 
 
 def _rows_of(pairs: int) -> int:
-    """Return how many rows have so many pairs."""
+    """Return the number of rows that have a number of pairs."""
     return max(FEWEST, (1 + isqrt(1 + 8 * pairs)) // 2)
 
 
@@ -160,7 +164,7 @@ def _by_row(codes: Codes, bits: int) -> Ints:
 
 
 def _chances(found: Ints, counts: Ints) -> Floats:
-    """Estimate the chance of two unrelated rows to be within each distance."""
+    """Estimate the chance that two unrelated rows are within each distance."""
     rows = len(found)
     family = min(max(FAMILY, rows // 200), (rows - 1) // 2)
     crowded = (found.cumsum(axis=1) >= family).argmax(axis=1)
@@ -173,7 +177,7 @@ def _chances(found: Ints, counts: Ints) -> Floats:
 
 
 def _groups(crowded: Ints) -> list[Ints]:
-    """Put rows together that are equally crowded, or nearly so, GROUP at least."""
+    """Group rows that are equally crowded, or nearly so: at least GROUP rows each."""
     order = np.argsort(crowded, kind="stable")
     cuts = [0]
     for cut in (np.flatnonzero(np.diff(crowded[order])) + 1).tolist():
@@ -183,9 +187,9 @@ def _groups(crowded: Ints) -> list[Ints]:
 
 
 def _tail(counts: Ints, family: float) -> Floats:
-    """Return the chance to be within each distance for the pairs of some rows.
+    """Return the chance that a pair of some rows is within each distance.
 
-    Up to the share of rows that makes a kind, it is the least of the tangents.
+    It is the least of the tangents as long as fewer rows are within the distance than make a kind.
     """
     within = _smooth(counts).cumsum()
     total = within[-1]
@@ -205,13 +209,13 @@ def _tail(counts: Ints, family: float) -> Floats:
 
 
 def _smooth(counts: Ints) -> Floats:
-    """Spread counts over their neighbours: some hashes have even distances only, or nearly so."""
+    """Spread counts over their neighbours: the distances of some hashes are nearly all even."""
     padded = np.pad(counts, 1, mode="edge")
     smooth: Floats = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
     return smooth
 
 
 def _rising(chances: Floats) -> Floats:
-    """Return chances that fall nowhere."""
+    """Lower chances so that they never fall from a distance to the next."""
     rising: Floats = np.minimum.accumulate(chances[::-1])[::-1]
     return np.minimum(rising, 1.0)

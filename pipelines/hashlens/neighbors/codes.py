@@ -1,8 +1,8 @@
 """Packed codes: fingerprints as rows of 64-bit words.
 
-An array of codes has shape `(n, words)` and dtype uint64; `(n,)` will do for one word. Hex digits
-fill the words from the right, as in a number. It is scanned word by word, so it is kept with each
-word's column in one piece (Fortran order); any other order gives the same answers.
+An array of codes has dtype uint64 and shape `(n, words)`, or `(n,)` for one word. Hex digits fill
+the words from the right, as in a number. Scans go word by word, so arrays are kept in Fortran
+order, with each word's column in one piece; any other order gives the same answers.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ DIGITS_PER_WORD = 16
 
 
 def words(digits: int) -> int:
-    """Return how many words hold so many hex digits."""
+    """Return the number of words that hold a number of hex digits."""
     return -(-digits // DIGITS_PER_WORD)
 
 
 def pack(fingerprints: Sequence[str]) -> Codes:
-    """Pack fingerprints, all of one length, to codes; upper and lower case are the same bits.
+    """Pack fingerprints of one length to codes; upper and lower case give the same bits.
 
-    Raises FingerprintError, naming the first that is not hex or is of another length.
+    Raises FingerprintError with the first fingerprint that is not hex or has another length.
     """
     digits = len(fingerprints[0]) if fingerprints else DIGITS_PER_WORD
     packed = pack_joined("".join(fingerprints).lower(), digits)
@@ -47,7 +47,7 @@ def pack(fingerprints: Sequence[str]) -> Codes:
 
 
 def pack_joined(joined: str, digits: int) -> Codes | None:
-    """Pack one text of many fingerprints; None where not all is lower-case hex of that length."""
+    """Pack a text of many fingerprints; None if they are not lower-case hex of `digits` each."""
     if digits <= 0 or len(joined) % digits or not joined.isascii() or joined != joined.lower():
         return None
     width = words(digits) * DIGITS_PER_WORD
@@ -58,13 +58,13 @@ def pack_joined(joined: str, digits: int) -> Codes | None:
         raw = bytes.fromhex(joined)
     except ValueError:
         return None
-    if len(raw) * 2 != len(joined):  # fromhex passes over white space
+    if len(raw) * 2 != len(joined):  # fromhex ignores white space
         return None
     return np.asfortranarray(np.frombuffer(raw, ">u8").astype(np.uint64).reshape(-1, words(digits)))
 
 
 def unpack(codes: Codes, digits: int) -> list[str]:
-    """Return the fingerprints of codes: lower-case hex of so many digits."""
+    """Return the fingerprints of codes in lower-case hex, of `digits` each."""
     rows = as_codes(codes)
     width = rows.shape[1] * DIGITS_PER_WORD
     joined = np.ascontiguousarray(rows).astype(">u8").tobytes().hex()
@@ -74,7 +74,7 @@ def unpack(codes: Codes, digits: int) -> list[str]:
 def signs(fingerprints: Sequence[str]) -> NDArray[np.float32]:
     """Return fingerprints as vectors of -1 and 1, for txtai's `similar()`: shape (n, bits).
 
-    A fingerprint is of an even number of hex digits. Raises FingerprintError as `pack`.
+    The number of hex digits must be even. Raises FingerprintError as `pack` does.
     """
     codes = pack(list(fingerprints))
     bits = np.unpackbits(np.ascontiguousarray(codes).astype(">u8").view(np.uint8), axis=1)
@@ -83,9 +83,9 @@ def signs(fingerprints: Sequence[str]) -> NDArray[np.float32]:
 
 
 def as_codes(codes: Any) -> Codes:
-    """Return codes in shape (n, words), each word's column in one piece; copies where it must.
+    """Return codes in shape (n, words) and Fortran order, copied if necessary.
 
-    Raises ParameterError for what is no array of codes.
+    Raises ParameterError for anything but an array of codes.
     """
     fits = isinstance(codes, np.ndarray) and codes.dtype == np.uint64 and codes.ndim in (1, 2)
     if not fits or 0 in codes.shape[1:]:
@@ -96,10 +96,10 @@ def as_codes(codes: Any) -> Codes:
 
 
 def fold(codes: Codes) -> Codes:
-    """Return one word for each code: they differ in no more bits than the codes.
+    """Return one word for each code; two words differ in at most as many bits as the codes do.
 
-    The words are turned before they are put together: rows of a picture that are alike would
-    cancel each other.
+    The words of a code are rotated before they are combined: the rows of a picture are often
+    alike, and would cancel each other.
     """
     folded: Codes = codes[0]
     for number, word in enumerate(codes[1:], 1):
@@ -109,7 +109,7 @@ def fold(codes: Codes) -> Codes:
 
 
 def whole(name: str, value: Any, least: int) -> int:
-    """Return a whole number; raises ParameterError for what is none, or is less."""
+    """Return a whole number; raises ParameterError for any other value, and below `least`."""
     try:
         number = operator.index(value)
     except TypeError:

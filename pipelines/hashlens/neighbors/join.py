@@ -6,9 +6,9 @@
 >>> connected(codes, 1)
 Components(labels=array([0, 1, 0, 1]), pairs=2, overfull=())
 
-Equal codes are collapsed first: pictures of one colour all have the same, and a million of them
-have 5e11 pairs, which are never compared, and counted without being looked at. Few codes are
-compared all with all by numpy; more go to the bucket join of `hashlens.neighbors.compiled`.
+Equal codes are collapsed first. All pictures of one colour have the same code: a million of them
+have 5e11 pairs, which are counted without being compared. Few codes are compared all with all, by
+numpy; more codes go to the bucket join of `hashlens.neighbors.buckets`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ from numpy.typing import NDArray
 from hashlens.errors import ParameterError
 from hashlens.neighbors.codes import Codes, Hits, Ints, as_codes, fold, whole
 
-SMALL = 450_000_000  # comparisons that numpy has done before numba is imported
-BLOCK = 1 << 18  # pairs at a time
-ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplied by it, a bit changes half of those above it
-TILE = 1 << 17  # comparisons of numpy at a time
+SMALL = 450_000_000  # comparisons: numpy does as many while numba is imported
+BLOCK = 1 << 18  # pairs in a block
+ODD = np.uint64(0x9E3779B97F4A7C15)  # multiplied by it, a bit changes half of all higher bits
+TILE = 1 << 17  # comparisons that numpy does at a time
 
 
 class Pairs(NamedTuple):
-    """A block of pairs: rows `a` and `b` (int64), and their distances in bits (uint16)."""
+    """A block of pairs.
+
+    a, b: rows, int64
+    distance: bits, uint16
+    """
 
     a: Ints
     b: Ints
@@ -39,7 +43,11 @@ class Pairs(NamedTuple):
 
 
 class Overfull(NamedTuple):
-    """How many buckets were left out because they hold so many (`size`) distinct codes."""
+    """Buckets that a cap left out.
+
+    size: number of distinct codes in each
+    number: number of buckets of this size
+    """
 
     size: int
     number: int
@@ -47,10 +55,11 @@ class Overfull(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Which codes hang together by pairs within a distance.
+    """The components of the graph whose edges are the pairs within a distance.
 
-    `labels` has the smallest row of its component for each row (int64), `pairs` is the exact
-    number of pairs, and `overfull` tells what a cap has left out, fullest first.
+    labels: for each row the smallest row of its component, int64
+    pairs: exact number of pairs
+    overfull: buckets that a cap left out, the fullest first
     """
 
     labels: Ints
@@ -59,7 +68,7 @@ class Components:
 
 
 class _Distinct(NamedTuple):
-    """Distinct codes: the rows that have code k are `rows[starts[k] : starts[k + 1]]`, rising."""
+    """Distinct codes; the rows with code k are `rows[starts[k] : starts[k + 1]]`, ascending."""
 
     codes: Codes
     rows: Ints
@@ -67,7 +76,11 @@ class _Distinct(NamedTuple):
 
 
 class _Join(NamedTuple):
-    """All pairs of distinct codes within a distance, in blocks, and the sizes that a cap left."""
+    """A join of distinct codes.
+
+    hits: all pairs within the distance, in blocks
+    overfull: sizes of the buckets that a cap left out
+    """
 
     hits: Iterator[Hits]
     overfull: tuple[int, ...]
@@ -76,10 +89,10 @@ class _Join(NamedTuple):
 def pairs(codes: Codes, max_distance: int, *, max_bucket: int | None = None) -> Iterator[Pairs]:
     """Yield all pairs of rows a < b at most `max_distance` bits apart, in blocks.
 
-    `codes` is a uint64 array (n,) or (n, words). Each pair comes once, in no certain order.
-    `max_bucket` is for codes so alike that the join would take too long: buckets of more distinct
-    codes are left out, and with them the pairs that meet nowhere else. Where all are compared with
-    all, there are no buckets. Raises ParameterError for an argument that cannot work.
+    `codes` is a uint64 array (n,) or (n, words). Each pair comes once, in any order. `max_bucket`
+    is for codes so alike that the join would take too long: buckets of more distinct codes are
+    left out, and so are pairs that share no other bucket. If all codes are compared with all, there
+    are no buckets. Raises ParameterError for a wrong argument.
     """
     columns, limit = _columns(codes), _limit(max_distance)
     cap = _cap(max_bucket)
@@ -89,7 +102,7 @@ def pairs(codes: Codes, max_distance: int, *, max_bucket: int | None = None) -> 
 def pairs_between(first: Codes, second: Codes, max_distance: int) -> Iterator[Pairs]:
     """Yield all pairs of a row of `first` and a row of `second` within a distance, as `pairs`.
 
-    Raises ParameterError for codes of unequal numbers of words, too.
+    Raises ParameterError also for codes of different numbers of words.
     """
     ours, theirs, limit = _columns(first), _columns(second), _limit(max_distance)
     if len(ours) != len(theirs):
@@ -108,9 +121,9 @@ def count_pairs(codes: Codes, max_distance: int) -> int:
 
 
 def connected(codes: Codes, max_distance: int, *, max_bucket: int | None = None) -> Components:
-    """Find what hangs together by pairs at most `max_distance` bits apart, holding no pairs.
+    """Find the components of all pairs at most `max_distance` bits apart, without keeping pairs.
 
-    Arguments and errors are those of `pairs`.
+    Takes and raises the same as `pairs`.
     """
     columns, limit = _columns(codes), _limit(max_distance)
     distinct = _distinct(columns)
@@ -130,12 +143,12 @@ def connected(codes: Codes, max_distance: int, *, max_bucket: int | None = None)
 
 
 def _columns(codes: Any) -> Codes:
-    """Return codes with one word of all in a row, (words, codes): as all is done here."""
+    """Return codes in shape (words, codes), as all functions below take them."""
     if isinstance(codes, np.ndarray) and codes.ndim == 1:
         codes = codes[:, None]
     rows = as_codes(codes)
     if not rows.shape[1]:
-        msg = f"codes have one word at least, not shape {rows.shape}"
+        msg = f"codes have at least one word, not shape {rows.shape}"
         raise ParameterError(msg)
     return np.ascontiguousarray(rows.T)
 
@@ -157,11 +170,11 @@ def _distinct(codes: Codes) -> _Distinct:
     order = np.argsort(mixed)
     ordered, new = _firsts(codes, order)
     mixed = mixed[order]
-    if (new[1:] & (mixed[1:] == mixed[:-1])).any():  # equal codes may stand apart
+    if (new[1:] & (mixed[1:] == mixed[:-1])).any():  # equal codes may not be neighbours
         order = np.lexsort(codes)
         ordered, new = _firsts(codes, order)
     starts = np.append(np.flatnonzero(new), count)
-    if len(starts) <= count:  # some are equal: their rows are to rise
+    if len(starts) <= count:  # some are equal: sort their rows
         shared = np.flatnonzero(~(new & np.append(new[1:], True)))
         order[shared] = np.sort(np.cumsum(new[shared]) * count + order[shared]) % count
         ordered = ordered[:, new]
@@ -169,7 +182,7 @@ def _distinct(codes: Codes) -> _Distinct:
 
 
 def _firsts(codes: Codes, order: Ints) -> tuple[Codes, NDArray[np.bool_]]:
-    """Return codes in some order, and which of them differ from the one before."""
+    """Return codes in some order, and whether each differs from the code before it."""
     ordered = codes.take(order, axis=1)
     new = np.ones(len(order), bool)
     np.any(ordered[:, 1:] != ordered[:, :-1], axis=0, out=new[1:])
@@ -190,7 +203,7 @@ def _pairs_between(first: _Distinct, second: _Distinct, limit: int) -> Iterator[
 
 
 def _equal_pairs(distinct: _Distinct) -> Iterator[tuple[Ints, Ints]]:
-    """Yield the pairs of rows with equal codes: each place with all that follow in its group."""
+    """Yield the pairs of rows with equal codes: each row with all rows after it in its group."""
     rows = distinct.rows
     ends = np.repeat(distinct.starts[1:], np.diff(distinct.starts))
     for place, following in _counted(ends - np.arange(1, len(rows) + 1)):
@@ -198,7 +211,7 @@ def _equal_pairs(distinct: _Distinct) -> Iterator[tuple[Ints, Ints]]:
 
 
 def _expanded(first: _Distinct, second: _Distinct, found: Iterator[Hits]) -> Iterator[Hits]:
-    """Yield the pairs of rows for pairs of distinct codes, in blocks of bounded size."""
+    """Yield the pairs of rows that have pairs of distinct codes, in blocks of bounded size."""
     if all(each.codes.shape[1] == len(each.rows) for each in (first, second)):
         for a, b, distance in found:
             yield first.rows[a], second.rows[b], distance
@@ -229,12 +242,12 @@ def _equal(sizes: Ints) -> int:
 
 
 def _products(sizes: Ints, a: Ints, b: Ints) -> int:
-    """Count the pairs of rows for pairs of distinct codes."""
+    """Count the pairs of rows that have pairs of distinct codes."""
     return int((sizes[a] * sizes[b]).sum())
 
 
 def _gathered(hits: Iterator[Hits], least: int) -> Iterator[Hits]:
-    """Put small blocks together: what is done for each block then weighs less."""
+    """Join small blocks to blocks of more than `least` pairs: fewer blocks take less time."""
     held: list[Hits] = []
     count = 0
     for block in hits:
@@ -253,14 +266,14 @@ def _together(blocks: list[Hits]) -> Hits:
 
 
 def _unite(parents: Ints, a: Ints, b: Ints) -> None:
-    """Unite the sets of pairs; in `parents` each number has that of its set, before and after."""
+    """Unite the sets of pairs; in `parents` each number has its set's, before and after."""
     while True:
         a, b = parents[a], parents[b]
-        apart = a != b
-        if not apart.any():
+        differ = a != b
+        if not differ.any():
             return
-        a, b = a[apart], b[apart]
-        # Each set hangs itself below the smallest that it is to be united with.
+        a, b = a[differ], b[differ]
+        # Each set becomes a child of the smallest set that it is united with.
         np.minimum.at(parents, np.maximum(a, b), np.minimum(a, b))
         while not np.array_equal(above := parents[parents], parents):
             parents[:] = above
@@ -269,22 +282,22 @@ def _unite(parents: Ints, a: Ints, b: Ints) -> None:
 def _join(first: Codes, second: Codes | None, limit: int, cap: int | None = None) -> _Join:
     """Find all pairs of distinct codes within a distance; `second` is None for a self-join.
 
-    A cap leaves out the buckets with more codes; comparing all with all has no buckets.
+    `cap` leaves out the buckets with more codes; a comparison of all with all has no buckets.
     """
     limit = min(limit, 64 * len(first))
     count = first.shape[1]
     comparisons = count * (count // 2 if second is None else second.shape[1])
     if comparisons <= SMALL:
         return _Join(_compared(first, second, limit), ())
-    # Imported here: with numba it takes as long as all those comparisons.
-    from hashlens.neighbors import bands, kernels  # noqa: PLC0415
+    # Imported here: importing numba takes as long as SMALL comparisons.
+    from hashlens.neighbors import bands, buckets  # noqa: PLC0415
 
     plan = bands.plan(first, second, limit, cap)
-    return _Join(kernels.close_pairs(first, second, limit, plan, cap), plan.overfull)
+    return _Join(buckets.close_pairs(first, second, limit, plan, cap), plan.overfull)
 
 
 def _compared(first: Codes, second: Codes | None, limit: int) -> Iterator[Hits]:
-    """Compare all with all, in numpy; yield pairs of numbers a < b in a self-join."""
+    """Compare all codes with all, in numpy; the pairs of a self-join have a < b."""
     others = first if second is None else second
     ones, screen = fold(first), fold(others)
     step = max(1, TILE // max(1, others.shape[1]))

@@ -1,21 +1,11 @@
-"""What is compiled: scans, and the bucket join, which compares far from all pairs of codes.
-
-Codes that differ in few bits agree, or nearly so, in one of several disjoint bands of their bits
-(multi-index hashing: Norouzi, Punjani, Fleet 2012). A band may have a radius of its own: if the
-radii and one for each band sum up to the distance and one, no pair is missed (the general
-pigeonhole principle: Qin et al., GPH, 2018). So each band's key leads to few buckets of codes, and
-all that meet there are compared. One band of no bits at all has one bucket: that is brute force.
+"""Compiled kernels: scans of all codes, and the comparison of codes that share a bucket.
 
 Importing this module imports numba, which takes as long as joining some ten thousand codes.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,152 +13,23 @@ import numpy.typing as npt
 from numba import njit, types
 from numba.extending import intrinsic
 
-from hashlens.neighbors.bands import Band, JoinPlan, _keys, _sizes, _within
-from hashlens.neighbors.codes import Codes, Hits, Ints, fold
-from hashlens.parallel.process import processors
+from hashlens.neighbors.codes import Codes, Ints
 
-TASK = 10_000_000  # comparisons in one task of a thread: some milliseconds
-RUN = 64  # codes of one bucket that are compared with a
-TILE = 1024  # part of another bucket, which stays in the nearest cache
+RUN = 64  # codes of a bucket that are compared with a TILE at a time
+TILE = 1024  # codes of the other bucket, which stay in the nearest cache
 STRIPE = 2048  # rows whose state of edits stays in the nearest cache
-ROOM = 2 * RUN * TILE  # pairs that a task finds before it hands them over
-
-
-class Side(NamedTuple):
-    """Codes in the order of their keys in a band.
-
-    `screen` are their folds, `order` tells the number of each, `starts` where those of a key start.
-    `left` marks for each code the bands where its bucket is left out; it is empty without a cap.
-    """
-
-    screen: Codes
-    codes: Codes
-    order: Ints
-    keys: npt.NDArray[np.uint32]
-    starts: Ints
-    left: Codes
-
-
-def close_pairs(
-    first: Codes,
-    second: Codes | None,
-    max_distance: int,
-    plan: JoinPlan,
-    max_bucket: int | None = None,
-) -> Iterator[Hits]:
-    """Yield blocks of all pairs of codes within a distance: numbers of both, and the distance."""
-    prepare = partial(_prepared, first, second, plan.bands, max_bucket)
-    pool = ThreadPoolExecutor(processors())
-    try:
-        ready = pool.submit(prepare, 0)
-        for number, band in enumerate(plan.bands):
-            sides = ready.result()
-            if number + 1 < len(plan.bands):
-                ready = pool.submit(prepare, number + 1)
-            task = partial(
-                _task,
-                *sides,
-                second is None,
-                _within(band.width, band.radius),
-                max_distance,
-                np.array(plan.bands[:number], np.int64).reshape(number, 4),
-            )
-            yield from _done(pool, task, _parts(sides[0], sides[1], band))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _done(
-    pool: ThreadPoolExecutor, task: Callable[..., Any], parts: Sequence[int]
-) -> Iterator[Hits]:
-    """Yield what tasks find, one for each part; a task whose room is full goes on as another."""
-    todo = deque((start, 0, -1, end) for start, end in pairwise(parts))
-    running: deque[Future[Any]] = deque()
-    while todo or running:
-        while todo and len(running) < 2 * processors():
-            running.append(pool.submit(task, *todo.popleft()))
-        hits, rest = running.popleft().result()
-        if rest:
-            todo.appendleft(rest)
-        if len(hits[0]):
-            yield hits
-
-
-def _task(
-    first: Side,
-    second: Side,
-    same: bool,
-    masks: Ints,
-    limit: int,
-    earlier: Ints,
-    position: int,
-    mask: int,
-    start: int,
-    end: int,
-) -> tuple[Hits, tuple[int, int, int, int] | None]:
-    """Scan from a position to an end; return pairs, and from where to go on, if not at the end."""
-    a, b = np.empty(ROOM, np.int64), np.empty(ROOM, np.int64)
-    distance = np.empty(ROOM, np.uint16)
-    found, *place = _scan(
-        first, second, same, masks, limit, earlier, position, mask, start, end, a, b, distance
-    )
-    hits = a[:found].copy(), b[:found].copy(), distance[:found].copy()
-    return hits, (*place, end) if place[0] < end else None
-
-
-def _prepared(
-    first: Codes,
-    second: Codes | None,
-    bands: Sequence[Band],
-    max_bucket: int | None,
-    number: int,
-) -> tuple[Side, Side]:
-    """Return both sides in the order of a band."""
-    one = _side(first, bands, max_bucket, number)
-    return one, one if second is None else _side(second, bands, max_bucket, number)
-
-
-def _side(codes: Codes, bands: Sequence[Band], max_bucket: int | None, number: int) -> Side:
-    band = bands[number]
-    left = np.empty(0, np.uint64)
-    order, starts = _sorted(_keys(codes, band), 1 << band.width)
-    if max_bucket is not None and band.width:
-        left = _left_out(codes, bands, max_bucket)
-        kept = np.flatnonzero(left >> np.uint64(number) & np.uint64(1) == 0)
-        order, starts = _sorted(_keys(codes[:, kept], band), 1 << band.width)
-        order = kept[order]
-        left = left[order]
-    codes = codes.take(order, axis=1)
-    return Side(fold(codes), codes, order, _keys(codes, band), starts, left)
-
-
-def _left_out(codes: Codes, bands: Sequence[Band], max_bucket: int) -> Codes:
-    """Return for each code a bit for each band: whether the code's bucket there is too full."""
-    left = np.zeros(codes.shape[1], np.uint64)
-    for number, band in enumerate(bands):
-        full = _sizes(codes, band) > max_bucket
-        left |= full[_keys(codes, band)].astype(np.uint64) << np.uint64(number)
-    return left
-
-
-def _parts(first: Side, second: Side, band: Band) -> Sequence[int]:
-    """Return where to part the codes for tasks of about the same length."""
-    count = len(first.order)
-    compared = count * len(second.order) * len(_within(band.width, band.radius)) / 2**band.width
-    tasks = max(1, min(count // RUN, int(compared / TASK) + 4 * processors()))
-    return [count * number // tasks for number in range(tasks + 1)]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function at its first call, once for all processes where a file can be kept."""
+    """Compile a function at its first call; the code is kept in a file for other processes."""
     try:
         return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # neither here nor in the user's cache can files be written
+    except RuntimeError:  # no file can be written, here or in the user's cache
         return njit(nogil=True)(function)
 
 
 def _count_ones(_context: Any, _bits: Any) -> Any:
-    """Count the ones of 64 bits in one instruction, which can work on several words at once."""
+    """Count the ones of 64 bits: a single instruction, which can also work on several words."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
@@ -180,7 +41,7 @@ ones: Any = intrinsic(_count_ones)
 
 
 def hamming(codes: Codes, query: Codes, out: npt.NDArray[Any]) -> None:
-    """Write the Hamming distances of codes (n, words) from one code, as `scan` does."""
+    """Write the Hamming distances of codes from a code, as `scan.hamming` does."""
     for word in range(codes.shape[1]):
         step = _add_distances if word else _put_distances
         step(codes[:, word], query[word], out)
@@ -199,10 +60,10 @@ def _add_distances(words: Any, word: Any, out: Any) -> None:
 
 
 def levenshtein(table: npt.NDArray[Any], last: Any, values: Sequence[int], out: Any) -> None:
-    """Write the Levenshtein distances of all rows of `positions` from a text, as `scan` does.
+    """Write the Levenshtein distances of fingerprints from a text, as `scan.levenshtein` does.
 
-    `last` has a bit for each digit of a fingerprint, and `values` those of the text's digits, -1
-    for what is none.
+    `table` comes from `scan.positions`; `last` has a bit for each digit of a fingerprint; `values`
+    has the text's digits, -1 for a character that is not a digit.
     """
     _put_edits(table, last, np.array(values, np.int64), out)
 
@@ -235,9 +96,28 @@ def _advance(equal: Any, rises: Any, falls: Any) -> None:
         falls[row] = diagonal & up
 
 
+class Side(NamedTuple):
+    """Codes in the order of their keys in a band.
+
+    screen: their folds
+    codes: shape (words, codes)
+    order: the number of each code
+    keys: the key of each code
+    starts: position of the first code of each key
+    left: a mask for each code, of the bands that leave its bucket out; empty if there is no cap
+    """
+
+    screen: Codes
+    codes: Codes
+    order: Ints
+    keys: npt.NDArray[np.uint32]
+    starts: Ints
+    left: Codes
+
+
 @compiled
-def _sorted(keys: Any, buckets: int) -> tuple[Any, Any]:
-    """Sort by counting: return the order, and where each key starts in it."""
+def counting_sort(keys: Any, buckets: int) -> tuple[Any, Any]:
+    """Sort by counting; return the order, and the position in it at which each key starts."""
     starts = np.zeros(buckets + 1, np.int64)
     for key in keys:
         starts[key + 1] += 1
@@ -261,7 +141,7 @@ def _distance(first: Any, second: Any, x: int, y: int) -> Any:
 
 @compiled
 def _met_before(first: Any, second: Any, x: int, y: int, earlier: Any) -> bool:
-    """Tell whether a pair has met in an earlier band."""
+    """Return whether a pair has been compared in an earlier band."""
     left = np.uint64(0)
     if len(first.left):
         left = first.left[x] | second.left[y]
@@ -288,7 +168,7 @@ def _write(
     b: Any,
     distances: Any,
 ) -> int:
-    """Write the pairs of one code with some others; return how many have been found by then."""
+    """Write the near pairs of a code with codes `y0` to `y1`; return how many pairs there are."""
     for y in range(y0, y1):
         if ones(second.screen[y] ^ first.screen[x]) > limit:
             continue
@@ -302,7 +182,7 @@ def _write(
 
 
 @compiled
-def _scan(
+def scan_buckets(
     first: Any,
     second: Any,
     same: bool,
@@ -317,10 +197,11 @@ def _scan(
     b: Any,
     distances: Any,
 ) -> tuple[int, int, int, int]:
-    """Compare the codes at positions from `x0` to `end` with those in all buckets they lead to.
+    """Compare the codes from `x0` to `end` with the codes in all buckets that their keys lead to.
 
-    Writes pairs within the distance to the last three. Returns how many, and the `x0`, `mask` and
-    `y0` (-1: the start of a bucket) from where to go on when these might become too full.
+    Writes pairs within the distance to `a`, `b` and `distances`, and returns how many. If these
+    might overflow, it stops before `end`; it also returns the `x0`, `mask` and `y0` from which to
+    go on. A `y0` of -1 is the start of a bucket.
     """
     limit = np.uint64(max_distance)
     found = 0
@@ -329,7 +210,7 @@ def _scan(
         x1 = min(end, first.starts[key + 1], x0 + RUN)
         while mask < len(masks):
             other = key ^ masks[mask]
-            if same and other < key:  # they meet from the other one
+            if same and other < key:  # compared when `other` is the key
                 mask += 1
                 continue
             if y0 < 0:
@@ -339,7 +220,7 @@ def _scan(
                 if found + (x1 - x0) * (y1 - y0) > len(a):
                     return found, x0, mask, y0
                 for x in range(x0, x1):
-                    # Hardly ever is one near enough: so first without a branch, several at a time.
+                    # Near codes are rare: look first for any, without a branch, several at a time.
                     start = max(y0, x + 1) if same and other == key else y0
                     code = first.screen[x]
                     least = np.uint64(64)

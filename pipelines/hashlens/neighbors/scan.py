@@ -1,7 +1,7 @@
-"""Distances from one query to all codes, and the nearest of them: exact, in the speed of memory.
+"""Distances from a query to all codes, and the nearest codes: exact, at the speed of memory.
 
-No index: a pass over a million 64-bit codes takes half a millisecond, as quick as any approximate
-index of equal recall.
+There is no index: a scan of a million 64-bit codes takes half a millisecond, no longer than an
+approximate index of equal recall.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from hashlens.neighbors.codes import DIGITS_PER_WORD, Codes, as_codes, pack, who
 Rows = NDArray[np.int64]
 Distances = NDArray[Any]  # small unsigned integers
 
-BLOCK = 65_536  # rows that are worked on at a time: half a megabyte of words stays in the cache
-GROUP = 64  # rows of which the least distance is taken
+BLOCK = 65_536  # rows scanned at a time: half a megabyte of words stays in the cache
+GROUP = 64  # rows whose least distance is taken
 HEX = "0123456789abcdef"
-MOST_DIGITS = 64  # of a fingerprint under Levenshtein: its places are the bits of one word
-WORTH = (3, 4_000_000)  # scans, and rows in them, from which on compiled code is worth loading
+MOST_DIGITS = 64  # of a fingerprint under Levenshtein: a word has a bit for each
+WORTH = (3, 4_000_000)  # scans, and rows in all of them: then compiled code is worth loading
 
 
 class Found(NamedTuple):
@@ -35,25 +35,25 @@ class Found(NamedTuple):
 
 
 def nearest(codes: Codes, query: str | Codes, k: int, *, max_distance: int | None = None) -> Found:
-    """Find the `k` codes nearest to a query in Hamming bits, all of them at most `max_distance`.
+    """Find the `k` codes nearest to a query in Hamming bits, at most `max_distance` away.
 
-    `query` is a fingerprint in hex or one code. At equal distance the lower row comes first.
-    Raises ParameterError for a query that has another number of words, and for numbers that are
-    not whole or are negative.
+    `query` is a fingerprint in hex, or a code. At equal distance the lower row comes first.
+    Raises ParameterError for a query of another number of words, and for numbers that are negative
+    or not whole.
     """
     limit = None if max_distance is None else whole("max_distance", max_distance, 0)
     return select(hamming(*_fitting(codes, query)), whole("k", k, 0), limit)
 
 
 def within(codes: Codes, query: str | Codes, max_distance: int) -> Found:
-    """Find all codes at most `max_distance` Hamming bits from a query; as `nearest`."""
+    """Find all codes at most `max_distance` Hamming bits from a query, as `nearest` does."""
     return select(hamming(*_fitting(codes, query)), None, whole("max_distance", max_distance, 0))
 
 
 def select(distances: Distances, k: int | None = None, max_distance: int | None = None) -> Found:
     """Select the `k` nearest (None: all) at most `max_distance` away, in order (distance, row)."""
     far = int(np.iinfo(distances.dtype).max)
-    # A Python int: numpy would widen a whole array to compare it with a wider number.
+    # A Python int: to compare an array with a wider numpy number, numpy would widen the array.
     bound = far if max_distance is None else min(int(max_distance), far)
     group = GROUP if k is None else min(GROUP, len(distances) // (4 * k + 1))
     if k == 0 or bound < 0:
@@ -63,16 +63,16 @@ def select(distances: Distances, k: int | None = None, max_distance: int | None 
     else:
         rows = _near(distances, group, bound, k)
     found = distances[rows]
-    order = np.argsort(found, kind="stable")[:k]  # by radix, these being small integers
+    order = np.argsort(found, kind="stable")[:k]  # a radix sort, since these are small integers
     return Found(rows[order], found[order])
 
 
 def _near(distances: Distances, group: int, bound: int, k: int | None) -> Rows:
-    """Return, in ascending order, the rows within a bound; some k nearest are among them.
+    """Return rows within a bound, in ascending order: all, or with k at least the k nearest.
 
-    The rows are dealt out to groups, so many in each, and the least distance of each group is
-    taken. Where k groups have one within a bound, so have k rows; and only these groups need be
-    looked at.
+    The rows are dealt out to groups of `group` rows, and the least distance of each group is taken.
+    If k groups have a row within a smaller bound, k rows are within it; only these groups are then
+    searched.
     """
     groups = len(distances) // group
     dealt = distances[: group * groups].reshape(group, groups)
@@ -86,7 +86,7 @@ def _near(distances: Distances, group: int, bound: int, k: int | None) -> Rows:
 
 
 def hamming(codes: Codes, query: Codes, out: Distances | None = None) -> Distances:
-    """Return the Hamming distances of codes from one code, in bits; shape (n,)."""
+    """Return the Hamming distances of codes from a code, in bits: shape (n,)."""
     rows, words = codes.shape
     out = np.empty(rows, distance_type(words)) if out is None else out
     kernels = _kernels.get(rows)
@@ -108,15 +108,15 @@ def hamming(codes: Codes, query: Codes, out: Distances | None = None) -> Distanc
 
 
 def distance_type(words: int) -> type[np.unsignedinteger[Any]]:
-    """Return the smallest type that holds the Hamming distances of codes of so many words."""
+    """Return the smallest type that holds the Hamming distances of codes with some words."""
     return np.uint8 if words <= 3 else np.uint16
 
 
 def positions(codes: Codes, digits: int) -> NDArray[Any]:
-    """Return where each hex digit stands in each fingerprint, for `levenshtein`.
+    """Return the positions of each hex digit in each fingerprint, for `levenshtein`.
 
-    Shape (16, n): bit p of `positions[v, row]` says that character p of that row's fingerprint is
-    the hex digit v.
+    Shape (16, n): bit p of `positions[v, row]` is set if character p of the row's fingerprint is
+    the hex digit v. Raises ParameterError for more than MOST_DIGITS digits.
     """
     if not 1 <= digits <= MOST_DIGITS:
         msg = f"Levenshtein takes fingerprints of 1 to {MOST_DIGITS} hex digits, not {digits}"
@@ -137,10 +137,10 @@ def positions(codes: Codes, digits: int) -> NDArray[Any]:
 def levenshtein(
     table: NDArray[Any], digits: int, query: str, out: Distances | None = None
 ) -> Distances:
-    """Return the Levenshtein distances of all rows of `positions` from a text; shape (n,).
+    """Return the Levenshtein distances of all fingerprints in `positions` from a text: shape (n,).
 
     Bit-parallel over the characters of a fingerprint (Myers 1999, in the form of Hyyrö 2003), and
-    over the rows of a block; the query may be any text.
+    over the rows of a block. The query may be any text.
     """
     kind = table.dtype.type
     rows = table.shape[1]
@@ -160,7 +160,7 @@ def levenshtein(
         for value in values:
             equal = table[value, start:stop] if value >= 0 else nowhere
             _step(equal, rises, falls, diagonal, up)
-        # The vertical differences of the last column, added up from its top.
+        # The sum of the vertical differences in the last column.
         total = out[start:stop]
         np.add(np.bitwise_count(rises & last), len(query), out=total, dtype=out.dtype)
         np.subtract(total, np.bitwise_count(falls & last), out=total, dtype=out.dtype)
@@ -170,7 +170,7 @@ def levenshtein(
 def _step(equal: Any, rises: Any, falls: Any, diagonal: Any, up: Any) -> None:
     """Advance one character of the query; `rises` and `falls` are the state, the rest scratch."""
     np.bitwise_and(equal, rises, out=diagonal)
-    np.add(diagonal, rises, out=diagonal)  # the carry runs past the highest bit, and is lost
+    np.add(diagonal, rises, out=diagonal)  # a carry past the highest bit is lost
     np.bitwise_xor(diagonal, rises, out=diagonal)
     np.bitwise_or(diagonal, equal, out=diagonal)
     np.bitwise_or(diagonal, falls, out=diagonal)
@@ -188,10 +188,10 @@ def _step(equal: Any, rises: Any, falls: Any, diagonal: Any, up: Any) -> None:
 
 
 class _Kernels:
-    """The compiled scans, some times as quick, and one long step outside of the interpreter's lock.
+    """The compiled scans: several times as fast, and without the interpreter's lock.
 
-    To load them takes as long as some hundred scans, and to compile them, once, as some thousand.
-    So a process that goes on scanning loads them, beside its work.
+    Loading them takes as long as some hundred scans; compiling them, once, as some thousand. So
+    they are loaded in the background of a process that keeps scanning.
     """
 
     def __init__(self) -> None:
@@ -200,18 +200,18 @@ class _Kernels:
         self._lock = threading.Lock()
 
     def get(self, rows: int) -> Any:
-        """Return `hashlens.neighbors.kernels` if it is there; so many rows are to be scanned."""
+        """Return `hashlens.neighbors.kernels`, if loaded, for a scan of some rows."""
         if self.compiled is None:
             self._scans, self._rows = self._scans + 1, self._rows + rows
             enough = self._scans >= WORTH[0] and self._rows >= WORTH[1]
-            if enough and self._lock.acquire(blocking=False):  # for good: it is loaded once
+            if enough and self._lock.acquire(blocking=False):  # never released: loaded only once
                 threading.Thread(target=self.load, name="hashlens-kernels").start()
         return self.compiled
 
     def load(self) -> None:
-        """Load the compiled scans, and have them compiled for the usual fingerprints."""
+        """Load the compiled scans, and compile them for fingerprints of a word."""
         with suppress(ImportError):
-            # Imported here: a fifth of a second that most processes should not pay.
+            # Imported here: it takes a fifth of a second, which most processes should not pay.
             from hashlens.neighbors import kernels  # noqa: PLC0415
 
             kernels.hamming(np.zeros((1, 1), np.uint64), np.zeros(1, np.uint64), _BYTE)
