@@ -334,9 +334,9 @@ def test_a_file_or_keeper_that_is_not_as_planned_is_left_alone(tmp_path, action)
     ("make", "reason"),
     [
         (lambda path, other: path.unlink(), "gone"),
-        (lambda path, other: (path.unlink(), path.mkdir()), "no regular file"),
-        (lambda path, other: (path.unlink(), path.symlink_to(other)), "no regular file"),
-        (lambda path, other: (path.unlink(), os.mkfifo(path)), "no regular file"),
+        (lambda path, other: (path.unlink(), path.mkdir()), "not a regular file"),
+        (lambda path, other: (path.unlink(), path.symlink_to(other)), "not a regular file"),
+        (lambda path, other: (path.unlink(), os.mkfifo(path)), "not a regular file"),
     ],
 )
 def test_what_is_no_file_any_more_is_left_alone(moved, make, reason):
@@ -597,13 +597,13 @@ def test_a_plan_of_which_nothing_stands_may_be_replaced(moved):
 def test_what_is_no_journal_is_refused_and_stays_as_it_is(moved, tmp_path):
     plan = moved.plan_path.read_bytes()
     for call in (lambda: apply(moved.plan_path, moved.plan_path), lambda: undo(moved.plan_path)):
-        with pytest.raises(PlanError, match="is no journal"):
+        with pytest.raises(PlanError, match="is not a journal"):
             call()
     assert moved.plan_path.read_bytes() == plan
     for text in (b"x", b"{}", b'{"journal": 1}', b"\0\0\0"):
         notes = tmp_path / "notes"
         notes.write_bytes(text)
-        with pytest.raises(PlanError, match="is no journal"):
+        with pytest.raises(PlanError, match="is not a journal"):
             apply(moved.plan_path, notes)
         assert notes.read_bytes() == text
     with pytest.raises(PlanError, match="there is no journal"):
@@ -611,12 +611,12 @@ def test_what_is_no_journal_is_refused_and_stays_as_it_is(moved, tmp_path):
     with pytest.raises(PlanError, match="cannot be written: Is a directory"):
         apply(moved.plan_path, moved.photos)
     moved.apply()
-    with pytest.raises(PlanError, match="no field of a step: 'hashlens_journal'"):
+    with pytest.raises(PlanError, match="not a field of a step: 'hashlens_journal'"):
         Plan.read(moved.journal)
     lines = moved.journal.read_bytes().split(b"\n")
     for bad in (b"[1]", b"{", b'{"event": "begin", "number": 1}', b'{"event": "done"}'):
         notes.write_bytes(b"\n".join([lines[0], bad, *lines[1:]]))
-        with pytest.raises(PlanError, match="notes, line 2: no record of a journal"):
+        with pytest.raises(PlanError, match="notes, line 2: not a record of a journal"):
             undo(notes)
     notes.write_bytes(lines[0].replace(b'journal": 1', b'journal": 2') + b"\n")
     with pytest.raises(PlanError, match="a journal of version 2; this reads 1"):
@@ -626,7 +626,7 @@ def test_what_is_no_journal_is_refused_and_stays_as_it_is(moved, tmp_path):
 def test_nothing_is_applied_of_a_plan_that_cannot_be_read(moved):
     text = moved.plan_path.read_text()
     moved.plan_path.write_text(text + "{")
-    with pytest.raises(PlanError, match="line 6: no JSON"):
+    with pytest.raises(PlanError, match="line 6: not JSON"):
         moved.apply()
     assert moved.state() == moved.before
     assert os.listdir(moved.plan_path.parent) == ["plan.jsonl"]

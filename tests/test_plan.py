@@ -400,7 +400,7 @@ WITHOUT = object()
         ({"distance": "nan"}, "distance must be a number of at least 0"),
         ({"distance": "far"}, "distance must be a number"),
         ({"reason": WITHOUT}, "the field 'reason' is missing"),
-        ({"colour": "red"}, "no field of a step: 'colour'"),
+        ({"colour": "red"}, "not a field of a step: 'colour'"),
     ],
 )
 def test_a_line_that_is_no_step_is_named(tmp_path, ending, change, message):
@@ -424,8 +424,8 @@ def test_a_line_that_is_no_step_is_named(tmp_path, ending, change, message):
     ("text", "message"),
     [
         ("[1]", "a step is a JSON object"),
-        ("{", "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         (json.dumps({**GOOD, "path": 3}), "path must be text, not 3"),
         (json.dumps({**GOOD, "path": "/\0"}), "path must be text"),
         (json.dumps({**GOOD, "path": "/\ud800"}), "surrogates not allowed"),
@@ -446,10 +446,10 @@ def test_json_that_is_no_step_is_named(tmp_path, text, message):
 def test_a_file_that_is_no_table_is_named(tmp_path):
     path = tmp_path / "plan.csv"
     path.write_text(",".join(GOOD) + "\n1,2\n")
-    with pytest.raises(PlanError, match="line 2: 2 values, where the first line names 10 fields"):
+    with pytest.raises(PlanError, match="line 2: 2 values, but the first line names 10 fields"):
         Plan.read(path)
     path.write_text(",".join(GOOD) + '\n"1"x,2\n')
-    with pytest.raises(PlanError, match="line 2: no CSV"):
+    with pytest.raises(PlanError, match="line 2: not CSV"):
         Plan.read(path)
     path.write_text(",".join([*GOOD, "path"]) + "\n")
     with pytest.raises(PlanError, match="line 1: twice the field of a step: 'path'"):

@@ -1,4 +1,4 @@
-"""Carry out a plan, step by step, so that each can be undone and none is lost in a crash."""
+"""Carry out a plan, step by step, so that each step can be undone and survives a crash."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from hashlens.cleanup import files, steps
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
-from hashlens.cleanup.journal import Begun, Journal, opened
+from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
-from hashlens.cleanup.plan_file import LINKS, TAKES
+from hashlens.cleanup.plan_file import LINK_ACTIONS, REMOVAL_ACTIONS
 from hashlens.errors import PlanError
 from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
 
-ATTEMPTS = 100  # names that are tried, should others take them in that moment
+ATTEMPTS = 100  # names that are tried for a target, if other processes take them meanwhile
 
 
 def apply(
@@ -25,88 +25,99 @@ def apply(
     *,
     progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Carry out a plan, or go on with one that was cut short; the journal tells how to go back.
+    """Carry out a plan, or continue one that was interrupted; the journal serves to undo it.
 
-    The journal is the plan's file with `.journal.jsonl` in place of its extension, unless given.
-    A step whose file or keeper is not, byte for byte, what the plan says, or that the system does
-    not allow, is skipped with the reason, and tried again when the plan is applied again. Nothing
-    is ever overwritten: where a name is in use by now, the file gets the next with a number.
+    The journal is by default the plan's file with `.journal.jsonl` in place of its extension. A
+    step is skipped, with the reason, if its file or keeper is not, byte for byte, what the plan
+    says, or if the system does not allow the step; it is tried again when the plan is applied
+    again. Nothing is ever overwritten: if a name is in use, the file gets the next name with a
+    number.
 
-    Raises PlanError, before anything is done, where the plan cannot be read, would take away the
-    keeper of a step, or has changed since the journal was begun; and where no space is left, after
-    which the plan can be applied again.
+    Raises PlanError, before anything is done, if the plan cannot be read, would take away the
+    keeper of a step, or has changed since the journal was begun. Raises it as well if no space is
+    left; then the plan can be applied again.
     """
     plan_path = os.path.abspath(plan_path)
     plan = Plan.read(plan_path)
     _require_keepers(plan_path, plan.steps)
     path = os.path.abspath(journal) if journal else journal_of(plan_path)
-    with opened(path, create=True) as log:
-        _require_own(log, plan_path, plan)
-        return _Run(log, plan.steps).run(progress)
+    with open_journal(path, create=True) as opened:
+        _require_journal_of(plan, plan_path, opened)
+        return _Run(opened, plan.steps).run(progress)
 
 
 def _require_keepers(path: str, planned: Sequence[Step]) -> None:
-    """Raise PlanError where a file that is to be kept would be taken away: the last copy."""
-    taken = {_real(step.path): step for step in planned if step.action in TAKES}
+    """Raise PlanError if a step would take away the keeper of another: it may be the last copy."""
+    removals = {_real_name(step.path): step for step in planned if step.action in REMOVAL_ACTIONS}
     for step in planned:
-        if step.action in TAKES:
-            other = taken.get(_real(step.keeper)) or taken.get(os.path.realpath(step.keeper))
+        if step.action in REMOVAL_ACTIONS:
+            names = (_real_name(step.keeper), os.path.realpath(step.keeper))
+            other = removals.get(names[0]) or removals.get(names[1])
             if other:
                 msg = f"{path}: {step.keeper} is the keeper of {step.path}, and is itself to "
                 msg += f"{other.action}; set one of the two to keep"
                 raise PlanError(msg)
 
 
-def _real(path: str) -> str:
-    """Return the one name of what has a name: of a link too, not of what it leads to."""
+def _real_name(path: str) -> str:
+    """Return a path without linked folders; a link itself keeps its name."""
     folder, name = os.path.split(path)
     return os.path.join(os.path.realpath(folder), name)
 
 
-def _require_own(log: Journal, plan_path: str, plan: Plan) -> None:
-    """Begin a journal, anew where nothing stands; raise PlanError where it is of another plan."""
-    if not log.standing:
-        log.start(plan_path, plan.digest)
-    elif log.is_undoing:
-        msg = f"{log.path}: this plan was undone in part; undo the rest, or give another journal"
+def _require_journal_of(plan: Plan, plan_path: str, journal: Journal) -> None:
+    """Start a journal without steps to undo; raise PlanError if it is of another plan."""
+    if not journal.undoable:
+        journal.start(plan_path, plan.digest)
+    elif journal.is_undoing:
+        msg = (
+            f"{journal.path}: this plan was undone in part; undo the rest, or give another journal"
+        )
         raise PlanError(msg)
-    elif log.digest != plan.digest:
-        msg = f"{log.path} is the journal of another plan ({log.plan}), or the plan was changed "
-        msg += "since: undo with that journal first, or give another one"
+    elif journal.digest != plan.digest:
+        msg = f"{journal.path} is the journal of another plan ({journal.plan}), or the plan was "
+        msg += "changed since: undo with that journal first, or give another one"
         raise PlanError(msg)
 
 
 @dataclass
 class _Run:
-    """One run over the steps of a plan."""
+    """One run over the steps of a plan.
 
-    log: Journal
+    journal: where each step is noted.
+    planned: all steps of the plan.
+    verified_keepers: keepers whose bytes were verified, by what identifies the unchanged file.
+    without_backup: files whose copies could not be made; they are not taken away.
+    skipped: files that were left alone, with their reasons.
+    """
+
+    journal: Journal
     planned: Sequence[Step]
-    seen: set[tuple[object, ...]] = field(default_factory=set)  # keepers that were read
-    unsaved: set[str] = field(default_factory=set)  # files whose copies could not be made
+    verified_keepers: set[tuple[object, ...]] = field(default_factory=set)
+    without_backup: set[str] = field(default_factory=set)
     skipped: list[Skipped] = field(default_factory=list)
 
     def run(self, progress: Callable[[Progress], None] | None) -> Outcome:
-        """Do all steps that are not done."""
+        """Carry out all steps that are not done."""
         done = earlier = freed = 0
         todo = [(n, step) for n, step in enumerate(self.planned) if step.action != "keep"]
         todo.sort(key=lambda item: item[1].action != "copy")  # backups first, in any order of lines
         for count, (number, step) in enumerate(todo, 1):
-            if self.log.states.get(number) == "done":
+            if self.journal.states.get(number) == "done":
                 earlier += 1
-            elif reason := self._reason_not_to(number, step):
+            elif reason := self._carry_out(number, step):
                 self.skipped.append(Skipped(step.path, reason))
                 if step.action == "copy":
-                    self.unsaved.add(step.path)
+                    self.without_backup.add(step.path)
             else:
                 done += 1
-                freed += self.log.begun[number].frees
+                freed += self.journal.begun[number].frees
             if progress:
                 progress(Progress(count, len(todo), step.path))
-        return Outcome(done, earlier, freed, tuple(self.skipped), self.log.path)
+        return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path)
 
-    def _reason_not_to(self, number: int, step: Step) -> str:
-        """Do a step; return why not, where that cannot be: all is then as it was."""
+    def _carry_out(self, number: int, step: Step) -> str:
+        """Carry out a step; return "", or the reason if it was taken back."""
         full = False
         try:
             self._do(number, step)
@@ -116,49 +127,50 @@ class _Run:
             full = error.errno in files.FULL
             reason = error.strerror or str(error)
         else:
-            self.log.end(number, "done")
+            self.journal.end(number, "done")
             return ""
         reason += self._take_back(number)
-        if self.log.states.get(number) != "begin":
-            self.log.end(number, "skipped", reason)
+        if self.journal.states.get(number) != "begin":
+            self.journal.end(number, "skipped", reason)
         if full:
             msg = f"{step.path}: {reason}; make room and apply the plan again, or undo it"
             raise PlanError(msg)
         return reason
 
     def _take_back(self, number: int) -> str:
-        """Take back what was begun of a step; where that fails, the next run tries again."""
-        if self.log.states.get(number) == "begin":
-            begun = self.log.begun[number]
+        """Undo a step that was begun; return "", or the reason if the next run must try again."""
+        if self.journal.states.get(number) == "begin":
+            begun = self.journal.begun[number]
             try:
                 steps.revert(begun, finished=False)
             except (RefusedError, OSError) as error:
                 return f", and cannot be taken back: {error}"
-            steps.clean(begun.folders, [begun.marker])
-            self.log.states[number] = ""
+            steps.remove_empty(begun.folders, [begun.marker])
+            self.journal.states[number] = ""
         return ""
 
     def _do(self, number: int, step: Step) -> None:
-        again = self.log.states.get(number) == "begin"
-        before = self.log.begun[number] if again else None
+        """Verify, note and do a step, or resume it; raises RefusedError or OSError."""
+        resumed = self.journal.states.get(number) == "begin"
+        before = self.journal.begun[number] if resumed else None
         if before and steps.is_done(before):
-            steps.clear(before)
+            steps.remove_leftovers(before)
             return
         status, keeper = self._verify(step)
-        for target in self._targets(before.step.to if before else step.to, again=again):
+        for target in self._targets(before.step.to if before else step.to, resumed=resumed):
             begun = self._begun(number, replace(step, to=target), status, before)
             begun = replace(begun, inode=keeper.st_ino if keeper else 0)
-            self.log.begin(begun)
+            self.journal.begin(begun)
             with suppress(TakenError):
-                steps.do(begun, status, again=again)
+                steps.do(begun, status, resumed=resumed)
                 return
-            before, again = begun, False
+            before, resumed = begun, False
         msg = f"no free name was found for {step.to}"
         raise RefusedError(msg)
 
     def _verify(self, step: Step) -> tuple[os.stat_result, os.stat_result | None]:
         """Return the status of the file and of its keeper; raises RefusedError."""
-        if {step.path, step.keeper} & self.unsaved and step.action in TAKES:
+        if {step.path, step.keeper} & self.without_backup and step.action in REMOVAL_ACTIONS:
             msg = "its backup could not be made"
             raise RefusedError(msg)
         status = files.examine(step.path, step.digest, follow=step.action == "copy")
@@ -172,44 +184,44 @@ class _Run:
         if step.action == "hardlink" and os.path.samestat(status, keeper):
             msg = "a hard link of its keeper already"
             raise RefusedError(msg)
-        if not files.is_apart(step.path, step.keeper):
+        if not files.survives_removal(step.keeper, of=step.path):
             msg = f"the same file as its keeper {step.keeper}"
             raise RefusedError(msg)
         return status, keeper
 
     def _keeper(self, step: Step) -> os.stat_result:
-        """Look at the keeper each time, and read it once."""
+        """Return the status of the keeper; its bytes are read once, unless its status changes."""
         with suppress(FileNotFoundError):
-            found = os.stat(step.keeper)
-            if self._key(found, step) in self.seen:
-                return found
-        found = files.examine(step.keeper, step.keeper_digest, follow=True)
-        self.seen.add(self._key(found, step))
-        return found
+            status = os.stat(step.keeper)
+            if self._key(status, step) in self.verified_keepers:
+                return status
+        status = files.examine(step.keeper, step.keeper_digest, follow=True)
+        self.verified_keepers.add(self._key(status, step))
+        return status
 
-    def _key(self, found: os.stat_result, step: Step) -> tuple[object, ...]:
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, step.keeper_digest
+    def _key(self, status: os.stat_result, step: Step) -> tuple[object, ...]:
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, step.keeper_digest
 
-    def _targets(self, wanted: str, *, again: bool) -> Iterator[str]:
-        """Yield names for the target: that of the run before, then free ones; "" where none is."""
+    def _targets(self, wanted: str, *, resumed: bool) -> Iterator[str]:
+        """Yield names for the target: first that of the earlier run, then free ones; "" if none."""
         names = files.numbered(wanted) if wanted else iter([""])
         for _ in range(ATTEMPTS if wanted else 1):
-            yield next(name for name in names if again or not os.path.lexists(name))
-            again = False
+            yield next(name for name in names if resumed or not os.path.lexists(name))
+            resumed = False
 
     def _begun(
         self, number: int, step: Step, status: os.stat_result, before: Begun | None
     ) -> Begun:
-        """Return what is to be noted before the step is done."""
+        """Return the note that the journal needs before the step is done."""
         is_last = status.st_nlink == 1
-        in_place = step.action in LINKS and not step.to
+        in_place = step.action in LINK_ACTIONS and not step.to
         frees = status.st_size if is_last and (in_place or step.action == "delete") else 0
         missing = files.missing_folders(os.path.dirname(step.to)) if step.to else []
         marker = _marker(step, missing) if step.to else ""
         if before:
             missing = [*before.folders, *(name for name in missing if name not in before.folders)]
             marker = before.marker or marker
-        temporary = f".hashlens-{self.log.token}-{number}"
+        temporary = f".hashlens-{self.journal.token}-{number}"
         return Begun(
             number,
             step,
@@ -222,7 +234,7 @@ class _Run:
 
 
 def _marker(step: Step, missing: Sequence[str]) -> str:
-    """Return the marker that is to be made in the folder of what is put aside, if any."""
+    """Return the marker that must be made in the folder of the files put aside; "" if none."""
     top = steps.top_folder(step)
     if top and (top in missing or not os.listdir(top)):
         return os.path.join(top, IGNORE)

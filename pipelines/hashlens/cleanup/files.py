@@ -1,4 +1,4 @@
-"""Files on disk: look at them, give them a place without overwriting anything, take them away."""
+"""Files on disk: examine, copy, publish without overwriting anything, and remove them."""
 
 from __future__ import annotations
 
@@ -15,35 +15,39 @@ from hashlens.disk import sync
 
 CHUNK = 1 << 20  # bytes
 CHANGED = "changed in the meantime"
-# What os.link says across devices, of file systems without hard links, and of too many of them.
+# Errors that os.link raises across devices, without hard links, and for too many of them.
 NO_LINK = frozenset(
     (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 )
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))  # no space is left, for all or for this user
 
 
 class RefusedError(Exception):
-    """A file is not as it must be for a step; the text is the reason."""
+    """A file is not in the state that a step needs; the text is the reason."""
 
 
 class TakenError(RefusedError):
-    """There is something already where a file was to go."""
+    """The name that a file was to get is in use."""
 
 
 class Looks(NamedTuple):
-    """What a copy of a file gets besides the bytes: the permissions, and when it was modified."""
+    """What a copy of a file gets besides the bytes.
+
+    mode: the permissions.
+    mtime_ns: the modification time, in nanoseconds.
+    """
 
     mode: int
     mtime_ns: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> Looks:
-        """Return those of a file."""
+        """Return the looks of a file with this status."""
         return cls(stat.S_IMODE(status.st_mode), status.st_mtime_ns)
 
 
 def status_of(path: str) -> os.stat_result | None:
-    """Return what there is under a name, which may be a link; None where there is nothing."""
+    """Return the status of a file or link; None if the name is not in use."""
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -51,15 +55,16 @@ def status_of(path: str) -> os.stat_result | None:
 
 
 def is_same(one: os.stat_result, other: os.stat_result) -> bool:
-    """Tell whether this is one file, unchanged as far as its size and time tell."""
-    times = one.st_size == other.st_size and one.st_mtime_ns == other.st_mtime_ns
-    return os.path.samestat(one, other) and times
+    """Return whether two statuses are of the same file, with the same size and time."""
+    unchanged = one.st_size == other.st_size and one.st_mtime_ns == other.st_mtime_ns
+    return os.path.samestat(one, other) and unchanged
 
 
 def examine(path: str, digest: str, *, follow: bool = False) -> os.stat_result:
-    """Return the status of a regular file whose bytes have a SHA-256; raises RefusedError.
+    """Return the status of a regular file whose bytes have the SHA-256 `digest`.
 
-    With `follow`, the name may be a symbolic link to such a file.
+    With `follow`, the name may be a symbolic link to such a file. Raises RefusedError for any other
+    file.
     """
     try:
         status = os.stat(path, follow_symlinks=follow)
@@ -67,11 +72,11 @@ def examine(path: str, digest: str, *, follow: bool = False) -> os.stat_result:
         msg = "gone"
         raise RefusedError(msg) from error
     if not stat.S_ISREG(status.st_mode):
-        msg = "no regular file"
+        msg = "not a regular file"
         raise RefusedError(msg)
     if follow:
         path = os.path.realpath(path)
-    # Not to wait for a writer, should it be a pipe by now.
+    # O_NONBLOCK: the file may have become a pipe, on which open would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         found = _digest(descriptor)
@@ -85,7 +90,7 @@ def examine(path: str, digest: str, *, follow: bool = False) -> os.stat_result:
 
 
 def holds(path: str, digest: str) -> bool:
-    """Tell whether there is a regular file, no link, with these bytes."""
+    """Return whether `path` is a regular file, not a link, whose bytes have this SHA-256."""
     try:
         examine(path, digest)
     except RefusedError:
@@ -93,21 +98,22 @@ def holds(path: str, digest: str) -> bool:
     return True
 
 
-def is_apart(path: str, other: str) -> bool:
-    """Tell whether a file remains under its other name when one name is taken away.
+def survives_removal(path: str, *, of: str) -> bool:
+    """Return whether the file at `path` remains when the name `of` is removed.
 
-    Two names may be one: through a linked folder, in other case, by a second mount.
+    Two paths may be the same name: through a linked folder, in upper and lower case, or by a second
+    mount.
     """
-    one, two = os.lstat(path), os.stat(other)
-    if not os.path.samestat(one, two):
+    removed, kept = os.lstat(of), os.stat(path)
+    if not os.path.samestat(removed, kept):
         return True
-    parent, name = os.path.split(path)
-    real = os.path.join(os.path.realpath(parent), name)
-    return one.st_nlink > 1 and real != os.path.realpath(other)
+    parent, name = os.path.split(of)
+    real_name = os.path.join(os.path.realpath(parent), name)
+    return removed.st_nlink > 1 and real_name != os.path.realpath(path)
 
 
 def numbered(path: str) -> Iterator[str]:
-    """Yield a name, then the same with a number before its extension: a.jpg, a-2.jpg, a-3.jpg."""
+    """Yield a path, then the path with a number before its extension: a.jpg, a-2.jpg, a-3.jpg."""
     yield path
     start, ending = os.path.splitext(path)
     for number in itertools.count(2):
@@ -115,7 +121,7 @@ def numbered(path: str) -> Iterator[str]:
 
 
 def missing_folders(path: str) -> list[str]:
-    """Return the folders that must be made for there to be this one, the outermost first."""
+    """Return the folders that must be made so that this folder exists, the outermost first."""
     missing: list[str] = []
     while not os.path.lexists(path):
         missing.insert(0, path)
@@ -124,21 +130,22 @@ def missing_folders(path: str) -> list[str]:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder, unless there is one, in a way that lasts."""
+    """Make a folder that survives a crash, unless it exists."""
     with suppress(FileExistsError):
         os.mkdir(path)
         sync(os.path.dirname(path))
 
 
 def make_empty(path: str) -> None:
-    """Make an empty file; raises FileExistsError where there is anything."""
+    """Make an empty file; raises FileExistsError if the name is in use."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 def copy(source: str, target: str, digest: str, looks: Looks) -> None:
-    """Copy a file to a new name: bytes, which are read again, permissions, times, attributes.
+    """Copy a file to a new name: bytes, permissions, times, owner and extended attributes.
 
-    Raises RefusedError where the copy has not that digest; what was made must be removed then.
+    The copy is read again: RefusedError is raised if its SHA-256 is not `digest`. The caller must
+    then remove the copy.
     """
     reader = os.open(source, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -148,7 +155,7 @@ def copy(source: str, target: str, digest: str, looks: Looks) -> None:
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(writer, view) :]
-            _dress(reader, target, looks)
+            _copy_attributes(reader, target, looks)
             os.fsync(writer)
             os.lseek(writer, 0, os.SEEK_SET)
             if _digest(writer) != digest:
@@ -160,9 +167,9 @@ def copy(source: str, target: str, digest: str, looks: Looks) -> None:
 
 
 def stage(source: str, status: os.stat_result, temporary: str, digest: str, looks: Looks) -> None:
-    """Give a file a second, temporary name; where that cannot be, copy it whole.
+    """Give a file a second, temporary name by a hard link; copy it if hard links are impossible.
 
-    Raises RefusedError where it is not the file of that status any more.
+    Raises RefusedError if the file does not have this status any more.
     """
     try:
         os.link(source, temporary, follow_symlinks=False)
@@ -175,14 +182,14 @@ def stage(source: str, status: os.stat_result, temporary: str, digest: str, look
 
 
 def publish(temporary: str, target: str) -> None:
-    """Give a temporary file its final name; raises TakenError where there is anything."""
+    """Give a temporary file its final name; raises TakenError if the name is in use."""
     try:
         try:
             os.link(temporary, target, follow_symlinks=False)
         except OSError as error:
             if error.errno not in NO_LINK:
                 raise
-            make_empty(target)  # no other can take the name now
+            make_empty(target)  # now no other process can take the name
             os.replace(temporary, target)
         else:
             os.unlink(temporary)
@@ -192,55 +199,58 @@ def publish(temporary: str, target: str) -> None:
     sync(os.path.dirname(target))
 
 
-def replace(temporary: str, path: str, status: os.stat_result) -> None:
-    """Put a temporary file in the place of one that is still as it was; raises RefusedError."""
+def replace_unchanged(temporary: str, path: str, status: os.stat_result) -> None:
+    """Replace a file that still has this status by a temporary file; raises RefusedError."""
     _require_same(path, status)
     os.replace(temporary, path)
     sync(os.path.dirname(path))
 
 
-def remove(path: str, status: os.stat_result) -> None:
-    """Take away a name of a file that is still as it was; raises RefusedError."""
+def remove_unchanged(path: str, status: os.stat_result) -> None:
+    """Remove a file that still has this status; raises RefusedError."""
     _require_same(path, status)
     os.unlink(path)
     sync(os.path.dirname(path))
 
 
 def discard(path: str) -> None:
-    """Remove a temporary file, if there is one."""
+    """Remove a temporary file, if it exists."""
     with suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)
 
 
 def _require_same(path: str, status: os.stat_result) -> None:
+    """Raise RefusedError if a file does not have this status any more."""
     now = status_of(path)
     if now is None or not is_same(now, status):
         raise RefusedError(CHANGED)
 
 
 def _digest(descriptor: int) -> str:
+    """Return the SHA-256 of an open file, in hex."""
     found = hashlib.sha256()
     while chunk := os.read(descriptor, CHUNK):
         found.update(chunk)
     return found.hexdigest()
 
 
-def _dress(reader: int, target: str, looks: Looks) -> None:
-    """Give a copy what the file system, and the rights of the user, let it have."""
-    owner, own = os.fstat(reader), os.stat(target)
-    if (owner.st_uid, owner.st_gid) != (own.st_uid, own.st_gid):
+def _copy_attributes(reader: int, target: str, looks: Looks) -> None:
+    """Copy owner, extended attributes, mode and times, as far as file system and user may."""
+    source, copied = os.fstat(reader), os.stat(target)
+    if (source.st_uid, source.st_gid) != (copied.st_uid, copied.st_gid):
         with suppress(OSError):
-            os.chown(target, owner.st_uid, owner.st_gid)
+            os.chown(target, source.st_uid, source.st_gid)
     for name in _attributes(reader):
         with suppress(OSError):
             os.setxattr(target, name, os.getxattr(reader, name))
     with suppress(OSError):
         os.chmod(target, looks.mode)
     with suppress(OSError):
-        os.utime(target, ns=(owner.st_atime_ns, looks.mtime_ns))
+        os.utime(target, ns=(source.st_atime_ns, looks.mtime_ns))
 
 
 def _attributes(reader: int) -> list[str]:
+    """Return the names of the extended attributes of an open file."""
     if hasattr(os, "listxattr"):  # on Linux
         with suppress(OSError):
             return os.listxattr(reader)

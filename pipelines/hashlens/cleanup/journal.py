@@ -1,4 +1,4 @@
-"""The journal of a plan: what was begun and done, so that it can go on, or back, after a crash."""
+"""The journal of a plan: the steps that were begun and done, to continue or undo after a crash."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from hashlens.model import Step
 
 VERSION = 1
 HEAD = b'{"hashlens_journal": '
-STANDING = ("begin", "done", "left")  # the states of steps that can be undone
+UNDOABLE = ("begin", "done", "left")  # the states of steps that can be undone
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A step that was begun: what is to be done, and what must be known to go back.
+    """A step that was begun, and what must be known to undo it.
 
-    `step.to` is the name that was free, and `frees` the bytes that the step sets free. `looks` are
-    the permissions and the time of the file, `inode` is that of the keeper. `folders` are those
-    that are made for the step, the outermost first, and `marker` is the file that has indexing
-    pass them over, if that is made. Temporary files of the step are called `temporary`.
+    number: of the step in the plan.
+    step: the step; `step.to` is the free name that was chosen.
+    temporary: name of the temporary files of the step.
+    looks: permissions and modification time of the file.
+    inode: of the keeper; 0 if the step needs none.
+    frees: disk space that the step frees, in bytes.
+    folders: folders that are made for the step, the outermost first.
+    marker: path of the IGNORE file that is made for the step; "" if none.
     """
 
     number: int
@@ -41,49 +45,62 @@ class Begun:
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Begun:
-        """Make it from a record of the journal."""
+        """Return the step that a record of the journal describes."""
         given = dict(record, step=Step(**record["step"]), looks=Looks(*record["looks"]))
         return cls(**dict(given, folders=tuple(record["folders"])))
 
 
 @dataclass
 class Journal:
-    """An open journal: what it holds, and where it is written."""
+    """An open journal: its file, and what the records in it say.
+
+    path: the file.
+    descriptor: of the open file.
+    plan: path of the plan.
+    digest: SHA-256 of the steps of the plan, in hex.
+    token: a random part of the names of temporary files.
+    begun: the steps by their number, in the order in which they began.
+    states: of each step, by its number: begin, done, skipped, undone or left.
+    folders: the folders that were made, in order (a dict with no values).
+    markers: the IGNORE files that were made, likewise.
+    is_undoing: whether undo has begun.
+    """
 
     path: str
     descriptor: int
     plan: str = ""
     digest: str = ""
     token: str = ""
-    begun: dict[int, Begun] = field(default_factory=dict)  # in the order in which they began
-    states: dict[int, str] = field(default_factory=dict)  # begin, done, skipped, undone or left
+    begun: dict[int, Begun] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
     markers: dict[str, None] = field(default_factory=dict)
     is_undoing: bool = False
 
     @property
-    def standing(self) -> list[Begun]:
+    def undoable(self) -> list[Begun]:
         """Return the steps that can be undone, in the order in which they began."""
-        return [begun for begun in self.begun.values() if self.states[begun.number] in STANDING]
+        return [begun for begun in self.begun.values() if self.states[begun.number] in UNDOABLE]
 
     def start(self, plan: str, digest: str) -> None:
-        """Write a header: of a new journal, or of the next time that its plan is applied."""
+        """Write a header: a plan is applied for the first time, or again after an undo."""
         header = {"hashlens_journal": VERSION, "plan": plan, "digest": digest}
-        self._append({**header, "token": secrets.token_hex(4)}, lasting=True)
+        self._append({**header, "token": secrets.token_hex(4)}, durable=True)
 
     def begin(self, begun: Begun) -> None:
-        """Note that a step begins; when this returns, the note lasts."""
-        self._append({"event": "begin", **asdict(begun)}, lasting=True)
+        """Note that a step begins; the note survives a crash when this returns."""
+        self._append({"event": "begin", **asdict(begun)}, durable=True)
 
     def end(self, number: int, event: str, reason: str = "") -> None:
-        """Note what became of a step: done, skipped, undone or left."""
-        self._append({"event": event, "number": number, "reason": reason}, lasting=False)
+        """Note how a step ended: done, skipped, undone or left."""
+        self._append({"event": event, "number": number, "reason": reason}, durable=False)
 
-    def turn(self) -> None:
-        """Note that from here on it goes back."""
-        self._append({"event": "undo"}, lasting=True)
+    def begin_undo(self) -> None:
+        """Note that the steps are undone from here on."""
+        self._append({"event": "undo"}, durable=True)
 
-    def _append(self, record: dict[str, Any], *, lasting: bool) -> None:
+    def _append(self, record: dict[str, Any], *, durable: bool) -> None:
+        """Write a record and take it in; raises PlanError, and then nothing was written."""
         size = os.lseek(self.descriptor, 0, os.SEEK_END)
         line = json.dumps(record).encode() + b"\n"
         try:
@@ -93,12 +110,12 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self.descriptor, size)
             raise self._error(error) from error
-        if lasting:
+        if durable:
             self.flush()
         self._take(record)
 
     def flush(self) -> None:
-        """Make all that was noted last; raises PlanError."""
+        """Write all records to the disk, so that they survive a crash; raises PlanError."""
         try:
             os.fsync(self.descriptor)
         except OSError as error:
@@ -106,21 +123,24 @@ class Journal:
 
     def _error(self, error: OSError) -> PlanError:
         text = f"{self.path} cannot be written: {error.strerror or error}"
-        return PlanError(f"{text}; make it so that it can, then apply again, or undo")
+        return PlanError(f"{text}; make it writable, then apply again, or undo")
 
     def load(self) -> None:
-        """Read what there is, and cut what a crash left of a last line; raises PlanError."""
+        """Read all records, and cut off a last line that a crash left incomplete.
+
+        Raises PlanError for a file that is not a journal.
+        """
         try:
-            sync(os.path.dirname(os.path.abspath(self.path)))  # it may be new
+            sync(os.path.dirname(os.path.abspath(self.path)))  # the journal may be new
             with open(self.descriptor, "rb", closefd=False) as file:
                 data = file.read()
         except OSError as error:
             raise self._error(error) from error
         whole = data[: data.rfind(b"\n") + 1]
         if not data.startswith(HEAD[: len(data)]):
-            msg = f"{self.path} is no journal"
+            msg = f"{self.path} is not a journal"
             raise PlanError(msg)
-        # Split at line feeds alone: text has other characters at which str.splitlines() would cut.
+        # Only line feeds end a record; str.splitlines() would cut at other characters, too.
         for number, line in enumerate(whole.split(b"\n")[:-1], 1):
             self._take_line(number, line)
         if len(whole) < len(data):
@@ -131,13 +151,15 @@ class Journal:
             self.flush()
 
     def _take_line(self, number: int, line: bytes) -> None:
+        """Take in the record of a line; raises PlanError with its number."""
         try:
             self._take(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            msg = f"{self.path}, line {number}: no record of a journal: {error!r}"
+            msg = f"{self.path}, line {number}: not a record of a journal: {error!r}"
             raise PlanError(msg) from error
 
     def _take(self, record: dict[str, Any]) -> None:
+        """Take in a record: a header, the beginning of an undo, or the event of a step."""
         version = record.get("hashlens_journal")
         if version is not None:
             if version != VERSION:
@@ -165,11 +187,11 @@ class Journal:
 
 
 @contextmanager
-def opened(path: str, *, create: bool) -> Iterator[Journal]:
-    """Open a journal alone: no other apply or undo goes on with it meanwhile.
+def open_journal(path: str, *, create: bool) -> Iterator[Journal]:
+    """Open a journal, and lock it against any other apply or undo.
 
-    Raises PlanError where there is none, unless it is to be made, where it is none or cannot be
-    written, and where another process or thread has it open.
+    Raises PlanError if the file does not exist and `create` is False, is not a journal or cannot be
+    written, or if another process or thread has it open.
     """
     if not create and not os.path.isfile(path):
         msg = f"there is no journal {path}: what was not applied cannot be undone"
@@ -185,12 +207,12 @@ def opened(path: str, *, create: bool) -> Iterator[Journal]:
             os.close(descriptor)
 
 
-def is_standing(path: str) -> bool:
-    """Tell whether there is a journal of what can be undone; raises PlanError where it is none."""
+def is_applied(path: str) -> bool:
+    """Return whether a journal exists and has steps to undo; raises PlanError as `open_journal`."""
     if not os.path.exists(path):
         return False
-    with opened(path, create=False) as log:
-        return bool(log.standing)
+    with open_journal(path, create=False) as journal:
+        return bool(journal.undoable)
 
 
 def _open(path: str, *, create: bool) -> int:

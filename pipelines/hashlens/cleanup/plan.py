@@ -1,4 +1,4 @@
-"""A plan: what is to be done with each image of some groups, for people to review and edit."""
+"""A plan: one step for each image of some groups, for people to review and edit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hashlens.cleanup.choose import Choices, look
-from hashlens.cleanup.journal import is_standing
-from hashlens.cleanup.plan_file import FIELDS, LINKS, TAKES, read, write
+from hashlens.cleanup.choose import Choices, look_at
+from hashlens.cleanup.journal import is_applied
+from hashlens.cleanup.plan_file import FIELDS, LINK_ACTIONS, REMOVAL_ACTIONS, read, write
 from hashlens.errors import ParameterError, PlanError
 from hashlens.model import ACTIONS, Group, Skipped, Step
 
@@ -25,8 +25,9 @@ Path = str | os.PathLike[str]
 class Plan:
     """The steps of a plan, in order.
 
-    `skipped` names the files that are left alone, being changed, gone or without a digest; a plan
-    that was read from a file names none, but has their lines.
+    steps: one step for each file, and one for each copy.
+    skipped: files that are left alone because they are changed, gone or without a digest; empty for
+        a plan that was read from a file, in which they have steps, too.
     """
 
     steps: tuple[Step, ...]
@@ -35,10 +36,11 @@ class Plan:
     def save(self, path: Path) -> None:
         """Write the plan to a file .jsonl or .csv, whole or not at all.
 
-        Raises PlanError, and where the file is a plan that was applied: its journal needs it.
+        Raises PlanError if it cannot be written, or if the file is a plan that was applied: its
+        journal needs the file.
         """
         journal = journal_of(os.fspath(path))
-        if is_standing(journal):
+        if is_applied(journal):
             msg = f"{os.fspath(path)} was applied, as {journal} tells; undo it, choose another "
             msg += "name, or remove the journal, without which nothing of it can be undone"
             raise PlanError(msg)
@@ -46,7 +48,7 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Plan:
-        """Read a plan; raises PlanError, naming file and line, for whatever is none."""
+        """Read a plan; raises PlanError, naming file and line, if it is not a plan."""
         return cls(tuple(read(os.fspath(path))))
 
     @property
@@ -68,27 +70,27 @@ class Plan:
         return pd.DataFrame(self.records(), columns=list(FIELDS))
 
     def summary(self) -> dict[str, Any]:
-        """Count: `groups`, files to `keep`, `files` and `bytes` by action, bytes `freed`.
+        """Return the number of `groups` and of files to `keep`, and the bytes that are `freed`.
 
-        Freed are those of files that are deleted, or replaced by links to equal ones, if they have
-        no other name.
+        Each action has its `files` and `bytes`. A file frees its bytes if it is deleted, or
+        replaced by a link to an equal file, and has no other name.
         """
         found: dict[str, Any] = {
             "groups": len({step.group for step in self.steps}),
             "keep": sum(step.action == "keep" for step in self.steps),
         }
-        for action in ("copy", *TAKES):
+        for action in ("copy", *REMOVAL_ACTIONS):
             sizes = [step.bytes for step in self.steps if step.action == action]
             if sizes:
                 found[action] = {"files": len(sizes), "bytes": sum(sizes)}
-        in_place = [step for step in self.steps if step.action in LINKS and not step.to]
+        in_place = [step for step in self.steps if step.action in LINK_ACTIONS and not step.to]
         deleted = [step for step in self.steps if step.action == "delete"]
         found["freed"] = sum(step.bytes for step in in_place + deleted)
         return found
 
 
 def journal_of(plan_path: str) -> str:
-    """Return where the journal of a plan is, unless another name is given."""
+    """Return the default path of the journal of a plan."""
     return os.path.splitext(plan_path)[0] + ".journal.jsonl"
 
 
@@ -100,47 +102,51 @@ def make_plan(
     protect: Iterable[Path] = (),
     backup: Path | None = None,
 ) -> Plan:
-    """Decide what is to be done with each image of groups: one step each, with its reason.
+    """Decide what is to be done with each image of some groups: one step each, with its reason.
 
-    `move` puts the duplicates into the folder `to`, `quarantine` below it with their whole paths;
-    `hardlink` and `symlink` put a link to the keeper in the place of each, and where bytes differ,
-    the old file below `to`; `copy-keepers` copies the keepers into `to`; `delete` deletes for
-    good. What is below a folder of `protect` is kept. With `backup`, all files that are acted on
-    and their keepers are copied below that folder first.
+    `move` puts the duplicates into the folder `to`; `quarantine` puts them below it with their
+    whole paths. `hardlink` and `symlink` replace each duplicate by a link to its keeper; if their
+    bytes differ, the old file goes below `to`. `copy-keepers` copies the keepers into `to`.
+    `delete` deletes for good. Files below a folder of `protect` are kept. With `backup`, all files
+    that are acted on, and their keepers, are copied below that folder first.
 
-    Raises ParameterError for what cannot work; nothing is changed on disk.
+    Changes nothing on disk. Raises ParameterError for unusable parameters.
     """
     if action not in ACTIONS:
         msg = f"action must be one of {', '.join(ACTIONS)}, not {action!r}"
         raise ParameterError(msg)
     ordered = sorted(groups, key=lambda group: os.path.abspath(group.keeper.path))
-    looked = [[look(member) for member in group.members] for group in ordered]
-    choices = Choices(action, _target_folder(action, to), _protected(protect), looked)
+    files = [[look_at(member) for member in group.members] for group in ordered]
+    choices = Choices(action, _target_folder(action, to), _protected(protect), files)
     reasons = [group.reason for group in ordered]
     steps = [
         step
-        for number, (files, reason) in enumerate(zip(looked, reasons, strict=True), 1)
-        for step in choices.of(number, files, reason)
+        for number, (group, reason) in enumerate(zip(files, reasons, strict=True), 1)
+        for step in choices.steps(number, group, reason)
     ]
     if backup is not None:
-        steps = [*choices.copies(steps, _folder(backup, "--backup")), *steps]
-    skipped = (Skipped(file.path, file.wrong) for files in looked for file in files if file.wrong)
+        steps = [*choices.backups(steps, _folder(backup, "--backup")), *steps]
+    skipped = (
+        Skipped(file.path, file.problem) for group in files for file in group if file.problem
+    )
     return Plan(tuple(steps), tuple(skipped))
 
 
 def _target_folder(action: str, to: Path | None) -> str:
+    """Return the folder `to`; "" if it was not given. Raises ParameterError if it is unusable."""
     if to is None:
         if action in ("move", "quarantine", "copy-keepers"):
             msg = f"{action} needs a folder to put files into: --to DIR"
             raise ParameterError(msg)
         return ""
     if action == "delete":
-        msg = f"what is deleted goes nowhere: --to {os.fspath(to)} and delete exclude each other"
+        msg = f"a deleted file goes nowhere: --to {os.fspath(to)} and delete exclude each other"
         raise ParameterError(msg)
     return _folder(to, "--to")
 
 
 def _folder(given: Path, option: str) -> str:
+    """Return the absolute path of a folder, or of a new one; raises ParameterError for a file."""
     path = os.path.abspath(given)
     if not os.fspath(given) or (os.path.lexists(path) and not os.path.isdir(path)):
         msg = f"{option} must be a folder, or the name of a new one, not {os.fspath(given)!r}"
@@ -149,6 +155,7 @@ def _folder(given: Path, option: str) -> str:
 
 
 def _protected(given: Iterable[Path]) -> list[str]:
+    """Return protected folders by their absolute and real paths; raises ParameterError."""
     folders = []
     for path in [given] if isinstance(given, (str, os.PathLike)) else given:
         if not os.fspath(path) or not os.path.exists(path):

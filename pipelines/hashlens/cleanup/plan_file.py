@@ -1,4 +1,4 @@
-"""Steps as the lines of a file, in JSON Lines or CSV, which people read and edit."""
+"""Read and write the steps of a plan as JSON Lines or CSV, for people to read and edit."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from hashlens.disk import saved
 from hashlens.errors import PlanError
 from hashlens.model import Step
 
-TAKES = ("move", "quarantine", "hardlink", "symlink", "delete")  # what takes a file from its place
-LINKS = ("hardlink", "symlink")
-KINDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
+# Actions after which the file is not at its path any more.
+REMOVAL_ACTIONS = ("move", "quarantine", "hardlink", "symlink", "delete")
+LINK_ACTIONS = ("hardlink", "symlink")
+NUMERIC_FIELDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
 FIELDS = tuple(field.name for field in fields(Step))
 DIGEST = re.compile("[0-9a-f]{64}")
-LINES = (".jsonl", ".json", ".ndjson")
+JSON_LINES = (".jsonl", ".json", ".ndjson")
 
 
 def write(path: str, steps: Iterable[Step]) -> None:
-    """Write steps to a file in the format of its extension: whole, or not at all.
+    """Write steps to a file in the format of its extension, whole or not at all.
 
-    Raises PlanError for another extension than those of JSON Lines and CSV, and where the file
-    cannot be written.
+    Raises PlanError for an extension that is not of JSON Lines or CSV, and for a file that cannot
+    be written.
     """
-    put = _write_csv if _is_csv(path) else _write_lines
+    write_steps = _write_csv if _is_csv(path) else _write_lines
     try:
         with saved(path, newline="") as file:
-            put(file, steps)
+            write_steps(file, steps)
     except (OSError, ValueError) as error:
         msg = f"{path} cannot be written: {getattr(error, 'strerror', None) or error}"
         raise PlanError(msg) from error
 
 
 def read(path: str) -> list[Step]:
-    """Read steps; raises PlanError with the file and the line for whatever is no step."""
+    """Read steps; raises PlanError, naming file and line, for a line that is not a step."""
     records = _csv_records if _is_csv(path) else _line_records
     steps, lines = [], []
     number = 1
@@ -53,7 +54,7 @@ def read(path: str) -> list[Step]:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise PlanError(msg) from error
     except UnicodeDecodeError as error:
-        msg = f"{path} is no plan: it is not in UTF-8 ({error.reason} at byte {error.start})"
+        msg = f"{path} is not a plan: it is not in UTF-8 ({error.reason} at byte {error.start})"
         raise PlanError(msg) from error
     except (ValueError, RecursionError, csv.Error) as error:
         line = getattr(error, "line", number)
@@ -64,7 +65,7 @@ def read(path: str) -> list[Step]:
 
 
 class _LineError(ValueError):
-    """A line of a file is malformed; tells which."""
+    """A line of a file is malformed; `line` is its number."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -72,8 +73,9 @@ class _LineError(ValueError):
 
 
 def _is_csv(path: str) -> bool:
+    """Return whether a file is CSV, and not JSON Lines; raises PlanError for other extensions."""
     ending = os.path.splitext(path)[1].lower()
-    if ending != ".csv" and ending not in LINES:
+    if ending != ".csv" and ending not in JSON_LINES:
         msg = f"{path}: a plan is a file .jsonl or .csv, not {ending or 'without an extension'}"
         raise PlanError(msg)
     return ending == ".csv"
@@ -85,49 +87,53 @@ def _write_lines(file: TextIO, steps: Iterable[Step]) -> None:
 
 
 def _write_csv(file: TextIO, steps: Iterable[Step]) -> None:
-    # All text in quotes: the writer would leave a name with a carriage return without them.
+    # All text is quoted: the writer would not quote a name with a carriage return.
     rows = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(FIELDS)
     rows.writerows(asdict(step).values() for step in steps)
 
 
 def _line_records(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the line numbers and records of JSON Lines."""
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _LineError(number, f"no JSON: {error}") from error
+            raise _LineError(number, f"not JSON: {error}") from error
         if not isinstance(record, dict):
             raise _LineError(number, "a step is a JSON object with a value for each field")
         yield number, record
 
 
 def _csv_records(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the line numbers and records of CSV, whose first line names the fields."""
     rows = csv.reader(file, strict=True)
     header: list[str] = []
     while True:
         try:
             row = next(rows, None)
         except csv.Error as error:
-            raise _LineError(rows.line_num, f"no CSV: {error}") from error
+            raise _LineError(rows.line_num, f"not CSV: {error}") from error
         if row is None:
             return
         if not header:
             header = row
             _require_fields(header)
         elif row and len(row) != len(header):
-            msg = f"{len(row)} values, where the first line names {len(header)} fields"
+            msg = f"{len(row)} values, but the first line names {len(header)} fields"
             raise _LineError(rows.line_num, msg)
         elif row:
             yield rows.line_num, dict(zip(header, row, strict=True))
 
 
 def _require_fields(names: Sequence[str]) -> None:
+    """Raise ValueError unless each field is named once, and nothing else."""
     for name in names:
         if name not in FIELDS or list(names).count(name) > 1:
-            msg = f"{'no field' if name not in FIELDS else 'twice the field'} of a step: {name!r}"
+            problem = "not a field" if name not in FIELDS else "twice the field"
+            msg = f"{problem} of a step: {name!r}"
             raise ValueError(f"{msg}; they are {', '.join(FIELDS)}")  # noqa: EM102
     for name in FIELDS:
         if name not in names:
@@ -136,10 +142,11 @@ def _require_fields(names: Sequence[str]) -> None:
 
 
 def _step(record: dict[str, Any]) -> Step:
+    """Return the step of a record; raises ValueError for one that could not be carried out."""
     _require_fields(list(record))
     step = Step(**{name: _value(name, given) for name, given in record.items()})
-    if step.action not in ("keep", "copy", *TAKES):
-        msg = f"unknown action {step.action!r}; there are keep, copy, {', '.join(TAKES)}"
+    if step.action not in ("keep", "copy", *REMOVAL_ACTIONS):
+        msg = f"unknown action {step.action!r}; there are keep, copy, {', '.join(REMOVAL_ACTIONS)}"
         raise ValueError(msg)
     for name in ("path", "to", "keeper"):
         given = getattr(step, name)
@@ -151,16 +158,16 @@ def _step(record: dict[str, Any]) -> Step:
             msg = f"{name} must be a SHA-256 in 64 hex digits, not {getattr(step, name)!r}"
             raise ValueError(msg)
     if step.action != "keep":
-        _require_means(step)
+        _require_complete(step)
     return step
 
 
-def _require_means(step: Step) -> None:
-    """Raise ValueError where a step lacks what its action needs."""
+def _require_complete(step: Step) -> None:
+    """Raise ValueError if a step lacks a field that its action needs, or has one too many."""
     needed = ["digest"]
-    if step.action in TAKES:
+    if step.action in REMOVAL_ACTIONS:
         needed += ["keeper", "keeper_digest"]
-    in_place = step.action in LINKS and step.digest == step.keeper_digest
+    in_place = step.action in LINK_ACTIONS and step.digest == step.keeper_digest
     if step.action != "delete" and not in_place:
         needed.append("to")
     for name in needed:
@@ -168,7 +175,7 @@ def _require_means(step: Step) -> None:
             msg = f"to {step.action} a file, {name!r} must be given"
             raise ValueError(msg)
     if step.action == "delete" and step.to:
-        msg = f"a file that is deleted goes nowhere: 'to' must be empty, not {step.to!r}"
+        msg = f"a deleted file goes nowhere: 'to' must be empty, not {step.to!r}"
         raise ValueError(msg)
     for name in ("to", "keeper"):
         if getattr(step, name) == step.path and not (step.action == "copy" and name == "keeper"):
@@ -177,12 +184,13 @@ def _require_means(step: Step) -> None:
 
 
 def _value(name: str, given: Any) -> Any:
-    kind = KINDS.get(name, str)
+    """Return the value of a field in its type; raises ValueError."""
+    kind = NUMERIC_FIELDS.get(name, str)
     if kind is str:
         if not isinstance(given, str) or "\0" in given:
             msg = f"{name} must be text, not {given!r}"
             raise ValueError(msg)
-        os.fsencode(given)  # raises for what can be no name
+        os.fsencode(given)  # raises for text that cannot be a file name
         return given
     if isinstance(given, (str, int, float)) and not isinstance(given, bool):
         with suppress(ValueError, OverflowError):
@@ -195,7 +203,7 @@ def _value(name: str, given: Any) -> Any:
 
 
 def _require_distinct(path: str, steps: Sequence[Step], lines: Sequence[int]) -> None:
-    """Raise PlanError for a file with two lines, or a place that two files would have."""
+    """Raise PlanError if two lines have the same file, or the same target."""
     seen: dict[tuple[str, str], int] = {}
     for step, line in zip(steps, lines, strict=True):
         keys = [("path", step.path)] if step.action != "copy" else []

@@ -1,7 +1,8 @@
-"""One step: do it, find out how far it came, go back. Each may be cut short anywhere, and repeated.
+"""One step: carry it out, find out how far it came, and undo it.
 
-A file that moves has both places for a moment, and loses the old one last. So whatever moment a
-crash comes at, the file is whole at one of them, and what is there tells how to go on.
+Each function may be interrupted at any moment, and called again. A file that moves has both paths
+for a moment, and loses the old one last. So, whenever a crash comes, the file is whole at one of
+its paths, and the files on disk show how far the step came.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from contextlib import suppress
 from hashlens.cleanup import files
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.journal import Begun
-from hashlens.cleanup.plan_file import LINKS
+from hashlens.cleanup.plan_file import LINK_ACTIONS
 from hashlens.images.walk import IGNORE
 from hashlens.model import Step
 
 MOVES = ("move", "quarantine")
-AT_OLD_PLACE = "something else is at its old place"
+OLD_PATH_IN_USE = "something else is at its old place"
 
 
 def top_folder(step: Step) -> str:
-    """Return the folder that was given for what is put aside; "" where copies are to be found.
+    """Return the folder `--to` of a step, which indexing should pass over; "" for a flat copy.
 
-    Below it is the whole path of the file's folder, but for a move, which is flat.
+    `move` puts files into this folder itself; other actions put them below it with their whole
+    paths.
     """
     target = os.path.dirname(step.to)
     tree = os.path.splitdrive(os.path.dirname(step.path))[1].strip(os.sep)
@@ -35,47 +37,53 @@ def top_folder(step: Step) -> str:
     return target[: -len(tree) - 1] or os.sep
 
 
-def do(begun: Begun, status: os.stat_result, *, again: bool = False) -> None:
-    """Do a step to a file of that status, of which everything was verified.
+def do(begun: Begun, status: os.stat_result, *, resumed: bool = False) -> None:
+    """Carry out one step. `status` is that of the file, which the caller has verified.
 
-    With `again`, a run before this has begun with it and was cut short. Raises RefusedError where
-    the file is not so any more, TakenError where the target's name is in use by now, and OSError.
-    Nothing is lost then, and `revert` goes back.
+    `resumed` says that an earlier run began the step and was interrupted. Raises RefusedError if
+    the file has changed, TakenError if the name of the target is in use, and OSError. Nothing is
+    lost then, and `revert` undoes what was done.
     """
     step = begun.step
-    clear(begun)
-    if step.to and not (again and _has_arrived(begun)):
+    remove_leftovers(begun)
+    if step.to and not (resumed and _has_arrived(begun)):
         for folder in begun.folders:
             files.make_folder(folder)
         if begun.marker:
             with suppress(FileExistsError):
                 files.make_empty(begun.marker)
-        temporary = _beside(step.to, begun)
+        temporary = _temporary(step.to, begun)
         if step.action == "copy":
             files.copy(step.path, temporary, step.digest, Looks.of(status))
         else:
             files.stage(step.path, status, temporary, step.digest, Looks.of(status))
         files.publish(temporary, step.to)
-    if step.action in LINKS:
+    if step.action in LINK_ACTIONS:
         _link(begun, status)
     elif step.action != "copy":
-        files.remove(step.path, status)
+        files.remove_unchanged(step.path, status)
 
 
 def _has_arrived(begun: Begun) -> bool:
-    """Tell whether the target is there already, made by a run that was cut short."""
+    """Return whether an earlier run has made the target; raises TakenError for another file."""
     step = begun.step
     if files.status_of(step.to) is None:
         return False
-    if files.holds(step.to, step.digest) and files.is_apart(step.to, step.path):
+    if _is_second(step):
         return True
     msg = f"there is something at {step.to} already"
     raise TakenError(msg)
 
 
+def _is_second(step: Step) -> bool:
+    """Return whether the target holds the bytes of the file, and the file does not need it."""
+    return files.holds(step.to, step.digest) and files.survives_removal(step.path, of=step.to)
+
+
 def _link(begun: Begun, status: os.stat_result) -> None:
+    """Replace the file by a link to its keeper; raises RefusedError if either has changed."""
     step = begun.step
-    temporary = _beside(step.path, begun)
+    temporary = _temporary(step.path, begun)
     if step.action == "symlink":
         os.symlink(step.keeper, temporary)
     else:
@@ -83,13 +91,13 @@ def _link(begun: Begun, status: os.stat_result) -> None:
         if os.lstat(temporary).st_ino != begun.inode:
             msg = f"its keeper {step.keeper} {files.CHANGED}"
             raise RefusedError(msg)
-    files.replace(temporary, step.path, status)
+    files.replace_unchanged(temporary, step.path, status)
 
 
 def is_done(begun: Begun) -> bool:
-    """Tell whether a step that was begun came to its end."""
+    """Return whether a step that was begun has been carried out to its end."""
     step = begun.step
-    if step.action in LINKS:
+    if step.action in LINK_ACTIONS:
         return _is_link(begun)
     if step.action == "delete":
         return files.status_of(step.path) is None
@@ -99,10 +107,10 @@ def is_done(begun: Begun) -> bool:
 
 
 def _is_link(begun: Begun) -> bool:
-    """Tell whether there is the link that the step makes in the file's place."""
+    """Return whether the path of the file is now the link that the step makes."""
     step = begun.step
     found = files.status_of(step.path)
-    if found is None or step.action not in LINKS:
+    if found is None or step.action not in LINK_ACTIONS:
         return False
     if step.action == "symlink":
         return stat.S_ISLNK(found.st_mode) and os.readlink(step.path) == step.keeper
@@ -110,31 +118,32 @@ def _is_link(begun: Begun) -> bool:
 
 
 def revert(begun: Begun, *, finished: bool) -> None:
-    """Take back a step, however far it came; raises RefusedError where that cannot be, or OSError.
+    """Undo a step, however far it came; do nothing if it is undone already.
 
-    `finished` tells whether it is known to have come to its end. Where nothing of it was done, or
-    it is taken back already, nothing happens.
+    `finished` says that the step is known to have been carried out to its end. Raises RefusedError
+    if the step cannot be undone, and OSError.
     """
-    clear(begun)
+    remove_leftovers(begun)
     if not finished and _is_untouched(begun):
         return
     if begun.step.action == "copy":
         _remove_copy(begun)
     elif begun.step.action == "delete":
-        _require_there(begun)
+        _require_not_deleted(begun)
     elif begun.step.action in MOVES:
         _move_back(begun)
     else:
-        _unlink(begun)
+        _restore_linked(begun)
 
 
 def _is_untouched(begun: Begun) -> bool:
-    """Tell whether there is nothing that the step made, and a file that it did not take away."""
+    """Return whether nothing is there that the step made, and the file is still at its path."""
     has_target = begun.step.to and files.status_of(begun.step.to)
     return not has_target and files.status_of(begun.step.path) is not None and not _is_link(begun)
 
 
 def _remove_copy(begun: Begun) -> None:
+    """Undo a copy: remove it, if copy and file are unchanged."""
     step = begun.step
     if files.status_of(step.to) is None:
         return
@@ -146,41 +155,44 @@ def _remove_copy(begun: Begun) -> None:
     except RefusedError as error:
         msg = f"its copy {step.to} stays: the file itself is gone or was changed"
         raise RefusedError(msg) from error
-    _remove_second(begun)
+    _remove_target(begun)
 
 
-def _require_there(begun: Begun) -> None:
+def _require_not_deleted(begun: Begun) -> None:
+    """Raise RefusedError if a file was deleted."""
     if not files.holds(begun.step.path, begun.step.digest):
         msg = "deleted for good"
         raise RefusedError(msg)
 
 
 def _move_back(begun: Begun) -> None:
+    """Undo a move, and restore the file at its old path."""
     step = begun.step
     if files.status_of(step.path) is not None:
         if not files.holds(step.path, step.digest):
-            raise RefusedError(AT_OLD_PLACE)
-        _remove_second(begun)
+            raise RefusedError(OLD_PATH_IN_USE)
+        _remove_target(begun)
         return
-    temporary = _beside(step.path, begun)
-    status = _put_back(begun, temporary)
+    temporary = _temporary(step.path, begun)
+    status = _stage_back(begun, temporary)
     files.publish(temporary, step.path)
-    files.remove(step.to, status)
+    files.remove_unchanged(step.to, status)
 
 
-def _unlink(begun: Begun) -> None:
+def _restore_linked(begun: Begun) -> None:
+    """Undo a link: replace it by the file that was put aside, or by a copy of the keeper."""
     step = begun.step
     found = files.status_of(step.path)
     if found is not None and not _is_link(begun):
         if not files.holds(step.path, step.digest):
-            raise RefusedError(AT_OLD_PLACE)
-        _remove_second(begun)
+            raise RefusedError(OLD_PATH_IN_USE)
+        _remove_target(begun)
         return
-    temporary = _beside(step.path, begun)
+    temporary = _temporary(step.path, begun)
     if step.to:
-        status = _put_back(begun, temporary)
+        status = _stage_back(begun, temporary)
     else:
-        # The link has the bytes of the keeper, if it is there; the copy verifies them.
+        # The link, if it is there, has the keeper's bytes; `copy` verifies them.
         source = step.keeper if found is None else step.path
         _require_source(f"its keeper {step.keeper}", source, step.digest)
         os.makedirs(os.path.dirname(step.path), exist_ok=True)
@@ -189,13 +201,13 @@ def _unlink(begun: Begun) -> None:
     if found is None:
         files.publish(temporary, step.path)
     else:
-        files.replace(temporary, step.path, found)
+        files.replace_unchanged(temporary, step.path, found)
     if status is not None:
-        files.remove(step.to, status)
+        files.remove_unchanged(step.to, status)
 
 
-def _put_back(begun: Begun, temporary: str) -> os.stat_result:
-    """Stage the file from where it was put, and return its status there."""
+def _stage_back(begun: Begun, temporary: str) -> os.stat_result:
+    """Stage the file at its target to go back to its path; return its status at the target."""
     step = begun.step
     status = _require_source(f"the file at {step.to}", step.to, step.digest, follow=False)
     os.makedirs(os.path.dirname(step.path), exist_ok=True)
@@ -204,6 +216,7 @@ def _put_back(begun: Begun, temporary: str) -> os.stat_result:
 
 
 def _require_source(name: str, path: str, digest: str, *, follow: bool = True) -> os.stat_result:
+    """Return the status of a file with these bytes; raises RefusedError, with its name."""
     try:
         return files.examine(path, digest, follow=follow)
     except RefusedError as error:
@@ -211,38 +224,39 @@ def _require_source(name: str, path: str, digest: str, *, follow: bool = True) -
         raise RefusedError(msg) from error
 
 
-def _remove_second(begun: Begun) -> None:
-    """Remove what is at the target, if it is of the step, while the file is at its own place."""
+def _remove_target(begun: Begun) -> None:
+    """Remove the target, if it is the file of the step and the file is at its path, too."""
     step = begun.step
     found = files.status_of(step.to) if step.to else None
-    if found and files.holds(step.to, step.digest) and files.is_apart(step.to, step.path):
-        files.remove(step.to, found)
+    if found and _is_second(step):
+        files.remove_unchanged(step.to, found)
 
 
-def clear(begun: Begun) -> None:
-    """Remove what a crash has left: temporary files, and an empty file that kept a name for one."""
-    for place in (begun.step.path, begun.step.to):
-        temporary = _beside(place, begun) if place else ""
+def remove_leftovers(begun: Begun) -> None:
+    """Remove what a crash has left: temporary files, and an empty file that reserved a name."""
+    for path in (begun.step.path, begun.step.to):
+        temporary = _temporary(path, begun) if path else ""
         found = files.status_of(temporary) if temporary else None
         if found:
-            kept = files.status_of(place)
-            if kept and _is_kept_name(kept, found):
-                files.remove(place, kept)
+            status = files.status_of(path)
+            if status and _is_reserved(status, found):
+                files.remove_unchanged(path, status)
             files.discard(temporary)
 
 
-def _is_kept_name(kept: os.stat_result, temporary: os.stat_result) -> bool:
-    """Tell an empty file that `publish` was about to replace, as there are no hard links."""
-    are_files = stat.S_ISREG(kept.st_mode) and stat.S_ISREG(temporary.st_mode)
-    return are_files and temporary.st_nlink == 1 and kept.st_size == 0 < temporary.st_size
+def _is_reserved(status: os.stat_result, temporary: os.stat_result) -> bool:
+    """Return whether a file is the empty one by which `publish` reserves a name."""
+    are_files = stat.S_ISREG(status.st_mode) and stat.S_ISREG(temporary.st_mode)
+    return are_files and temporary.st_nlink == 1 and status.st_size == 0 < temporary.st_size
 
 
-def _beside(path: str, begun: Begun) -> str:
+def _temporary(path: str, begun: Begun) -> str:
+    """Return the path of the temporary file of a step beside a path."""
     return os.path.join(os.path.dirname(path), begun.temporary)
 
 
-def clean(folders: Collection[str], markers: Collection[str]) -> None:
-    """Remove folders that were made, and markers in them, where they hold nothing else."""
+def remove_empty(folders: Collection[str], markers: Collection[str]) -> None:
+    """Remove folders that steps made, with their markers, if they hold nothing else."""
     deepest = sorted({*folders, *map(os.path.dirname, markers)}, key=len, reverse=True)
     for folder in deepest:
         marker = os.path.join(folder, IGNORE)

@@ -1,4 +1,4 @@
-"""Undo what was applied of a plan, the last step first."""
+"""Undo the steps of a plan that were applied, the last one first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from hashlens.cleanup import files, steps
 from hashlens.cleanup.files import RefusedError
-from hashlens.cleanup.journal import Begun, Journal, opened
+from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.errors import PlanError
 from hashlens.model import Outcome, Progress, Skipped
 
@@ -18,53 +18,53 @@ def undo(
     *,
     progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Undo what a journal says was applied, or go on with an undo that was cut short.
+    """Undo the steps that a journal says were applied, or continue an undo that was interrupted.
 
-    Files get back their names, bytes, permissions and times; copies, folders and markers that were
-    made go, where they are unchanged or empty. A file is skipped, with the reason, and tried again
-    by another undo, where it was deleted for good, where something else is at its old place by
-    now, or where its bytes are not what they were: nothing is overwritten.
+    Files get back their paths, bytes, permissions and times. Copies, folders and markers that were
+    made are removed, if they are unchanged or empty. Nothing is overwritten: a file is skipped,
+    with the reason, if it was deleted for good, if something else is at its old path, or if its
+    bytes have changed. Another undo tries it again.
 
-    Raises PlanError where the journal cannot be read, and where no space is left, after which undo
-    can be called again.
+    Raises PlanError if the journal cannot be read, or if no space is left; then undo can be called
+    again.
     """
     path = os.path.abspath(journal_path)
-    with opened(path, create=False) as log:
-        if log.begun and not log.is_undoing:
-            log.turn()
+    with open_journal(path, create=False) as journal:
+        if journal.begun and not journal.is_undoing:
+            journal.begin_undo()
         done = 0
         skipped: list[Skipped] = []
-        begun = log.standing[::-1]
-        earlier = sum(state == "undone" for state in log.states.values())
-        for count, item in enumerate(begun, 1):
-            reason = _reason_not_to(log, item)
+        undoable = journal.undoable[::-1]
+        earlier = sum(state == "undone" for state in journal.states.values())
+        for count, begun in enumerate(undoable, 1):
+            reason = _undo_step(journal, begun)
             if reason:
-                skipped.append(Skipped(item.step.path, reason))
+                skipped.append(Skipped(begun.step.path, reason))
             else:
                 done += 1
             if progress:
-                progress(Progress(count, len(begun), item.step.path))
-        steps.clean(log.folders, log.markers)
-        return Outcome(done, earlier, 0, tuple(skipped), log.path)
+                progress(Progress(count, len(undoable), begun.step.path))
+        steps.remove_empty(journal.folders, journal.markers)
+        return Outcome(done, earlier, 0, tuple(skipped), journal.path)
 
 
-def _reason_not_to(log: Journal, begun: Begun) -> str:
-    """Undo a step; return why not, where that cannot be."""
+def _undo_step(journal: Journal, begun: Begun) -> str:
+    """Undo a step; return "", or the reason if it cannot be undone."""
     full = False
     try:
-        steps.revert(begun, finished=log.states[begun.number] != "begin")
+        steps.revert(begun, finished=journal.states[begun.number] != "begin")
     except RefusedError as error:
         reason = str(error)
     except OSError as error:
         full = error.errno in files.FULL
         reason = error.strerror or str(error)
     else:
-        log.end(begun.number, "undone")
+        journal.end(begun.number, "undone")
         return ""
     with suppress(OSError):
-        steps.clear(begun)
+        steps.remove_leftovers(begun)
     if full:
         msg = f"{begun.step.path}: {reason}; make room, then undo again"
         raise PlanError(msg)
-    log.end(begun.number, "left", reason)
+    journal.end(begun.number, "left", reason)
     return reason

@@ -1,4 +1,4 @@
-"""Image formats: their extensions, whether this installation reads them, and what reads them."""
+"""Image formats: their extensions, and the package by which this installation reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Plugin(NamedTuple):
 
     package: the name by which it is imported.
     extra: the extra of hashlens that installs it.
-    recognizes: whether the first 16 bytes of a file are those of the format.
+    recognizes: returns whether a file has the format, by its first 16 bytes.
     register: its function that registers it with Pillow; "" if importing it does.
     """
 
@@ -30,7 +30,7 @@ class Format(NamedTuple):
     """An image format.
 
     name: Pillow's name of it.
-    extensions: those of its files, in lower case, with a dot.
+    extensions: of its files, in lower case, with a dot.
     popular: whether `--only-popular-extensions` chooses it.
     feature: the feature that Pillow must have been built with; "" if none.
     plugin: the package that reads it; None if Pillow does.

@@ -43,7 +43,7 @@ def decode_draft(data: bytes, draft: Draft) -> Pixels | None:
         size = -(-height // scale), -(-width // scale)
         pixels = _simplejpeg.decode_jpeg(data, "GRAY" if mode == "L" else mode, False, False, *size)
     except ValueError:
-        return None  # simplejpeg is strict: it raises what is a warning to others
+        return None  # simplejpeg is strict: a warning of the decoder is an error
     if pixels.shape[:2] != size:
         return None
     image = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels)

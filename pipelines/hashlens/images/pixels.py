@@ -1,4 +1,4 @@
-"""The types of what is decoded: sources, drafts, and decoded pixels."""
+"""Types for decoding: sources, drafts and decoded pixels."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def turned_box(orientation: int, size: tuple[int, int], box: Box | None) -> Box 
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale pixels of more bits to 8: floats by their range, integers by that of their type."""
+    """Scale pixels to 8 bits: floats by their own range, integers by the range of their mode."""
     import numpy as np  # noqa: PLC0415  a tenth of a second, which 8-bit images do not need
 
     pixels = np.asarray(image, dtype=np.float64)

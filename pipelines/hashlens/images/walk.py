@@ -27,7 +27,7 @@ def find_images(
     """Find the images below some paths; yield None for a file with another extension.
 
     A file that was given itself is found whatever its extension. Files below the directory
-    `exclude`, such as that of the index, are passed over.
+    `exclude`, such as the index's own, are passed over.
     """
     roots = [os.path.abspath(path) for path in _checked(paths)]
     given_files = {root for root in roots if not os.path.isdir(root)}
@@ -82,7 +82,7 @@ def _walk(roots: list[str]) -> Iterator[str | Skipped]:
 def _descend(
     root: str, given: Container[str], visited: dict[tuple[int, int], str], links: list[str]
 ) -> Iterator[str | Skipped]:
-    """Find the files of a folder, then those of its subfolders; append links to folders to `links`.
+    """Find the files of a folder and its subfolders; append links to folders to `links`.
 
     given: folders that are entered even if they hold an IGNORE file.
     visited: the path under which each folder was entered, by device and inode.

@@ -1,4 +1,4 @@
-"""Make the row of a file: what an index holds of it."""
+"""Make the row that an index holds of a file."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class RowMaker:
         return row
 
     def _read(self, row: Row) -> None:
-        """Add to a row what the file says; raises ImageError."""
+        """Read the file of a row, and add columns and samples to the row; raises ImageError."""
         from hashlens.images import decode, digests, jpeg_draft  # noqa: PLC0415  loads Pillow
 
         path = row["path"]
