@@ -20,8 +20,8 @@ from PIL import Image, ImageEnhance, ImageFilter
 from drawing import draw
 from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
 from hashlens.grouping.collection import read_collection
-from hashlens.grouping.groups import MOST_OF_MATRIX
 from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
+from hashlens.grouping.near import MOST_OF_MATRIX
 from hashlens.grouping.scope import Terms
 from hashlens.hashing.metrics import distance
 from hashlens.schema import GROUPED
@@ -217,9 +217,9 @@ class TestAssignment:
         apart = decisions_of(decided)
         first = Groups(terms, read_collection(sorted(rows), digits), apart=apart)
         other = Groups(terms, read_collection(random.sample(rows, len(rows)), digits), apart=apart)
-        assert other.table.ids == first.table.ids
+        assert other.collection.ids == first.collection.ids
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("hashlens.grouping.groups.AT_ONCE", at_once)
+            patch.setattr("hashlens.grouping.build.AT_ONCE", at_once)
             one_by_one = tuple(other)
         assert one_by_one == first.groups == other.groups == tuple(other)
 

@@ -1,112 +1,109 @@
-"""Which images of a table are in one group, and which pairs of them are near."""
+"""Which images of a collection are in one group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hashlens.grouping.collection import Collection
-from hashlens.grouping.linkage import link, link_bonds
+from hashlens.grouping.linkage import Admits, link, link_bonds
 from hashlens.grouping.measure import bonds
 from hashlens.grouping.scope import Scope, Terms
 from hashlens.model import LOW_INFORMATION
-from hashlens.neighbors import pairs, unpack
+from hashlens.neighbors import unpack
 from hashlens.neighbors.codes import Codes, Ints
-from hashlens.neighbors.join import BLOCK
 
-# Which pairs of some rows of a table are no duplicates, by the word of a person; shape (k, 2).
+# Finds the pairs among some rows of a collection that a person has decided on; shape (k, 2).
 Apart = Callable[[Collection, Ints], Ints]
-Near = tuple[Ints, Ints, NDArray[Any]]  # pairs of rows, and their distances
 
 
-def assign(table: Collection, terms: Terms, apart: Apart) -> Ints:
-    """Return for each image the first row of its group; shape (n,).
+class Assignment(NamedTuple):
+    """Which images are in one group.
 
-    Images with one fingerprint are one unit to begin with, unless something is said of them in
-    `apart`; units are put together by `hashlens.grouping.linkage`. Flat pictures are only put
-    together where their files are equal.
+    `labels`: for each row the first row of its group. `groups`: the rows of each group that counts,
+    sorted by their first rows.
     """
-    scope = Scope(table, terms)
+
+    labels: Ints
+    groups: list[Ints]
+
+
+def none_apart(_: Collection, __: Ints) -> Ints:
+    """Return no pairs: nothing is decided."""
+    return np.empty((0, 2), np.int64)
+
+
+def assign(collection: Collection, terms: Terms, apart: Apart) -> Assignment:
+    """Assign each image to a group.
+
+    Images with the same fingerprint begin as one unit, but those in `apart` each as a unit of
+    their own; units are joined by `hashlens.grouping.linkage`. Flat pictures are joined only if
+    their files are equal. Images that do not count by the terms are in no group, and a decision
+    counts only if both its images are in groups without it.
+    """
+    scope = Scope(collection, terms)
     barred = np.empty((0, 2), np.int64)
     while True:
-        labels = _assigned(table, terms, scope, barred)
-        # What is apart is asked of images in groups only; others may come into some by that.
+        labels = _labels(collection, terms, scope, barred)
+        # Finding decisions may read files: those of images in no group are not read. By the
+        # decisions found, other images may come into groups; they are asked about next.
         grouped = np.flatnonzero(np.bincount(labels, minlength=len(labels))[labels] > 1)
-        known = _united(barred, apart(table, grouped))
+        known = _united(barred, apart(collection, grouped))
         if len(known) == len(barred):
-            return labels
+            return Assignment(labels, _groups(labels, scope))
         barred = known
 
 
-def members(table: Collection, terms: Terms, labels: Ints) -> list[Ints]:
-    """Return the rows of each group that counts, in the order of their first rows."""
-    scope = Scope(table, terms)
+def _groups(labels: Ints, scope: Scope) -> list[Ints]:
+    """Return the rows of each group that counts."""
     order = np.argsort(labels, kind="stable")
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     sizes = np.diff(starts, append=len(order))
-    found = zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True)
-    groups = (order[start : start + size] for start, size in found)
+    several = zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True)
+    groups = (order[start : start + size] for start, size in several)
     return [rows for rows in groups if scope.has(rows)]
 
 
-def near(table: Collection, terms: Terms, bound: float) -> Iterator[Near]:
-    """Yield blocks of the pairs that count within a bound: of telling hashes, of equal files."""
-    every = np.arange(len(table))
-    admits = Scope(table, terms).admits(every, every)
-    for a, b, away in _near(table, terms.metric, bound):
-        counted = slice(None) if admits is None else admits(a, b)
-        yield a[counted], b[counted], away[counted]
-
-
-def _near(table: Collection, metric: str, bound: float) -> Iterator[Near]:
-    rows = np.flatnonzero(table.information >= LOW_INFORMATION)
-    if metric == "hamming":
-        most = int(min(bound, 64 * table.codes.shape[1]))
-        for a, b, away in pairs(table.codes[rows], most):
-            yield rows[a], rows[b], away
-    else:
-        a, b, far = bonds(table.fingerprints(rows), metric, bound)
-        for start in range(0, len(a), BLOCK):
-            some = slice(start, start + BLOCK)
-            yield rows[a[some]], rows[b[some]], far[some]
-    flat, files = _flat(table, np.ones(len(table), bool))
-    for a, b, away in pairs(files.astype(np.uint64), 0):
-        yield flat[a], flat[b], away
-
-
-def _assigned(table: Collection, terms: Terms, scope: Scope, barred: Ints) -> Ints:
-    """Group the images, those of some pairs apart."""
-    counted = scope.images
-    marks = np.zeros(len(table), np.int64)
+def _labels(collection: Collection, terms: Terms, scope: Scope, barred: Ints) -> Ints:
+    """Return the first row of each image's group; barred pairs are in no group together."""
+    marks = np.zeros(len(collection), np.int64)
     marks[barred.ravel()] = barred.ravel() + 1
-    rows = np.flatnonzero((table.information >= LOW_INFORMATION) & counted)
-    units, firsts = _units(table.codes[rows], marks[rows])
-    number = np.full(len(table), -1)
-    number[rows] = units
+    rows = np.flatnonzero((collection.information >= LOW_INFORMATION) & scope.images)
+    units = _units(collection.codes[rows], marks[rows])
+    linked = _linked(collection, terms, scope.admits(units.numbers, rows), rows, units, barred)
+    labels = np.arange(len(collection))
+    labels[rows] = rows[units.firsts[linked]][units.numbers]
+    flat, files = collection.flat_files(scope.images)
+    labels[flat] = flat[np.unique(files, return_index=True)[1][files]]
+    split = barred[labels[barred[:, 0]] == labels[barred[:, 1]]]  # flat ones: the others are apart
+    labels[split] = split
+    smallest = np.full(len(collection), len(collection))
+    np.minimum.at(smallest, labels, np.arange(len(collection)))
+    return smallest[labels]
+
+
+def _linked(
+    collection: Collection,
+    terms: Terms,
+    admits: Admits | None,
+    rows: Ints,
+    units: _Units,
+    barred: Ints,
+) -> Ints:
+    """Return for each unit of some rows the first unit of its group."""
+    number = np.full(len(collection), -1)
+    number[rows] = units.numbers
     apart = number[barred]
     apart = apart[(apart >= 0).all(axis=1)]
     complete = terms.linkage == "complete"
-    admits = scope.admits(units, rows)
-    codes = table.codes[rows[firsts]]
+    codes = collection.codes[rows[units.firsts]]
     if terms.metric == "hamming":
-        most = int(min(terms.max_distance, 64 * codes.shape[1]))
-        linked = link(codes, most, complete=complete, admits=admits, apart=apart)
-    else:
-        close = bonds(unpack(codes, table.digits), terms.metric, terms.max_distance)
-        linked = link_bonds(len(codes), close, complete=complete, admits=admits, apart=apart)
-    labels = np.arange(len(table))
-    labels[rows] = rows[firsts[linked]][units]
-    flat, files = _flat(table, counted)
-    firsts = np.unique(files, return_index=True)[1]
-    labels[flat] = flat[firsts[files]]
-    split = barred[labels[barred[:, 0]] == labels[barred[:, 1]]]  # flat: `link` saw to the others
-    labels[split] = split
-    smallest = np.full(len(table), len(table))
-    np.minimum.at(smallest, labels, np.arange(len(table)))
-    return smallest[labels]
+        max_bits = int(min(terms.max_distance, 64 * codes.shape[1]))
+        return link(codes, max_bits, complete=complete, admits=admits, apart=apart)
+    close = bonds(unpack(codes, collection.digits), terms.metric, terms.max_distance)
+    return link_bonds(len(codes), close, complete=complete, admits=admits, apart=apart)
 
 
 def _united(first: Ints, second: Ints) -> Ints:
@@ -117,10 +114,17 @@ def _united(first: Ints, second: Ints) -> Ints:
     return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
 
 
-def _units(codes: Codes, marks: Ints) -> tuple[Ints, Ints]:
-    """Return the number of each image's fingerprint in their order, and the first image of each.
+class _Units(NamedTuple):
+    """Images by unit: `numbers`: the unit of each image; `firsts`: the first image of each."""
 
-    Images with a mark have numbers of their own.
+    numbers: Ints
+    firsts: Ints
+
+
+def _units(codes: Codes, marks: Ints) -> _Units:
+    """Return the units of images, numbered in the order of fingerprints.
+
+    Images with one fingerprint are a unit; each image with a mark is a unit of its own.
     """
     order = np.lexsort((marks, *codes.T[::-1]))
     ordered = codes[order]
@@ -128,14 +132,4 @@ def _units(codes: Codes, marks: Ints) -> tuple[Ints, Ints]:
     new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1) | (np.diff(marks[order]) != 0)
     units = np.empty(len(order), np.int64)
     units[order] = np.cumsum(new) - 1
-    return units, order[new]
-
-
-def _flat(table: Collection, counted: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """Return the flat pictures that count, and the number of each one's file: equal ones share it.
-
-    Those whose files are not known are left out.
-    """
-    digests = table.file_digests
-    rows = np.flatnonzero((table.information < LOW_INFORMATION) & counted & (digests != b""))
-    return rows, np.unique(digests[rows], return_inverse=True)[1]
+    return _Units(units, order[new])

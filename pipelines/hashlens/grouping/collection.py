@@ -1,4 +1,4 @@
-"""The images of an index as columns: a million rows take some 200 bytes each."""
+"""The images of an index as columns: each of a million rows takes some 200 bytes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.grouping.keepers import Contender
 from hashlens.hashing.metrics import is_hex
-from hashlens.model import Member
+from hashlens.model import LOW_INFORMATION, Member
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
 from hashlens.schema import GROUPED_NUMBERS
@@ -24,7 +25,7 @@ CHUNK = 20_000  # rows that are tuples at a time
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Images with their fingerprints, packed, and what is known of each; sorted by id."""
+    """Images as columns, sorted by id: their fingerprints, packed, and the facts of their rows."""
 
     ids: Sequence[str]
     paths: Sequence[str]
@@ -44,37 +45,51 @@ class Collection:
         """Return the fingerprints of some rows in hex."""
         return unpack(self.codes[rows], self.digits)
 
-    def members(self, rows: Ints) -> list[Member]:
-        """Return some rows as members of groups."""
-        numbers = (self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS)
-        facts = zip(
-            rows.tolist(),
-            self.fingerprints(rows),
-            *numbers,
-            self.information[rows].tolist(),
-            self.file_digests[rows].astype(str).tolist(),
-            strict=True,
+    def flat_files(self, counted: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+        """Return the flat pictures among the counted rows, and the number of the file of each.
+
+        Pictures with equal files have the same number; pictures whose files are not known are left
+        out.
+        """
+        is_flat = (self.information < LOW_INFORMATION) & counted & (self.file_digests != b"")
+        rows = np.flatnonzero(is_flat)
+        return rows, np.unique(self.file_digests[rows], return_inverse=True)[1]
+
+    def contenders(self, rows: Ints) -> Iterator[Contender]:
+        """Yield some rows as the rules look at them."""
+        places = rows.tolist()
+        return map(
+            Contender,
+            places,
+            map(self.paths.__getitem__, places),
+            *(self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS),
+            map(self.formats.__getitem__, places),
+            self._digests_of(rows),
         )
-        return [
-            Member(
-                id=self.ids[row],
-                path=self.paths[row],
-                fingerprint=text,
-                width=width,
-                height=height,
-                bytes=size,
-                mtime_ns=mtime_ns,
-                format=self.formats[row],
-                information=information,
-                file_digest=digest,
-            )
-            for row, text, width, height, size, mtime_ns, information, digest in facts
-        ]
+
+    def members(self, rows: Ints, distances: Sequence[float]) -> Iterator[Member]:
+        """Yield some rows as members of groups, with the distance of each from its keeper."""
+        places = rows.tolist()
+        return map(
+            Member,
+            map(self.ids.__getitem__, places),
+            map(self.paths.__getitem__, places),
+            self.fingerprints(rows),
+            distances,
+            *(self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS),
+            map(self.formats.__getitem__, places),
+            self.information[rows].tolist(),
+            self._digests_of(rows),
+        )
+
+    def _digests_of(self, rows: Ints) -> list[str]:
+        digests: list[str] = self.file_digests[rows].astype(str).tolist()
+        return digests
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Do without the garbage collector: its passes over millions of new objects find no garbage."""
+def gc_paused() -> Iterator[None]:
+    """Pause the garbage collector: its passes over millions of new objects find no garbage."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -84,11 +99,11 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-@uncollected()
+@gc_paused()
 def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
     """Read `(id, fingerprint, *GROUPED)` of images, in any order.
 
-    Rows whose fingerprint does not have the length `digits`, or is none, are left out.
+    Rows without a fingerprint of the length `digits` are left out.
     """
     stream = iter(rows)
     kept: list[tuple[list[Any], ...]] = []
@@ -134,7 +149,7 @@ def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
 
 
 def _packed(texts: Sequence[Any], digits: int) -> Codes | None:
-    """Pack fingerprints; None where some do not fit."""
+    """Pack fingerprints; None if some do not fit."""
     if set(map(type, texts)) != {str} or set(map(len, texts)) != {digits}:
         return None
     return pack_joined("".join(texts).lower(), digits)
@@ -145,7 +160,7 @@ def _fits(text: Any, digits: int) -> bool:
 
 
 def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
-    """Turn columns of values into lists and arrays, in the order in which they are joined."""
+    """Return columns as lists and arrays, in the order in which `read_collection` joins them."""
     ids, _, paths, information, *numbers, formats, files, pixels = columns
     return (
         ids,
@@ -162,7 +177,7 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
 
 
 def _only(kind: Any, values: Sequence[Any], other: Any) -> list[Any]:
-    """Return values, with another one for what others than we may have written there."""
+    """Return values; `other` stands for values of another kind, which foreign code may write."""
     if set(map(type, values)) == {kind}:
         return list(values)
     return [value if isinstance(value, kind) else other for value in values]

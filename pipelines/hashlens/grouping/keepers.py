@@ -1,4 +1,4 @@
-"""Which image of a group is kept: rules in an order, and the reason in words.
+"""Choose the image of a group to keep: rules in their order, and the reason in words.
 
 >>> images = Member("a", "/a.jpg", "0", width=2, height=2), Member("b", "/b.png", "0")
 >>> kept, reason = choose(images, rules("pixels"))
@@ -12,39 +12,65 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from hashlens.errors import ImageError, ParameterError
 from hashlens.images.sharpness import sharpness
 from hashlens.model import Member
 
-# Formats whose pixels are those that were saved; the others may be, and nobody can tell.
+# Formats that keep all pixels. Other formats may have kept them too, but do not say so.
 LOSSLESS = frozenset(
     ("BMP", "DIB", "FITS", "PCX", "PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "XBM", "XPM")
 )
 DEFAULT_RULES = ("pixels", "lossless", "bytes", "sharpness", "oldest", "path")
 
 
+class Contender(NamedTuple):
+    """An image that may be kept: `row` in its collection, and the facts that rules look at."""
+
+    row: int
+    path: str
+    width: int
+    height: int
+    bytes: int
+    mtime_ns: int
+    format: str
+    file_digest: str
+    sharpness: float | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Return the number of pixels."""
+        return self.width * self.height
+
+
+Facts: TypeAlias = "Contender | Member"
+Image = TypeVar("Image", Contender, Member)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: the images with the largest `value` are kept; `words` say why, with `show`.
+    """A rule: the images with the largest value are kept.
 
-    One that `reads` the files is passed over where these are equal.
+    `value`: of an image, to compare. `words`: the reason, with two places: for the image kept and
+    the best of the others, as `show` writes them. `reads`: the rule reads files, so it is skipped
+    if all files are equal.
     """
 
     name: str
     words: str
-    value: Callable[[Member], Any]
-    show: Callable[[Member], str]
+    value: Callable[[Facts], Any]
+    show: Callable[[Facts], str]
     reads: bool = False
 
 
 def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
-    """Read rules: names, or `folder=DIR`, in the order in which they decide.
+    """Return the rules with these names, or `folder=DIR`, in the order in which they decide.
 
     `pixels` (most), `lossless` (format), `bytes` (most), `sharpness` (highest variance of the
     Laplacian), `newest` or `oldest` (modification time), `folder=DIR` (in it, or below) and `path`
-    (first by name), which decides at last in any case. Raises ParameterError for any other.
+    (first by name). `path` is always the last rule, named or not. Raises ParameterError for an
+    unknown name.
     """
     found = [_rule(name) for name in rule_names(names)]
     if not any(rule.name == "path" for rule in found):
@@ -53,28 +79,28 @@ def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
 
 
 def rule_names(names: Iterable[str] | str) -> tuple[str, ...]:
-    """Return the names of rules, which may be one text with commas; raises ParameterError."""
+    """Return the names of rules from a list or a text with commas; raises ParameterError."""
     if not isinstance(names, Iterable):
         msg = f"rules of what to keep are a list of names, not {names!r}"
         raise ParameterError(msg)
     return tuple(names.split(",") if isinstance(names, str) else map(str, names))
 
 
-def choose(members: Sequence[Member], order: Iterable[Rule]) -> tuple[Member, str]:
-    """Return the image to keep, and the reason: what each rule that decided says.
+def choose(images: Sequence[Image], order: Iterable[Rule]) -> tuple[Image, str]:
+    """Return the image to keep, and the reason: the words of each rule that decided.
 
-    The last of the rules leaves one image, as that of `rules` does.
+    The last rule leaves one image, as `path`, the last of `rules`, does.
     """
-    left = members
+    left = images
     reasons = []
     for rule in order:
         if len(left) == 1:
             break
-        if rule.reads and len({member.file_digest or id(member) for member in left}) == 1:
+        if rule.reads and len({image.file_digest or id(image) for image in left}) == 1:
             continue
         values = list(map(rule.value, left))
         best = max(values)
-        winners = [member for member, value in zip(left, values, strict=True) if value == best]
+        winners = [image for image, value in zip(left, values, strict=True) if value == best]
         if len(winners) < len(left):
             second = max(value for value in values if value != best)
             over = rule.show(winners[0]), rule.show(left[values.index(second)])
@@ -91,8 +117,8 @@ def _rule(text: str) -> Rule:
         return Rule(
             "folder",
             f"in {folder}".replace("{", "{{").replace("}", "}}"),
-            lambda member: member.path.startswith(inside),
-            lambda member: os.path.dirname(member.path),
+            lambda image: image.path.startswith(inside),
+            lambda image: os.path.dirname(image.path),
         )
     if equals or name not in _RULES:
         msg = f"no rule {text!r} tells what to keep; known are {', '.join(_RULES)} and folder=DIR"
@@ -100,37 +126,37 @@ def _rule(text: str) -> Rule:
     return _RULES[name]
 
 
-def _size(member: Member) -> str:
-    return f"{member.width}x{member.height}"
+def _size(image: Facts) -> str:
+    return f"{image.width}x{image.height}"
 
 
-def _date(member: Member) -> str:
-    when = datetime.fromtimestamp(member.mtime_ns / 1e9, tz=timezone.utc)
+def _date(image: Facts) -> str:
+    when = datetime.fromtimestamp(image.mtime_ns / 1e9, tz=timezone.utc)
     return when.isoformat(sep=" ", timespec="milliseconds").partition("+")[0]
 
 
-def _sharpness(member: Member) -> float:
-    if member.sharpness is not None:
-        return member.sharpness
-    key = member.file_digest or member.path, member.mtime_ns
+def _sharpness(image: Facts) -> float:
+    if image.sharpness is not None:
+        return image.sharpness
+    key = image.file_digest or image.path, image.mtime_ns
     if key not in _measured:
         try:
-            _measured[key] = round(sharpness(member.path), 3)
+            _measured[key] = round(sharpness(image.path), 3)
         except ImageError:
-            return -1.0  # nothing speaks for a file that cannot be read; an equal one may be
+            return -1.0  # not remembered: an equal file may be readable
     return _measured[key]
 
 
-def _sharp(member: Member) -> str:
-    found = _sharpness(member)
+def _sharpness_text(image: Facts) -> str:
+    found = _sharpness(image)
     return f"{found:.1f}" if found >= 0 else "a file that cannot be read"
 
 
-_measured: dict[tuple[str, int], float] = {}  # once for each file, however many ask
+_measured: dict[tuple[str, int], float] = {}  # sharpness by file: each is measured once
 
 
 class _First(str):
-    """A text of which the smallest is the largest: `max` takes the first by name."""
+    """A text whose order is reversed, so that `max` takes the first by name."""
 
     __slots__ = ()
 
@@ -141,33 +167,33 @@ class _First(str):
 _RULES = {
     rule.name: rule
     for rule in (
-        Rule("pixels", "most pixels ({} over {})", lambda member: member.pixels, _size),
+        Rule("pixels", "most pixels ({} over {})", lambda image: image.pixels, _size),
         Rule(
             "lossless",
             "lossless format ({} over {})",
-            lambda member: member.format in LOSSLESS,
-            lambda member: member.format or "unknown",
+            lambda image: image.format in LOSSLESS,
+            lambda image: image.format or "unknown",
         ),
         Rule(
             "bytes",
             "most bytes ({} over {})",
-            lambda member: member.bytes,
-            lambda member: f"{member.bytes:,}",
+            lambda image: image.bytes,
+            lambda image: f"{image.bytes:,}",
         ),
         Rule(
             "sharpness",
             "sharpest ({} over {})",
             _sharpness,
-            _sharp,
+            _sharpness_text,
             reads=True,
         ),
-        Rule("newest", "newest ({} over {})", lambda member: member.mtime_ns, _date),
-        Rule("oldest", "oldest ({} over {})", lambda member: -member.mtime_ns, _date),
+        Rule("newest", "newest ({} over {})", lambda image: image.mtime_ns, _date),
+        Rule("oldest", "oldest ({} over {})", lambda image: -image.mtime_ns, _date),
         Rule(
             "path",
             "first by path",
-            lambda member: _First(member.path),
-            lambda member: member.path,
+            lambda image: _First(image.path),
+            lambda image: image.path,
         ),
     )
 }

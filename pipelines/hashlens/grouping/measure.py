@@ -1,26 +1,52 @@
-"""All pairs of fingerprints within a bound, under metrics other than Hamming: all with all."""
+"""Distances of fingerprints under any metric: of rows, of all pairs, the largest of a group."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.grouping.collection import Collection
 from hashlens.grouping.linkage import Bonds
 from hashlens.hashing.metrics import distance
 from hashlens.neighbors import pack
+from hashlens.neighbors.codes import Codes, Ints
 from hashlens.neighbors.scan import MOST_DIGITS, levenshtein, positions
 
 Distances = NDArray[np.float64]
-Measure = Callable[[int], Distances]  # of one fingerprint, the distances of those behind it
+Measure = Callable[[int], Distances]  # the distances of one fingerprint from all after it
+MANY = 64  # fingerprints from which on numpy is faster than Python
+
+
+def row_distances(collection: Collection, a: Ints, b: Ints, metric: str) -> list[float]:
+    """Return the distance of each row of `a` from the row of `b` beside it."""
+    if metric == "hamming":
+        bits: list[float] = _bits(collection.codes[a], collection.codes[b]).tolist()
+        return bits
+    texts = zip(collection.fingerprints(a), collection.fingerprints(b), strict=True)
+    return [0 if one == other else distance(one, other, metric) for one, other in texts]
+
+
+def diameter(fingerprints: set[str], metric: str) -> float:
+    """Return the largest distance between two of some fingerprints; 0 for a single one."""
+    if len(fingerprints) < 2:
+        return 0
+    if metric != "hamming":
+        return _widest(list(fingerprints), metric)
+    if len(fingerprints) < MANY:
+        numbers = [int(text, 16) for text in fingerprints]
+        return max((a ^ b).bit_count() for a, b in combinations(numbers, 2))
+    codes = pack(list(fingerprints))
+    return max(int(_bits(codes, code).max()) for code in codes)
 
 
 def bonds(fingerprints: list[str], metric: str, max_distance: float) -> Bonds:
     """Return all pairs within a bound, in the order (distance, a, b).
 
-    Each is compared with each: 10,000 take a second or two under Levenshtein and the metrics of
-    hex digits, and minutes under those of textdistance.
+    All are compared with all: 10,000 take a second or two under Levenshtein and the metrics of hex
+    digits, and minutes under the metrics of textdistance.
     """
     measure = _measure(fingerprints, metric)
     ones, others, found = [], [], []
@@ -37,8 +63,14 @@ def bonds(fingerprints: list[str], metric: str, max_distance: float) -> Bonds:
     return Bonds(a[order], b[order], distances[order])
 
 
-def widest(fingerprints: list[str], metric: str) -> float:
-    """Return the largest distance between two of some fingerprints, of which there are two."""
+def _bits(a: Codes, b: Codes) -> Ints:
+    counts: Ints = np.bitwise_count(a ^ b).sum(axis=1)
+    return counts
+
+
+def _widest(fingerprints: list[str], metric: str) -> float:
+    if len(fingerprints) < MANY:
+        return max(distance(a, b, metric) for a, b in combinations(fingerprints, 2))
     measure = _measure(fingerprints, metric)
     return max(float(measure(number).max()) for number in range(len(fingerprints) - 1))
 

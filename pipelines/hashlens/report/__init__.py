@@ -1,1 +1,1 @@
-"""Reports of duplicates for people to look at: a page in one HTML file, and mosaics."""
+"""Everything drawn for people: contact sheet, mosaics, map, matches, bits of a hash."""

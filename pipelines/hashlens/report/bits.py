@@ -25,11 +25,11 @@ def draw_hash(
 ) -> Image.Image:
     """Draw an image, the bits of its hash beside it, and the hash in hex below.
 
-    The image fits into a square of `side` pixels. Each bit is a cell, white where it is set, in
-    rows from top left as in ImageHash's arrays; those of the color hash are one row. The hash is
-    of all pixels, as a person sees them: the grade `exact`. `params` are those of the algorithm;
-    each segment of the crop-resistant hash has cells of its own. Raises ParameterError for an
-    unknown algorithm and what it does not take, and ImageError for what is no image.
+    The image fits into a square of `side` pixels. Each bit is a cell, white if set, in rows from
+    the top left as in ImageHash's arrays; the bits of the color hash are one row. Each segment of
+    the crop-resistant hash has its own cells. `params` are parameters of the algorithm. The hash
+    has the grade `exact`: it takes all pixels, as a person sees them. Raises ParameterError for an
+    unknown algorithm or parameter, and ImageError for a file that is not an image.
     """
     if type(side) is not int or not LEAST <= side <= MOST:
         msg = f"side must be a whole number {LEAST} to {MOST}, not {side!r}"
@@ -52,19 +52,19 @@ def _small(image: Image.Image, side: int) -> Image.Image:
 
 
 def _cells(bits: Bits, side: int) -> Image.Image:
-    """Return the picture of bits: square cells that fill the side as far as whole pixels do."""
+    """Draw bits as square cells of whole pixels, as large as `side` allows."""
     rows, columns = bits.shape
     cell = max(1, side // max(rows, columns))
     tall = cell if rows > 1 else max(1, side // 8)  # a single row is a strip
     small = Image.fromarray(bits).convert("RGB")
     picture = small.resize((columns * cell, rows * tall), Image.Resampling.NEAREST)
     framed = Image.new("RGB", (picture.width + 2, picture.height + 2), INK)
-    framed.paste(picture, (1, 1))  # white cells at the edge are seen on white
+    framed.paste(picture, (1, 1))  # or white cells at the edge could not be seen
     return framed
 
 
 def _sheet(pictures: list[Image.Image], text: str) -> Image.Image:
-    """Lay pictures out in a row, with a text below that takes as many lines as it needs."""
+    """Lay pictures out in a row, with a text below, in as many lines as it needs."""
     width = sum(picture.width + GAP for picture in pictures) + GAP
     height = max(picture.height for picture in pictures)
     font = ImageFont.load_default(LETTER)

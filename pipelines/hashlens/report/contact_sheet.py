@@ -1,7 +1,7 @@
-"""A report in one HTML file: the contact sheet of groups of duplicates, and of parts of pictures.
+"""The contact sheet: groups of duplicates, and links of parts to wholes, in one HTML file.
 
-The file has all that it shows: data as JSON in `<script>` elements, which the code of the page
-reads, and no address from which anything would be loaded.
+The file holds its data as JSON in `<script>` elements, which the code of the page reads. It has no
+address from which anything would be loaded.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from hashlens.disk import saved
 from hashlens.errors import ParameterError
 from hashlens.model import Group, Link, Member, Progress, Skipped
 from hashlens.parallel.pool import Crashed, Results, schedule
+from hashlens.report.records import group_record, link_record, member_record, picked
 from hashlens.report.thumbnails import Thumbnail, ThumbnailJob, ThumbnailMaker, side_of
 
 PAGE = "page.html"
-TITLE, DATA = "<!-- title -->", "<!-- data -->"  # where they go in the page
-PICTURES = 16  # thumbnails in a block: the page decodes those blocks only that it shows
+TITLE, DATA = "<!-- title -->", "<!-- data -->"  # their places in the page
+PICTURES = 16  # thumbnails in a block: the page decodes only the blocks that it shows
 RECORDS = 1_000  # groups or links in a block
+LINK_FIELDS = ("part", "whole", "outline", "inliers", "agreement", "mirrored")
+FACTS = ("width", "height", "bytes", "format")  # of an image, from its row or else from its file
 
 Sizes: TypeAlias = "dict[str, tuple[int, int]]"
 
@@ -42,13 +45,13 @@ def save_html(
 ) -> list[Skipped]:
     """Write groups and links to one HTML file that shows them; return the files it cannot show.
 
-    Each image is shown by a thumbnail, with its name, folder, distance from the keeper, size,
-    format and sharpness; links with the outline of the part in the whole. `facts` are further
-    lines of the head, by their names. The file needs no other and no network. It is complete when
-    it gets its name; a file of that name is replaced. Thumbnails are made in parallel: `workers`
-    is how many at a time (default: one for each processor). A file that cannot be read is a grey
-    tile that says why. The same input gives the same bytes. Raises ParameterError where the file
-    cannot be written.
+    Each image has a thumbnail, its name, folder, distance from the keeper, size, format and
+    sharpness; each link has the outline of the part in the whole. A file that cannot be read is a
+    grey tile with the reason. `facts` are further lines of the head, by their names. `workers` is
+    how many thumbnails are made at a time (default: one for each processor).
+
+    The HTML file needs no other file and no network. It replaces a file of its name when it is
+    complete. The same input gives the same bytes. Raises ParameterError if it cannot be written.
     """
     members = _members(groups, links)
     numbers = {name: number for number, name in enumerate(members)}
@@ -57,17 +60,17 @@ def save_html(
         file.write(before)
         head = {"title": title, "facts": _texts(facts or {}), "block": PICTURES}
         _write(file, "head", [head])
-        for records in _cut((_group(group, numbers) for group in groups), RECORDS):
+        for records in _blocks((_group(group, numbers) for group in groups), RECORDS):
             _write(file, "groups", records)
         sizes, skipped = _write_images(file, members, workers, progress)
-        for records in _cut((_link(link, numbers, sizes) for link in links), RECORDS):
+        for records in _blocks((_link(link, numbers, sizes) for link in links), RECORDS):
             _write(file, "links", records)
         file.write(after)
     return skipped
 
 
 def _members(groups: Sequence[Group], links: Sequence[Link]) -> dict[str, Member]:
-    """Return each image once, by its path, in the order in which they are met."""
+    """Return each image once, by its path, in the order of groups and links."""
     members: dict[str, Member] = {}
     for group in groups:
         for member in group.members:
@@ -87,25 +90,18 @@ def _texts(facts: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _group(group: Group, numbers: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "diameter": group.diameter,
-        "reason": group.reason,
-        "members": [(numbers[member.path], member.distance) for member in group.members],
-    }
+    """Return the record of a group: its images by number, with their distances."""
+    record = group_record(group, lambda member: (numbers[member.path], member.distance))
+    members = [record["keeper"], *record["duplicates"]]
+    return {**picked(record, ("diameter", "reason")), "members": members}
 
 
 def _link(link: Link, numbers: Mapping[str, int], sizes: Sizes) -> dict[str, Any]:
-    """Return the record of a link: the outline in fractions of the whole."""
-    place = link.place
+    """Return the record of a link: its images by number, the outline in fractions of the whole."""
     width, height = sizes[link.whole.path]
-    return {
-        "part": numbers[link.part.path],
-        "whole": numbers[link.whole.path],
-        "outline": [(round(x / width, 4), round(y / height, 4)) for x, y in place.outline],
-        "inliers": place.inliers,
-        "agreement": place.agreement,
-        "mirrored": place.mirrored,
-    }
+    record = picked(link_record(link, lambda member: numbers[member.path]), LINK_FIELDS)
+    outline = [(round(x / width, 4), round(y / height, 4)) for x, y in record["outline"]]
+    return {**record, "outline": outline}
 
 
 def _write_images(
@@ -115,17 +111,17 @@ def _write_images(
     progress: Callable[[Progress], None] | None,
 ) -> tuple[Sizes, list[Skipped]]:
     """Write the records and thumbnails of all images, as they are made."""
-    wanted = [ThumbnailJob(member.path, member.sharpness is None) for member in members.values()]
-    chosen = schedule(len(wanted), workers)
-    look = ThumbnailMaker(side_of(len(wanted)), apart=chosen.kind in ("fork", "processes"))
+    jobs = [ThumbnailJob(member.path, member.sharpness is None) for member in members.values()]
+    chosen = schedule(len(jobs), workers)
+    maker = ThumbnailMaker(side_of(len(jobs)), dedicated=chosen.kind in ("fork", "processes"))
     sizes: Sizes = {}
     skipped: list[Skipped] = []
-    with Results(look, wanted, chosen) as results:
+    with Results(maker, jobs, chosen) as results:
         done = zip(members.values(), results, strict=True)
-        for block in _cut(done, PICTURES):
+        for block in _blocks(done, PICTURES):
             records, pictures = [], []
-            for member, seen in block:
-                record, picture = _image(member, seen)
+            for member, made in block:
+                record, picture = _image(member, made)
                 records.append(record)
                 pictures.append(picture)
                 sizes[member.path] = (record["width"] or 1, record["height"] or 1)
@@ -138,41 +134,39 @@ def _write_images(
     return sizes, skipped
 
 
-def _image(member: Member, seen: Thumbnail | Crashed) -> tuple[dict[str, Any], str]:
-    """Return the record of an image and its thumbnail: what its row says goes before the file."""
-    if isinstance(seen, Crashed):
-        seen = Thumbnail(reason=seen.reason)
-    sharpness = seen.sharpness if member.sharpness is None else member.sharpness
+def _image(member: Member, made: Thumbnail | Crashed) -> tuple[dict[str, Any], str]:
+    """Return the record of an image and its thumbnail; the file's facts fill gaps of the row."""
+    if isinstance(made, Crashed):
+        made = Thumbnail(reason=made.reason)
+    sharpness = made.sharpness if member.sharpness is None else member.sharpness
+    row = member_record(member, FACTS)
     record = {
         "path": member.path,
         "uri": Path(os.path.abspath(member.path)).as_uri(),
-        "width": member.width or seen.width,
-        "height": member.height or seen.height,
-        "bytes": member.bytes or seen.bytes,
-        "format": member.format or seen.format,
+        **{name: value or getattr(made, name) for name, value in row.items()},
         "sharpness": None if sharpness is None else round(sharpness, 1),
-        "error": seen.reason,
+        "error": made.reason,
     }
-    return record, seen.thumbnail
+    return record, made.thumbnail
 
 
-def _cut(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    """Yield so many items at a time."""
+def _blocks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Yield the items in lists of `size`."""
     while block := list(islice(items, size)):
         yield block
 
 
 def _write(file: IO[str], kind: str, records: Sequence[Any]) -> None:
-    """Write records as JSON, which an HTML parser takes for text up to the end of the element."""
+    """Write records as JSON without `<`, so that no text of theirs ends the HTML element."""
     text = json.dumps(records, separators=(",", ":")).replace("<", "\\u003c")
     file.write(f'<script type="application/json" data-kind="{kind}">{text}</script>\n')
 
 
 @contextmanager
 def _replacing(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
-    """Open a file beside another, and put it in its place when all is written."""
+    """Open a new file that replaces another when it is complete; raises ParameterError."""
     try:
-        # A title may have what is no text, from a file's name.
+        # A title made of a file's name may have characters that UTF-8 cannot write.
         with saved(path, errors="backslashreplace") as file:
             yield file
     except OSError as error:

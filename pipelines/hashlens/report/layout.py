@@ -1,4 +1,12 @@
-"""Where the pictures of a collection lie on its map."""
+"""Lay out the pictures of a collection in the plane, so that those that look alike lie together.
+
+>>> layout(["ffd8c0a000000000", "ffd8c0a000000001", "0123456789abcdef"]).shape
+(3, 2)
+
+The layout is t-SNE (van der Maaten 2008), in the Barnes-Hut form of scikit-learn. It keeps
+neighbours together, as a map of near-duplicates must; distances between far parts of the map, and
+its directions, mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +14,38 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hashlens.neighbors import connected, nearest, pack
 from hashlens.neighbors.codes import Codes, Ints, whole
-from hashlens.report.map import Floats
 
-MOST = 20_000  # distinct fingerprints that are laid out by t-SNE, in some 50 seconds
-FEWEST = 10  # from which on there are neighbours to speak of
-PERPLEXITY = 30  # neighbours, about, that each wants to be near
-FAMILY = 16  # bits of a fingerprint of which one may differ among near-duplicates
-# Threads of t-SNE add up in whichever order they end, and a layout might differ from run to run.
-# On a machine with other work, one takes no longer than several, which wait for each other.
+Floats = NDArray[np.float64]
+
+MOST = 20_000  # distinct fingerprints laid out by t-SNE, in some 50 seconds
+FEWEST = 10  # fingerprints for t-SNE; fewer have no neighbourhoods
+PERPLEXITY = 30  # neighbours that t-SNE keeps near each point, about
+FAMILY = 16  # near-duplicates differ in at most one of so many bits
+# With several threads, sums depend on which ends first, so a layout could differ from run to run.
+# On a machine with other work, one thread takes no longer: several wait for each other.
 THREADS = 1
 STEPS = 500  # twice as many take twice as long, and bring near-duplicates no nearer
-# Of steps as long as scikit-learn's least, 50, a few points are thrown apart and stay so. Of many,
-# a 48th of their number is its own choice.
+# The least learning rate. scikit-learn's is 50, which throws a few points apart for good; for many
+# points it takes a 48th of their number, as here.
 STRIDE = 10
-START = 1e-4  # how far apart the points are from which t-SNE begins, as its authors have it
-NOISE = 1e-2  # the part of that which is random
+START = 1e-4  # standard deviation of the points that t-SNE begins with, as its authors advise
+NOISE = 1e-2  # the random part of START
 
 
 def layout(fingerprints: Sequence[str], *, seed: int = 0) -> Floats:
     """Lay fingerprints out in the plane, so that those that are near each other lie together.
 
-    They are hex, all of one length; the result has a point for each, shape (n, 2), in [0, 1]. Equal
-    fingerprints have one and the same point. The order of the fingerprints makes no difference, and
-    a `seed` gives one layout, with the same versions of numpy and scikit-learn on the same kind of
-    processor. Of more than MOST distinct fingerprints, so many are laid out, one of each family of
-    near-duplicates first, picked by the seed; each other is put on the nearest of these, or where
-    its family is. Raises FingerprintError as `hashlens.neighbors.pack`, and ParameterError for a
-    seed that is no whole number.
+    Fingerprints are hex, all of one length; the result has a point in [0, 1] for each, shape
+    (n, 2). Equal fingerprints have the same point. The order of the fingerprints makes no
+    difference. A `seed` gives the same layout with the same versions of numpy and scikit-learn on
+    the same kind of processor. Of more than MOST distinct fingerprints, MOST are laid out, picked
+    by the seed, one of each family of near-duplicates first; the others are put on the nearest of
+    these, or beside their family. Raises FingerprintError as `hashlens.neighbors.pack`, and
+    ParameterError for a seed that is not a whole number.
     """
     random = np.random.default_rng(whole("seed", seed, 0))
     given = pack(list(fingerprints))
@@ -48,9 +58,10 @@ def layout(fingerprints: Sequence[str], *, seed: int = 0) -> Floats:
 
 
 def _chosen(codes: Codes, close: int, random: np.random.Generator) -> tuple[Ints, Ints]:
-    """Choose which of distinct codes are laid out; say for each code which of these it goes with.
+    """Choose the distinct codes to lay out; return their rows, and for each code its place.
 
-    Codes hang together in families by pairs so `close`, in bits.
+    Its place is the number of the chosen code whose point it gets. Codes within `close` bits of
+    each other are a family.
     """
     count = len(codes)
     if count <= MOST:
@@ -61,8 +72,8 @@ def _chosen(codes: Codes, close: int, random: np.random.Generator) -> tuple[Ints
     chosen = np.sort(by_rank[:MOST])
     places = np.full(count, -1)
     places[chosen] = np.arange(len(chosen))
-    # What has its family's head on the map looks for its own nearest there, others for the head's:
-    # a family that is not on the map stays together.
+    # A code whose family's head is on the map gets the point of the nearest chosen code; any other
+    # gets the point nearest to its head, so that a family that is not on the map stays together.
     asked = np.where(places[heads] < 0, heads, np.arange(count))
     wanted = asked[places < 0]
     laid = codes[chosen]
@@ -73,7 +84,7 @@ def _chosen(codes: Codes, close: int, random: np.random.Generator) -> tuple[Ints
 
 def _mapped(codes: Codes, random: np.random.Generator) -> Floats:
     """Lay distinct codes out: few by their principal axes, more by t-SNE, which begins there."""
-    # Both before the limit, which holds for libraries that are loaded already.
+    # Imported before the limit, which holds only for libraries that are loaded already.
     from sklearn.manifold import TSNE  # noqa: PLC0415  takes a second
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  comes with scikit-learn
 
@@ -101,7 +112,7 @@ def _plane(codes: Codes) -> Floats:
     bits = np.unpackbits(raw, axis=1).astype(np.float64)
     centred = bits - bits.mean(axis=0)
     axes = np.linalg.eigh(centred.T @ centred)[1][:, :-3:-1]
-    # An axis has no direction of its own: the largest part of it is to be positive.
+    # The sign of an axis is arbitrary: make its largest component positive.
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0)
     plane: Floats = centred @ (axes * np.sign(largest))
     return plane
@@ -110,8 +121,8 @@ def _plane(codes: Codes) -> Floats:
 def _graph(codes: Codes, count: int) -> Any:
     """Return the distances of each code to itself and its `count` nearest, as a sparse matrix.
 
-    Of vectors with the bits for coordinates, the Euclidean distance is the root of the Hamming one.
-    scikit-learn's own search breaks ties by the number of its threads, and this one by row.
+    The Euclidean distance of bit vectors is the square root of their Hamming distance. Ties are
+    broken by row; scikit-learn's own search breaks them by the number of its threads.
     """
     from scipy.sparse import csr_matrix  # noqa: PLC0415  with scikit-learn only
 
@@ -124,7 +135,7 @@ def _graph(codes: Codes, count: int) -> Any:
 
 
 def _stretched(points: Floats) -> Floats:
-    """Return points that reach from 0 to 1 on both axes; where all are level, that is 0.5."""
+    """Return points stretched to [0, 1] on both axes; an axis without extent becomes 0.5."""
     low, high = points.min(axis=0), points.max(axis=0)
     span = high - low
     level = span <= 1e-9 * span.max()

@@ -1,12 +1,4 @@
-"""Draw a collection on one sheet, so that pictures that look alike lie together.
-
->>> layout(["ffd8c0a000000000", "ffd8c0a000000001", "0123456789abcdef"]).shape
-(3, 2)
-
-The fingerprints are laid out in the plane by t-SNE (van der Maaten 2008), in the Barnes-Hut form of
-scikit-learn. It keeps neighbours together, which is all that a map of near-duplicates is asked for;
-distances between far parts of the map, and its directions, say nothing.
-"""
+"""Draw a collection on one sheet, each picture near its position, so that none hides another."""
 
 from __future__ import annotations
 
@@ -21,7 +13,6 @@ from math import ceil
 from typing import IO, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from hashlens.disk import saved_together
@@ -30,18 +21,17 @@ from hashlens.images import decode, pixels
 from hashlens.model import Progress, Skipped
 from hashlens.neighbors.codes import Ints, whole
 from hashlens.parallel.pool import Crashed, Results, schedule
+from hashlens.report.layout import Floats
 
-Floats = NDArray[np.float64]
 Name: TypeAlias = "str | os.PathLike[str]"
 
-
-FILL = 0.5  # of the cells hold a picture: what is left free shows where groups end
-LEAST_CELL = 4  # pixels: of smaller pictures nothing is seen
+FILL = 0.5  # the share of cells that hold a picture: free cells show where groups end
+LEAST_CELL = 4  # pixels: nothing is seen of a smaller picture
 MOST_CELL = 320  # pixels
-GAP = 12  # such a part of a cell is left between two pictures
+GAP = 12  # the gap between two pictures is this part of a cell: a twelfth
 PAPER = (24, 26, 30)
 FRAME = (236, 236, 232)
-FRAMED_FROM = 24  # pixels: smaller pictures would be all frame
+FRAMED_FROM = 24  # pixels: a smaller picture would be all frame
 
 
 def draw_atlas(
@@ -54,14 +44,14 @@ def draw_atlas(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Image.Image, list[Skipped]]:
-    """Draw the pictures of some files at their positions, on a sheet of so many pixels.
+    """Draw the pictures of some files at their positions, on a sheet of `width` x `height` pixels.
 
-    `positions` has a point in [0, 1] for each path, x from the left and y from the top, as of
-    `layout`. Each picture gets a cell of its own near its position, so that none hides another
-    wholly. `tile` is the longer side of a picture in pixels, chosen by their number if None;
-    pictures with larger ones overlap, from the top left on. Files are read by so many `workers` (a
-    number, or None for one for each processor). Returned are the sheet and the files that cannot be
-    read, in their order; their cells stay empty. Raises ParameterError for arguments that cannot
+    `positions` has a point in [0, 1] for each path, x from the left and y from the top, as `layout`
+    returns. Each picture gets a cell of its own near its position, so that none hides another
+    wholly. `tile` is the longer side of a picture in pixels (default: by the number of pictures); a
+    larger tile overlaps its neighbours, from the top left on. `workers` is how many files are read
+    at a time (default: one for each processor). Return the sheet, and the files that cannot be read
+    in the order of paths; their cells stay empty. Raises ParameterError for arguments that cannot
     work.
     """
     points = _checked(len(paths), positions)
@@ -90,11 +80,11 @@ def save_atlas(
 ) -> list[Skipped]:
     """Draw the pictures of some files to an image file, and write their positions as CSV.
 
-    The image has the format of its extension. The CSV, which None leaves out, has the columns path,
-    x and y, and a line for each path, in their order. Neither file is touched before both are
-    written whole. `options` are those of `draw_atlas`; returned are the files that cannot be read.
-    Raises ParameterError as that does, for an extension that no image can be written with, and for
-    files that cannot be written.
+    The image has the format of its extension. The CSV has the columns path, x and y, and a line for
+    each path, in their order; with `csv_path=None` it is not written. Neither file is touched
+    before both are written whole. `options` are those of `draw_atlas`. Return the files that cannot
+    be read. Raises ParameterError as `draw_atlas` does, for an extension that is not an image's,
+    and if a file cannot be written.
     """
     points = _checked(len(paths), positions)
     kind = _format(path)
@@ -107,7 +97,10 @@ def save_atlas(
 
 
 class _Grid(NamedTuple):
-    """Square cells in the middle of a sheet: how many, how large, and where the first begins."""
+    """Square cells in the middle of a sheet.
+
+    `cell`: side of a cell, pixels. `left`, `top`: corner of the first cell, pixels.
+    """
 
     columns: int
     rows: int
@@ -127,7 +120,7 @@ class _Grid(NamedTuple):
 
 
 def _grid(count: int, width: int, height: int) -> _Grid:
-    """Choose cells so that pictures fill a part of them; raises ParameterError if they are tiny."""
+    """Choose cells, half of them for pictures; raises ParameterError if they are too small."""
     cell = min(MOST_CELL, width, height, (width * height * FILL / max(count, 1)) ** 0.5)
     while (columns := int(width / cell + 1e-9)) * (rows := int(height / cell + 1e-9)) < count:
         cell = max(width / (columns + 1), height / (rows + 1))  # a column or a row more
@@ -141,9 +134,9 @@ def _grid(count: int, width: int, height: int) -> _Grid:
 def _cells(points: Floats, columns: int, rows: int) -> Ints:
     """Give each point a cell of its own (column, row), near it.
 
-    The grid is halved, and the points with it; where one half has not the cells for its points,
-    those next to the cut go to the other. So neighbours stay neighbours, and a crowd spreads no
-    further than it must.
+    The grid is halved again and again, and the points with it. If a half has fewer cells than
+    points, the points next to the cut go to the other half. So neighbours stay neighbours, and a
+    crowd spreads no further than it must.
     """
     spots = points * (columns, rows)
     cells = np.empty((len(points), 2), np.int64)
@@ -169,12 +162,12 @@ def _cells(points: Floats, columns: int, rows: int) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Read files to pictures whose longer side has at most so many pixels, frame included."""
+    """Read files to pictures; `side`: the longer side at most, frame included, pixels."""
 
     side: int
 
     def __call__(self, path: str) -> Image.Image | Skipped:
-        """Return the picture of a file, or why there is none."""
+        """Return the picture of a file, or the reason why there is none."""
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 return Skipped(path, "not a regular file")
@@ -199,7 +192,7 @@ class _Reader:
 
 
 def _paste(sheet: Image.Image, picture: Image.Image, middle: Floats) -> None:
-    """Paste a picture around a place, within the sheet where it can be."""
+    """Paste a picture around a point, within the sheet if it fits."""
     room = np.subtract(sheet.size, picture.size)
     corner = np.rint(middle - np.divide(picture.size, 2)).astype(int)
     left, top = np.clip(corner, np.minimum(room, 0), np.maximum(room, 0)).tolist()
@@ -207,7 +200,7 @@ def _paste(sheet: Image.Image, picture: Image.Image, middle: Floats) -> None:
 
 
 def _size(width: Any, height: Any) -> tuple[int, int]:
-    """Return the size of a sheet; raises ParameterError for one that cannot be drawn."""
+    """Return the size of a sheet; raises ParameterError if it is too small or too large."""
     size = whole("width", width, LEAST_CELL), whole("height", height, LEAST_CELL)
     if size[0] * size[1] > pixels.MAX_PIXELS:
         msg = f"a sheet has at most {pixels.MAX_PIXELS:,} pixels, not {size[0]} x {size[1]}"
@@ -216,7 +209,7 @@ def _size(width: Any, height: Any) -> tuple[int, int]:
 
 
 def _tile(tile: Any, size: tuple[int, int]) -> int:
-    """Return the side of a picture; raises ParameterError where it is no part of the sheet."""
+    """Return the side of a picture; raises ParameterError if it is larger than the sheet."""
     side = whole("tile", tile, 1)
     if side > min(size):
         msg = f"tile must be at most {min(size)}, to lie on a sheet of {size[0]} x {size[1]}"
@@ -225,7 +218,7 @@ def _tile(tile: Any, size: tuple[int, int]) -> int:
 
 
 def _checked(count: int, positions: Any) -> Floats:
-    """Return positions as an array; raises ParameterError for what cannot be drawn."""
+    """Return positions as an array of shape (count, 2); raises ParameterError for any other."""
     try:
         points = np.asarray(positions, np.float64)
     except (TypeError, ValueError) as error:
@@ -245,7 +238,7 @@ def _checked(count: int, positions: Any) -> Floats:
 
 
 def _format(path: Name) -> str:
-    """Return Pillow's name of the format of an image file that is to be written."""
+    """Return Pillow's name of the format of an image file, by its extension."""
     extension = os.path.splitext(os.fspath(path))[1].lower()
     kind = Image.registered_extensions().get(extension, "")
     if kind not in Image.SAVE:
@@ -257,13 +250,13 @@ def _format(path: Name) -> str:
 def _save(sheet: Image.Image, file: IO[bytes], kind: str, path: Name) -> None:
     try:
         sheet.save(file, kind)
-    except (OSError, ValueError) as error:  # some formats have no pictures so large
+    except (OSError, ValueError) as error:  # such as a format with a limit of size
         msg = f"{os.fspath(path)} cannot be written as {kind}: {error}"
         raise ParameterError(msg) from error
 
 
 def _write_csv(file: IO[bytes], paths: Sequence[str], points: Floats) -> None:
-    # A path need not be valid text: its bytes are written as they are.
+    # A path may have bytes that are not text: they are written as they are.
     text = TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("path", "x", "y"))
@@ -274,7 +267,7 @@ def _write_csv(file: IO[bytes], paths: Sequence[str], points: Floats) -> None:
 
 @contextmanager
 def _written(*paths: Name) -> Iterator[list[IO[bytes]]]:
-    """Open new files that take the place of others when all of them are written, or vanish."""
+    """Open new files that replace others when all are complete, or else are removed."""
     for folder in filter(os.path.isdir, paths):
         msg = f"{os.fspath(folder)} cannot be written: it is a folder"
         raise ParameterError(msg)

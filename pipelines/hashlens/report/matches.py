@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def draw_matches(matches: Sequence[Match], *, query: Source | None = None) -> Image.Image:
     """Draw matches side by side, with the outline of the query in each.
 
-    The query itself, a path or an image, is the first where it is given. The nearest that are no
-    matches are left out. A picture whose file cannot be read is a grey tile that says so. Raises
-    ParameterError where there is no match to draw.
+    A `query`, a path or an image, is drawn first. Rows of the stage `nearest`, which do not match,
+    are left out. A file that cannot be read is a grey tile with the reason. Raises ParameterError
+    if there is no match to draw.
     """
     shown = [match for match in matches if match.stage != "nearest"]
     if not shown:

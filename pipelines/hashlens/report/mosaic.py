@@ -1,4 +1,4 @@
-"""Mosaics: a picture for each group of duplicates, and for each link of a part to a whole."""
+"""Draw mosaics: a picture for each group of duplicates, and for each link of part and whole."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from hashlens.model import Group, Link, Member, Outline, Progress
 from hashlens.report.tiles import COLORS, MARGIN, blank, captioned, fitted, lay_out, mark, save
 
 LEAST, MOST = 16, 2048  # pixels of a side of an image
-COLUMNS = 6  # at least: a mosaic of many images is about square
-MOST_IMAGES = 400  # of a mosaic; for more there is one tile that says how many
+COLUMNS = 6  # at least; a mosaic of many images is about square
+MOST_IMAGES = 400  # of a mosaic; a last tile counts the others
 KEEP = "#14774a"
 FRAME = 3  # pixels, within the margin
 
@@ -35,8 +35,8 @@ def save_mosaics(
 
     The keeper comes first, in a frame; below each image are its distance from the keeper and its
     size. Links are `part-0001.png` and so on: the whole with the outline of the part, then the
-    part. Images fit into `width` x `height` pixels. The folder is made where it is missing, and
-    files of these names are replaced. Raises ParameterError for what cannot be drawn or written.
+    part. Images fit into `width` x `height` pixels. A missing folder is made; files of these names
+    are replaced. Raises ParameterError for a size out of range, or if a file cannot be written.
     """
     _check(width, height)
     paths = [*_names(folder, "group", len(groups)), *_names(folder, "part", len(links))]
@@ -53,6 +53,14 @@ def save_mosaics(
     return paths
 
 
+def draw_groups(groups: Sequence[Group]) -> Image.Image:
+    """Draw groups, one below the other; raises ParameterError if there is none."""
+    if not groups:
+        msg = "there is no group to draw"
+        raise ParameterError(msg)
+    return lay_out([mosaic(group.members) for group in groups], 1)
+
+
 def mosaic(
     images: Sequence[Shown],
     captions: Sequence[str] | None = None,
@@ -62,9 +70,9 @@ def mosaic(
 ) -> Image.Image:
     """Draw the images of a group side by side, the first in a frame, each with a caption.
 
-    Images are members of a group, or paths. Captions are of two lines at most; by default, they
-    are the distance and size of a member, and the name of a file. What cannot be read is a grey
-    tile that says so. Raises ParameterError where there is no image, or not a caption for each.
+    Images are members of a group, or paths. A caption has two lines at most: by default, the
+    distance and size of a member, or the name of a file. A file that cannot be read is a grey tile
+    with the reason. Raises ParameterError unless there is an image, and a caption for each.
     """
     _check(width, height)
     if captions is None:
@@ -82,7 +90,7 @@ def mosaic(
 
 
 def _frame(width: int, height: int) -> tuple[int, int, int, int]:
-    """Return where the frame around the first image lies: in the margin of its tile."""
+    """Return the corners of the frame around the first image: in the margin of its tile."""
     return 0, 0, width + 2 * MARGIN - 1, height + 2 * MARGIN - 1
 
 
@@ -105,7 +113,7 @@ def _pair(link: Link, width: int, height: int) -> Image.Image:
 
 
 def _cell(path: str, width: int, height: int, outline: Outline = ()) -> Image.Image:
-    """Return a picture in the middle of a cell of that size, with an outline in its pixels."""
+    """Draw a file in the middle of a cell; `outline` is in pixels of the file."""
     picture, scale = fitted(path, width, height)
     cell = Image.new("RGB", (width, height), COLORS["paper"])
     left, top = (width - picture.width) // 2, (height - picture.height) // 2

@@ -1,4 +1,4 @@
-"""Thumbnails of files, and what else is seen of a file when it is decoded: a job for workers."""
+"""Make thumbnails of files, with facts seen on the way: a job for workers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import NamedTuple
 from hashlens.errors import ImageError
 
 QUALITY = 75  # of JPEG
-# The longer side of thumbnails, in pixels, by the most images of a report that has them: a report
-# of a few is crisp on fine screens, and one of many thousand still opens.
+# The longer side of thumbnails in pixels, by the largest number of images that gets it: a small
+# report is crisp on fine screens, and a report of many thousand images still opens.
 SIDES = {500: 320, 5_000: 160, 20_000: 128}
 LEAST_SIDE = 96
 
 
 class Thumbnail(NamedTuple):
-    """What a file shows: `thumbnail` is JPEG in base64, and `reason` says why there is none."""
+    """What a file shows.
+
+    `thumbnail`: JPEG in base64. `sharpness`: variance of the Laplacian, None unless asked for.
+    `reason`: why there is no thumbnail.
+    """
 
     thumbnail: str = ""
     width: int = 0
@@ -29,7 +33,7 @@ class Thumbnail(NamedTuple):
 
 
 class ThumbnailJob(NamedTuple):
-    """A file to look at; its sharpness takes all of its pixels, and is not always needed."""
+    """A file to make a thumbnail of; `sharpness`: measure it too, which takes all pixels."""
 
     path: str
     sharpness: bool
@@ -37,36 +41,37 @@ class ThumbnailJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailMaker:
-    """Look at a file: its thumbnail, of `side` pixels at most, and its facts.
+    """Make the thumbnail of a file, with facts of the file. No file raises an exception.
 
-    `apart` says that this is done in a process for nothing else. No file raises an exception.
+    `side`: the longer side of thumbnails at most, pixels. `dedicated`: the job runs in a worker
+    process of its own, so OpenCV may be limited to one thread.
     """
 
     side: int
-    apart: bool = False
+    dedicated: bool = False
 
-    def __call__(self, wanted: ThumbnailJob) -> Thumbnail:
-        """Return what a file shows."""
+    def __call__(self, job: ThumbnailJob) -> Thumbnail:
+        """Return the thumbnail of a file, or the reason why there is none."""
         try:
-            return self._seen(wanted)
+            return self._made(job)
         except ImageError as error:
             return Thumbnail(reason=error.reason)
         except Exception as error:  # noqa: BLE001  one file's surprise must not end a report
             return Thumbnail(reason=f"cannot be shown: {type(error).__name__}: {error}")
 
-    def _seen(self, wanted: ThumbnailJob) -> Thumbnail:
+    def _made(self, job: ThumbnailJob) -> Thumbnail:
         from hashlens.images import decode  # noqa: PLC0415  loads Pillow, in the worker
 
-        data = decode.read(wanted.path)
-        draft = None if wanted.sharpness else ("RGB", self.side)
-        pixels = decode.decode(data, name=wanted.path, draft=draft)
+        data = decode.read(job.path)
+        draft = None if job.sharpness else ("RGB", self.side)
+        pixels = decode.decode(data, name=job.path, draft=draft)
         sharpness = None
-        if wanted.sharpness:
+        if job.sharpness:
             import cv2  # noqa: PLC0415  a tenth of a second
 
             from hashlens.images.sharpness import sharpness_of  # noqa: PLC0415
 
-            if self.apart:
+            if self.dedicated:
                 cv2.setNumThreads(1)  # other cores have their own workers
             sharpness = sharpness_of(pixels.image)
         small = pixels.image.convert("RGB")
@@ -78,5 +83,5 @@ class ThumbnailMaker:
 
 
 def side_of(images: int) -> int:
-    """Return how long the longer side of thumbnails is in a report of so many images."""
-    return next((side for most, side in SIDES.items() if images <= most), LEAST_SIDE)
+    """Return the longer side of thumbnails in a report of a number of images, in pixels."""
+    return next((side for limit, side in SIDES.items() if images <= limit), LEAST_SIDE)

@@ -1,4 +1,4 @@
-"""Draw pictures side by side, and where a query lies in the pictures that it matches."""
+"""Tiles: pictures fitted into cells, with captions and outlines, laid out on a sheet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLORS = {"box": "#ff2d55", "under": "#ffffff", "text": "#222222", "paper": "#ff
 
 
 def save(sheet: Image.Image, path: str | os.PathLike[str]) -> None:
-    """Write a picture to a file; raises ParameterError where that fails."""
+    """Write a picture to a file; raises ParameterError if it cannot be written."""
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
@@ -32,7 +32,7 @@ def save(sheet: Image.Image, path: str | os.PathLike[str]) -> None:
 
 
 def lay_out(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Lay tiles out in rows of so many, each in a cell of the largest one's size."""
+    """Lay tiles out in rows of `columns`, each in a cell as large as the largest tile."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     across, down = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
@@ -60,7 +60,7 @@ def mark(picture: Image.Image, corners: Sequence[tuple[float, float]]) -> None:
 
 
 def fitted(source: Source, width: int, height: int) -> tuple[Image.Image, float]:
-    """Return a picture made to fit, and its scale; of what cannot be read, a grey one, and 0."""
+    """Return a picture that fits, and its scale; a grey tile and 0 if it cannot be read."""
     try:
         pixels = decode(source, draft=("RGB", min(width, height)))
     except ImageError as error:
