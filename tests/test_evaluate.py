@@ -13,14 +13,16 @@ from PIL import Image, ImageEnhance
 
 from hashlens.cli.measure import evaluate as command
 from hashlens.errors import ParameterError
-from hashlens.evaluation import card as cards
+from hashlens.evaluation import plot as plots
 from hashlens.evaluation.attacks import ATTACKS
 from hashlens.evaluation.card import Card
 from hashlens.evaluation.drawings import BACKGROUNDS, scene, stream
+from hashlens.evaluation.entrant import Entrant, Near, nearest
+from hashlens.evaluation.query import ABSENT, DRAWN
 from hashlens.evaluation.rivals import RIVALS, Sample
 from hashlens.evaluation.run import evaluate
 from hashlens.evaluation.scoring import LEFT_OUT, threshold
-from hashlens.evaluation.trial import ABSENT, DRAWN, Entrant, Near, iou, nearest
+from hashlens.evaluation.trial import iou
 from hashlens.evaluation.values import OURS, Rate
 
 SIZE = (240, 160)
@@ -90,17 +92,17 @@ class TestNearest:
 
 class TestThreshold:
     def test_is_the_largest_distance_with_that_precision(self):
-        nears = [Near(own=n, right=1, other=20 + n) for n in range(10)]
+        nears = [Near(n, 1, 20 + n) for n in range(10)]
         assert threshold(nears) == 9
         assert threshold(nears, precision=0.5) == 29
 
     def test_counts_queries_without_their_original(self):
-        nears = [Near(own=0, right=1, other=30)] * 99 + [Near(own=0, right=1, other=4)]
+        nears = [Near(0, 1, 30)] * 99 + [Near(0, 1, 4)]
         assert threshold(nears) == 4  # 100 right, 1 wrong
-        assert threshold([*nears, Near(own=9, right=0, other=4)]) == 0
+        assert threshold([*nears, Near(9, 0, 4)]) == 0
 
     def test_there_is_none_where_the_first_are_wrong(self):
-        assert threshold([Near(own=0, right=0.5, other=0)]) is None
+        assert threshold([Near(0, 0.5, 0)]) is None
         assert threshold([]) is None
 
 
@@ -148,7 +150,7 @@ def test_a_rival_that_is_not_installed_says_so(photos, monkeypatch):
 def test_an_entrant_is_the_same_in_another_process():
     codes = tuple(RIVALS["wavelet-8"].describe([photo(f"photo {number}") for number in range(3)]))
     entrant = Entrant(RIVALS["wavelet-8"], ("a", "b", "c"), codes)
-    assert entrant.near(codes[1], ["b", "elsewhere"]).own == 0
+    assert entrant.near(codes[1], ["b", "elsewhere"]).right_distance == 0
     copy = pickle.loads(pickle.dumps(entrant))  # noqa: S301
     assert copy.near(codes[1], ["a"]) == entrant.near(codes[1], ["a"])
 
@@ -214,7 +216,7 @@ class TestCard:
             assert picture.width > 400
 
     def test_says_what_a_plot_needs(self, card, tmp_path, monkeypatch):
-        monkeypatch.setattr(cards, "import_module", lambda name: __import__(f"no_{name}"))
+        monkeypatch.setattr(plots, "import_module", lambda name: __import__(f"no_{name}"))
         with pytest.raises(ParameterError, match=r"pip install 'hashlens\[evaluate\]'"):
             card.plot(tmp_path / "card.png")
 

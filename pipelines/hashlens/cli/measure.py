@@ -142,7 +142,7 @@ def evaluate(
     Half of the pictures are attacked and looked for in an index of all; the other half gives other
     methods, such as those of ImageHash, their thresholds. Minutes for hundreds of pictures.
     """
-    from hashlens.evaluation.card import require_matplotlib
+    from hashlens.evaluation.plot import require_matplotlib
     from hashlens.evaluation.run import evaluate as measure
 
     if out is not None:

@@ -1,1 +1,1 @@
-"""The accuracy card: what a search finds of changed pictures, and what it finds wrongly."""
+"""How well changed pictures are found again: attacks, rivals, and the accuracy card."""

@@ -6,14 +6,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hashlens.errors import ParameterError
-from hashlens.evaluation.markdown import _absent, _asked, _by_group, _costs, _head, _ours
+from hashlens.evaluation.markdown import card_text
+from hashlens.evaluation.plot import save_plot
 from hashlens.evaluation.values import (
-    OURS,
     Absence,
     AttackOf,
     FalseMatch,
@@ -21,12 +19,23 @@ from hashlens.evaluation.values import (
     Protocol,
     Rate,
     Score,
+    group_rates,
+    measured,
+    score_of,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What an evaluation found."""
+    """What an evaluation found.
+
+    protocol: how it was done
+    attacks: the attacks on the pictures
+    methods: the methods, ours first, and those that were not measured
+    scores: how each method did on each attack
+    absences: how often each method had a match for pictures that are not in the database
+    false_matches: the wrong matches of ours
+    """
 
     protocol: Protocol
     attacks: tuple[AttackOf, ...]
@@ -36,31 +45,24 @@ class Card:
     false_matches: tuple[FalseMatch, ...]
 
     def score(self, method: str, attack: str) -> Score:
-        """Return how a method did on an attack; raises KeyError where it was not asked."""
-        for item in self.scores:
-            if (item.method, item.attack) == (method, attack):
-                return item
-        raise KeyError((method, attack))
+        """Return the score of a method on an attack; raises KeyError if there is none."""
+        return score_of(self.scores, method, attack)
 
     def groups(self, method: str, what: str = "accepted") -> dict[str, Rate]:
         """Return a rate of a method (first, accepted or wrong) for each group of attacks."""
-        rates: dict[str, Rate] = {}
-        for item in self.attacks:
-            rate: Rate = getattr(self.score(method, item.name), what)
-            rates[item.group] = rates.get(item.group, Rate(0, 0)) + rate
-        return rates
+        return group_rates(self.attacks, self.scores, method, what)
 
     def measured(self) -> list[Method]:
-        """Return the methods that were there, ours first."""
-        return [method for method in self.methods if not method.missing]
+        """Return the methods that were measured, ours first."""
+        return measured(self.methods)
 
     def to_json(self) -> str:
-        """Return all of it as JSON; rates have their share and its interval as well."""
+        """Return the card as JSON; each rate also has its share and interval."""
         return json.dumps(_plain(self), indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Card:
-        """Return the card of a text of `to_json`."""
+        """Return the card that `to_json` made this text of."""
         data = json.loads(text)
         protocol = data["protocol"]
         for name in ("distractors", "absent"):
@@ -69,83 +71,39 @@ class Card:
             Protocol(**protocol),
             tuple(AttackOf(**item) for item in data["attacks"]),
             tuple(Method(**item) for item in data["methods"]),
-            tuple(Score(**_rates(item)) for item in data["scores"]),
-            tuple(Absence(**_rates(item)) for item in data["absences"]),
+            tuple(Score(**_with_rates(item)) for item in data["scores"]),
+            tuple(Absence(**_with_rates(item)) for item in data["absences"]),
             tuple(FalseMatch(**item) for item in data["false_matches"]),
         )
 
     def to_markdown(self, *, picture: str = "") -> str:
-        """Return it for readers; `picture` is the file of the plot, to be shown."""
-        parts = [
-            "# Accuracy card",
-            _head(self.protocol),
-            f"![Methods by attacks]({picture})" if picture else "",
-            "## What was asked",
-            _asked(self),
-            "## Ours, by attack",
-            _ours(self),
-            "## All methods, in per cent",
-            "Accepted and right, at each method's own threshold:",
-            _by_group(self, "accepted"),
-            "Nearest is right (recall@1), whatever its distance:",
-            _by_group(self, "first"),
-            "## False matches for 1,000 absent queries",
-            _absent(self),
-            "## Cost",
-            _costs(self),
-        ]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        """Return the card as Markdown; `picture` is the file of the plot, if it is to be shown."""
+        return card_text(
+            self.protocol, self.attacks, self.methods, self.scores, self.absences, picture=picture
+        )
 
     def plot(self, path: str | os.PathLike[str]) -> None:
-        """Draw methods by groups of attacks, as a picture file.
+        """Draw methods by groups of attacks, as an image file.
 
-        Raises ParameterError where matplotlib is not installed.
+        Raises ParameterError if matplotlib is not installed.
         """
-        figure_of = require_matplotlib()
-        methods = [method.name for method in self.measured()]
-        panels = (("accepted", "accepted and right, %"), ("first", "nearest is right, %"))
-        groups = list(self.groups(OURS))
-        size = (3 + 0.55 * len(groups), 2.4 + 0.62 * len(methods))
-        figure = figure_of(figsize=size, layout="constrained")
-        for axes, (what, title) in zip(figure.subplots(2, 1), panels, strict=True):
-            shares = [
-                [100 * rate.share for rate in self.groups(name, what).values()] for name in methods
-            ]
-            axes.imshow(shares, cmap="Blues", vmin=0, vmax=125, aspect="auto")
-            axes.set_title(title, loc="left", fontsize=10)
-            axes.set_xticks(range(len(groups)), groups, rotation=40, ha="right", fontsize=8)
-            axes.set_yticks(range(len(methods)), methods, fontsize=8)
-            axes.get_yticklabels()[methods.index(OURS)].set_fontweight("bold")
-            axes.tick_params(length=0)
-            axes.spines[:].set_visible(False)
-            for row, values in enumerate(shares):
-                for column, value in enumerate(values):
-                    shade = "white" if value > 75 else "black"
-                    where = {"ha": "center", "va": "center", "fontsize": 7}
-                    axes.text(column, row, f"{value:.0f}", color=shade, **where)
-        figure.savefig(path, dpi=120)
+        save_plot(path, self.attacks, self.measured(), self.scores)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
-        """Write accuracy.md, accuracy.json and accuracy.png to a directory, made if need be."""
-        place = Path(directory)
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "accuracy.json").write_text(self.to_json(), encoding="utf-8")
-        self.plot(place / "accuracy.png")
+        """Write accuracy.md, accuracy.json and accuracy.png to a directory; make it if needed.
+
+        Raises ParameterError if matplotlib is not installed.
+        """
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "accuracy.json").write_text(self.to_json(), encoding="utf-8")
+        self.plot(folder / "accuracy.png")
         text = self.to_markdown(picture="accuracy.png")
-        (place / "accuracy.md").write_text(text, encoding="utf-8")
-
-
-def require_matplotlib() -> Any:
-    """Return matplotlib's class of figures; raises ParameterError where it is not installed."""
-    try:
-        return import_module("matplotlib.figure").Figure
-    except ImportError as error:
-        msg = "a plot needs matplotlib, which is not installed: pip install 'hashlens[evaluate]'"
-        raise ParameterError(msg) from error
+        (folder / "accuracy.md").write_text(text, encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it; what a rate comes to is added."""
+    """Return a value in types of JSON; each rate gets its share and interval."""
     if isinstance(value, Rate):
         low, high = value.interval
         return {**asdict(value), "share": value.share, "low": low, "high": high}
@@ -158,9 +116,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rates(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with its rates as such."""
+def _with_rates(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of JSON in which each mapping has become a `Rate`."""
     return {
         name: Rate(value["hits"], value["of"]) if isinstance(value, dict) else value
-        for name, value in item.items()
+        for name, value in record.items()
     }

@@ -1,6 +1,6 @@
 """Drawn pictures: pages, scenes, and backgrounds that show nothing and must match nothing.
 
-Random numbers come from a seed and the names of what they are for, so nothing depends on order.
+Random numbers are drawn from a seed and names, so a picture does not depend on earlier pictures.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 Random: TypeAlias = np.random.Generator
 Background: TypeAlias = "Callable[[Random], Image.Image]"
 
-QUALITY = 92  # of the JPEG that a query is written to
-BACKGROUND_SIZE = (480, 360)
+QUALITY = 92  # JPEG quality of a query, unless its attack has another
+BACKGROUND_SIZE = (480, 360)  # width, height in pixels
 _TEXT = (
     "about after album archive autumn before between bridge camera city cloud copy detail early "
     "evening field garden harbour image journal letter light market morning mountain museum near "
@@ -28,7 +28,7 @@ _WORDS = _TEXT.split()
 
 
 def stream(seed: int, *names: str) -> Random:
-    """Return the random numbers of something, by its names."""
+    """Return a generator of random numbers for a seed and names."""
     text = "\0".join((str(seed), *names))
     return np.random.default_rng(int.from_bytes(sha256(text.encode()).digest()[:16], "big"))
 
@@ -41,7 +41,7 @@ def jpeg(image: Image.Image, quality: int = QUALITY) -> bytes:
 
 
 def background(name: str, *, seed: int) -> bytes:
-    """Return the file of a drawn picture that shows nothing, of those in BACKGROUNDS."""
+    """Return the JPEG file of the picture in BACKGROUNDS of this name."""
     return jpeg(BACKGROUNDS[name](stream(seed, "background", name)))
 
 
@@ -51,17 +51,17 @@ def clipped(pixels: Any) -> Image.Image:
 
 
 def any_colour(random: Random) -> tuple[int, ...]:
-    """Return some colour."""
+    """Return a random colour: red, green, blue."""
     return tuple(random.integers(0, 256, 3).tolist())
 
 
 def words(random: Random, count: int) -> str:
-    """Return some words."""
+    """Return random words, joined by spaces."""
     return " ".join(random.choice(_WORDS, count))
 
 
 def page(random: Random, size: tuple[int, int]) -> Image.Image:
-    """Draw a window with a title bar, buttons, a field for an address, and columns of text."""
+    """Draw a browser window: title bar, buttons, address field, and columns of text."""
     width, height = size
     dark = bool(random.random() < 0.3)
     paper, ink = ((32, 33, 36), (200, 200, 205)) if dark else ((250, 250, 250), (40, 40, 45))
@@ -85,7 +85,7 @@ def page(random: Random, size: tuple[int, int]) -> Image.Image:
 
 
 def scene(random: Random, size: tuple[int, int]) -> Image.Image:
-    """Draw a picture with structure at several scales, and shapes with edges and corners."""
+    """Draw a picture with structure at several scales, and with ellipses and rectangles."""
     width, height = size
     pixels = np.zeros((height, width, 3))
     for cells in (2, 4, 8, 16):
@@ -108,10 +108,10 @@ def _flat(colour: str) -> Background:
     return lambda _: Image.new("RGB", BACKGROUND_SIZE, colour)
 
 
-def _gradient(turn: int, reach: float = 1) -> Background:
+def _gradient(degrees: int, contrast: float = 1) -> Background:
     def draw(_: Random) -> Image.Image:
-        shades = Image.linear_gradient("L").rotate(turn).resize(BACKGROUND_SIZE)
-        return shades.point([round(reach * value) for value in range(256)])
+        shades = Image.linear_gradient("L").rotate(degrees).resize(BACKGROUND_SIZE)
+        return shades.point([round(contrast * value) for value in range(256)])
 
     return draw
 
@@ -121,7 +121,7 @@ def _radial(_: Random) -> Image.Image:
 
 
 def _object(paper: str, ink: str, shape: str) -> Background:
-    """Draw a small shape somewhere on an empty ground."""
+    """Draw a small shape at a random position on an empty ground."""
 
     def draw(random: Random) -> Image.Image:
         made = Image.new("RGB", BACKGROUND_SIZE, paper)

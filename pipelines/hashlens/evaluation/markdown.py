@@ -3,38 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
-from hashlens.evaluation.values import LIKE, OURS, Method, Protocol, Rate
+from hashlens.evaluation.values import (
+    MIN_IOU,
+    OURS,
+    Absence,
+    AttackOf,
+    Method,
+    Protocol,
+    Rate,
+    Score,
+    group_rates,
+    measured,
+    score_of,
+)
 
-if TYPE_CHECKING:
-    from hashlens.evaluation.card import Card
+_NOTES = (
+    "Drawn, not photographed: the pages of `screenshot`, the other pictures of `collage`, the text "
+    "of `text`, the backgrounds. All attacks are synthetic.",
+    "Intervals are Wilson's, 95 %. The queries of one picture are alike, so those of several "
+    "attacks together are wider in truth.",
+)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """Return a Markdown table; all columns but the first `words` hold numbers."""
-    rule = ["---"] * words + ["---:"] * (len(head) - words)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
+def card_text(
+    protocol: Protocol,
+    attacks: Sequence[AttackOf],
+    methods: Sequence[Method],
+    scores: Sequence[Score],
+    absences: Sequence[Absence],
+    *,
+    picture: str = "",
+) -> str:
+    """Return the card as Markdown; `picture` is the file of the plot, if it is to be shown."""
+    present = measured(methods)
+    notes = [*_protocol_notes(protocol, len(attacks)), *_NOTES]
+    notes += [*_slow_notes(present, protocol), *_missing_notes(methods)]
+    parts = [
+        "# Accuracy card",
+        _heading(protocol),
+        f"![Methods by attacks]({picture})" if picture else "",
+        "## What was asked",
+        "\n".join(f"- {note}" for note in notes),
+        "## Ours, by attack",
+        _our_table(attacks, present, scores),
+        "## All methods, in per cent",
+        "Accepted and right, at each method's own threshold:",
+        _group_table(attacks, present, scores, "accepted"),
+        "Nearest is right (recall@1), whatever its distance:",
+        _group_table(attacks, present, scores, "first"),
+        "## False matches for 1,000 absent queries",
+        _absence_table(present, absences),
+        "## Cost",
+        _cost_table(present),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(protocol: Protocol) -> str:
+def _heading(protocol: Protocol) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in protocol.versions.items())
     return f"`{protocol.command}`\n\n{versions}."
 
 
-def _asked(card: Card) -> str:
-    protocol = card.protocol
+def _protocol_notes(protocol: Protocol, attacks: int) -> list[str]:
+    """Return what was asked of whom; `attacks` is their number."""
     more = f", and those of {', '.join(protocol.distractors)}" if protocol.distractors else ""
     absent = f" and of pictures of {', '.join(protocol.absent)}" if protocol.absent else ""
-    slow = [method for method in card.measured() if method.images < protocol.database]
-    lines = [
+    return [
         f"Database: {protocol.database:,} pictures, the {protocol.images:,} of "
         f"{protocol.folder}{more}; {protocol.skipped:,} files cannot be read. Seed "
         f"{protocol.seed}; {protocol.keypoints} keypoints a picture.",
         f"Split: {protocol.split}: {protocol.tuning:,} pictures for tuning, {protocol.scoring:,} "
         "for scoring.",
         f"Queries: {protocol.queries:,} pictures of the scoring half, each after every one of "
-        f"{len(card.attacks)} attacks. All methods are given the same JPEG files.",
+        f"{attacks} attacks. All methods are given the same JPEG files.",
         f"Others' thresholds: the largest distance with {_whole(protocol.precision)} % precision "
         "on the tuning half over all attacks, where each query counts once with and once without "
         "its original in the database. Ours has no threshold to tune: its own decision counts.",
@@ -46,86 +88,91 @@ def _asked(card: Card) -> str:
         f"Pictures with the same fingerprint count as the same picture ({protocol.equal:,} look "
         "like another one). Other photographs of one scene do not: where a folder has such, some "
         "false matches may be right.",
-        "Drawn, not photographed: the pages of `screenshot`, the other pictures of `collage`, the "
-        "text of `text`, the backgrounds. All attacks are synthetic.",
-        "Intervals are Wilson's, 95 %. The queries of one picture are alike, so those of several "
-        "attacks together are wider in truth.",
-        *(
-            f"{method.name} is slow, and was asked less: {method.queries} queries of each attack, "
-            f"{method.images} pictures. That flatters it."
-            for method in slow
-        ),
-        *(f"Not measured: {', '.join(names)}: {why}." for why, names in _missing(card).items()),
     ]
-    return "\n".join(f"- {line}" for line in lines)
 
 
-def _missing(card: Card) -> dict[str, list[str]]:
-    """Return the methods that were not there, by the reason."""
-    found: dict[str, list[str]] = {}
-    for method in card.methods:
+def _slow_notes(methods: Iterable[Method], protocol: Protocol) -> list[str]:
+    return [
+        f"{method.name} is slow, and was asked less: {method.queries} queries of each attack, "
+        f"{method.images} pictures. That flatters it."
+        for method in methods
+        if method.images < protocol.database
+    ]
+
+
+def _missing_notes(methods: Iterable[Method]) -> list[str]:
+    """Return a note for each reason why methods were not measured."""
+    names: dict[str, list[str]] = {}
+    for method in methods:
         if method.missing:
-            found.setdefault(method.missing, []).append(method.name)
-    return found
+            names.setdefault(method.missing, []).append(method.name)
+    return [f"Not measured: {', '.join(some)}: {reason}." for reason, some in names.items()]
 
 
-def _ours(card: Card) -> str:
-    head = ["attack", "recall@1", "accepted, right", "accepted, wrong", "IoU", f"IoU ≥ {LIKE}"]
-    others = [method.name for method in card.measured() if method.name != OURS]
+def _our_table(
+    attacks: Sequence[AttackOf], methods: Sequence[Method], scores: Sequence[Score]
+) -> str:
+    """Return our scores by attack, and the best of the other methods if there are any."""
+    head = ["attack", "recall@1", "accepted, right", "accepted, wrong", "IoU", f"IoU ≥ {MIN_IOU}"]
+    others = [method.name for method in methods if method.name != OURS]
     rows = []
-    for item in card.attacks:
-        score = card.score(OURS, item.name)
-        row = [
-            item.name,
-            _percent(score.first.share),
-            _range(score.accepted),
-            _range(score.wrong),
-            "" if score.iou is None else f"{score.iou:.3f}",
-            "" if score.boxes is None else _percent(score.boxes.share),
-        ]
+    for attack in attacks:
+        row = [attack.name, *_our_cells(score_of(scores, OURS, attack.name))]
         if others:
-            best = max(
-                (card.score(name, item.name) for name in others),
-                key=lambda score: (score.accepted.share, score.first.share),
-            )
-            name = f" ({best.method})" if best.accepted.hits else ""
-            row.append(_percent(best.accepted.share) + name)
+            row.append(_best_cell([score_of(scores, name, attack.name) for name in others]))
         rows.append(row)
     return _table(head + ["best other, right"] * bool(others), rows)
 
 
-def _by_group(card: Card, what: str) -> str:
-    names = list(card.groups(OURS))
-    rows = [
-        [
-            method.name,
-            *(_whole(rate.share) for rate in card.groups(method.name, what).values()),
-        ]
-        for method in card.measured()
+def _our_cells(score: Score) -> list[str]:
+    return [
+        _percent(score.first.share),
+        _range(score.accepted),
+        _range(score.wrong),
+        "" if score.iou is None else f"{score.iou:.3f}",
+        "" if score.boxes is None else _percent(score.boxes.share),
     ]
-    return _table(["method", *names], rows)
 
 
-def _absent(card: Card) -> str:
-    groups = list(dict.fromkeys(item.group for item in card.absences))
-    found = {(item.method, item.group): item.false for item in card.absences}
+def _best_cell(scores: Sequence[Score]) -> str:
+    best = max(scores, key=lambda score: (score.accepted.share, score.first.share))
+    name = f" ({best.method})" if best.accepted.hits else ""
+    return _percent(best.accepted.share) + name
+
+
+def _group_table(
+    attacks: Sequence[AttackOf], methods: Sequence[Method], scores: Sequence[Score], what: str
+) -> str:
+    """Return a rate (first or accepted) of each method for each group of attacks."""
+    groups = list(dict.fromkeys(attack.group for attack in attacks))
+    rows = []
+    for method in methods:
+        rates = group_rates(attacks, scores, method.name, what)
+        rows.append([method.name, *(_whole(rate.share) for rate in rates.values())])
+    return _table(["method", *groups], rows)
+
+
+def _absence_table(methods: Sequence[Method], absences: Sequence[Absence]) -> str:
+    """Return how often each method has a match for each group of absent pictures."""
+    groups = list(dict.fromkeys(absence.group for absence in absences))
+    rates = {(absence.method, absence.group): absence.false for absence in absences}
     rows = [
-        [method.name, *(_thousand(found.get((method.name, group))) for group in groups)]
-        for method in card.measured()
+        [method.name, *(_thousand(rates.get((method.name, group))) for group in groups)]
+        for method in methods
     ]
     return _table(["method", *groups], rows)
 
 
-def _costs(card: Card) -> str:
+def _cost_table(methods: Sequence[Method]) -> str:
     rows = [
         [
             method.name,
             f"{method.query_ms:.1f}",
             f"{method.index_ms:.1f}",
             f"{method.image_bytes:,.0f}",
-            _limit(method),
+            _threshold(method),
         ]
-        for method in card.measured()
+        for method in methods
     ]
     note = (
         "One thread, from the file on; a query includes the comparison with the whole database. "
@@ -135,7 +182,13 @@ def _costs(card: Card) -> str:
     return f"{note}\n\n{_table(head, rows)}"
 
 
-def _limit(method: Method) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; all columns but the first hold numbers."""
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
+
+
+def _threshold(method: Method) -> str:
     if method.name == OURS:
         return ""
     return "none" if method.threshold is None else f"{method.threshold:.4g}"

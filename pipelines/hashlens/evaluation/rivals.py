@@ -6,7 +6,7 @@
     codes = rival.describe(images)
     distances = rival.matcher(codes)(codes[0])
 
-Each is called as its own package has it, and is there if that package is.
+Each rival is computed by the package that defines it, and is measured if that package is installed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,20 @@ from hashlens.neighbors.scan import hamming, levenshtein, positions
 if TYPE_CHECKING:
     from PIL import Image
 
-Code: TypeAlias = "NDArray[Any]"  # of one picture
+Code: TypeAlias = "NDArray[Any]"  # what describes one picture
 Distances: TypeAlias = "NDArray[np.float64]"
-Matcher: TypeAlias = "Callable[[Code], Distances]"  # from one picture to all of a database
+Matcher: TypeAlias = "Callable[[Code], Distances]"  # distances of a code to a whole database
 
-SEGMENT_BITS = 64  # of crop_resistant_hash
-SEGMENT_CUTOFF = 0.25 * SEGMENT_BITS  # its default: bits in which equal segments may differ
+SEGMENT_BITS = 64  # bits of a segment's hash in crop_resistant_hash
+SEGMENT_CUTOFF = 0.25 * SEGMENT_BITS  # its default: bits by which matching segments may differ
 
 
 class Sample(NamedTuple):
-    """How much a slow method is asked: queries of each attack, and pictures in its database."""
+    """How much of an evaluation a slow method takes part in.
+
+    queries: queries of each attack
+    database: pictures in its database
+    """
 
     queries: int
     database: int
@@ -43,7 +47,13 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A way from a picture to a code; `package` is what must be installed, `module` be there."""
+    """A way from a picture to a code.
+
+    name: its name; rivals with the same name share it
+    package: what to install
+    module: what must be importable, as `module` or `module:attribute`
+    function: computes the code
+    """
 
     name: str
     package: str
@@ -57,9 +67,12 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A method: how pictures are described, and how codes are compared.
+    """A method to find pictures.
 
-    `sample` is for one that is too slow to be asked everything.
+    name: its name
+    description: how pictures are described
+    compare: makes a matcher of the codes of a database
+    sample: how much it is asked if it is too slow for everything; None for everything
     """
 
     name: str
@@ -68,21 +81,21 @@ class Rival:
     sample: Sample | None = None
 
     def missing(self) -> str:
-        """Return why the method cannot be used here; nothing if it can."""
+        """Return why the method cannot be used here; empty if it can."""
         if _has(self.description.module):
             return ""
         return f"needs {self.description.package}, which is not installed"
 
     def describe(self, images: Sequence[Image.Image]) -> list[Code]:
-        """Return the codes of some pictures."""
+        """Return the code of each picture."""
         return [self.description(image) for image in images]
 
     def matcher(self, codes: Sequence[Code]) -> Matcher:
-        """Return what gives the distances of a code from these, as often as it is called."""
+        """Return a function that gives the distances of a code from these codes."""
         return self.compare(codes) if codes else lambda _: np.empty(0)
 
     def distances(self, code: Code, codes: Sequence[Code]) -> Distances:
-        """Return the distances of a code from these."""
+        """Return the distances of a code from these codes."""
         return self.matcher(codes)(code)
 
 
@@ -96,7 +109,7 @@ def _has(module: str) -> bool:
     return not part or hasattr(found, part)
 
 
-# Descriptions. Hex digits are packed as hashlens packs its own.
+# Descriptions. Codes are packed as hashlens packs its fingerprints.
 
 
 def _packed(text: str) -> Code:
@@ -105,13 +118,12 @@ def _packed(text: str) -> Code:
 
 
 def _imagehash(function: str, size: int, image: Image.Image) -> Code:
-    found = getattr(import_module("imagehash"), function)(image, size)
-    return _packed(str(found))
+    return _packed(str(getattr(import_module("imagehash"), function)(image, size)))
 
 
 def _segments(image: Image.Image) -> Code:
-    found = import_module("imagehash").crop_resistant_hash(image)
-    return pack([str(item) for item in found.segment_hashes]).ravel()
+    segments = import_module("imagehash").crop_resistant_hash(image).segment_hashes
+    return pack([str(segment) for segment in segments]).ravel()
 
 
 def _pdq(image: Image.Image) -> Code:
@@ -126,8 +138,8 @@ def _opencv(kind: str, arguments: tuple[int, ...], image: Image.Image) -> Code:
 def _opencv_bytes(kind: str, arguments: tuple[int, ...], image: Image.Image) -> Code:
     make = getattr(import_module("cv2").img_hash, f"{kind}_create")
     pixels = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])  # BGR
-    found: Code = make(*arguments).compute(pixels)
-    return found.ravel()
+    code: Code = make(*arguments).compute(pixels)
+    return code.ravel()
 
 
 # Comparisons.
@@ -139,7 +151,7 @@ def _by_hamming(codes: Sequence[Code]) -> Matcher:
 
 
 def _by_levenshtein(digits: int, codes: Sequence[Code]) -> Matcher:
-    """Compare by edits of the hex text, as the method of the well-known article does."""
+    """Compare by the Levenshtein distance of the hex digits."""
     table = positions(np.asfortranarray(np.stack(codes)), digits)
 
     def distances(code: Code) -> Distances:
@@ -149,56 +161,62 @@ def _by_levenshtein(digits: int, codes: Sequence[Code]) -> Matcher:
 
 
 def _by_segments(codes: Sequence[Code]) -> Matcher:
-    """Compare as `ImageMultiHash` does in its `best_match`: segments without a like one."""
+    """Compare as `ImageMultiHash.best_match` does.
+
+    The distance is the number of segments without a match in the other picture, plus the mean
+    distance of the others as a share of their bits.
+    """
     starts = np.cumsum([0, *map(len, codes[:-1])])
     joined = np.concatenate(codes)
 
     def distances(code: Code) -> Distances:
         bits = np.bitwise_count(code[:, None] ^ joined)
-        least = np.minimum.reduceat(bits, starts, axis=1)
-        close = least <= SEGMENT_CUTOFF
-        matches = close.sum(axis=0)
-        apart = np.where(close, least, 0).sum(axis=0) / (SEGMENT_BITS * np.maximum(matches, 1))
-        return np.asarray(len(code) - matches + apart, np.float64)
+        min_bits = np.minimum.reduceat(bits, starts, axis=1)
+        matching = min_bits <= SEGMENT_CUTOFF
+        matches = matching.sum(axis=0)
+        total_bits = np.where(matching, min_bits, 0).sum(axis=0)
+        mean_share = total_bits / (SEGMENT_BITS * np.maximum(matches, 1))
+        return np.asarray(len(code) - matches + mean_share, np.float64)
 
     return distances
 
 
 def _by_correlation(codes: Sequence[Code]) -> Matcher:
-    """Compare as OpenCV's radial variance hash does: the best correlation over all turns."""
+    """Compare as OpenCV's radial variance hash does: 1 - the best correlation over all shifts."""
     rows = _standard(np.stack(codes))
 
     def distances(code: Code) -> Distances:
-        turns = np.stack([np.roll(code, turn) for turn in range(len(code))])
-        found = rows @ _standard(turns).T / len(code)
-        return np.asarray(np.round(1 - found.max(axis=1), 6), np.float64)
+        shifted = np.stack([np.roll(code, shift) for shift in range(len(code))])
+        correlations = rows @ _standard(shifted).T / len(code)
+        return np.asarray(np.round(1 - correlations.max(axis=1), 6), np.float64)
 
     return distances
 
 
 def _standard(codes: Code) -> Code:
+    """Return each row with mean 0 and standard deviation 1."""
     values = codes.astype(np.float64)
     values -= values.mean(axis=1, keepdims=True)
     return np.asarray(values / (values.std(axis=1, keepdims=True) + 1e-20))
 
 
 def _imagehashes() -> list[Rival]:
-    """Return the hashes of whole pictures, with Hamming's distance and with Levenshtein's."""
+    """Return ImageHash's hashes of whole pictures, with Hamming and with Levenshtein distance."""
     functions = {
         "average": "average_hash",
         "perceptual": "phash",
         "difference": "dhash",
         "wavelet": "whash",
     }
-    found = []
+    rivals = []
     for size in (8, 16):
         for name, function in functions.items():
             call = partial(_imagehash, function, size)
-            described = Description(f"{name}-{size}", "imagehash", "imagehash", call)
-            found.append(Rival(described.name, described, _by_hamming))
-            edits = partial(_by_levenshtein, size * size // 4)
-            found.append(Rival(f"{described.name}-levenshtein", described, edits))
-    return found
+            description = Description(f"{name}-{size}", "imagehash", "imagehash", call)
+            rivals.append(Rival(description.name, description, _by_hamming))
+            by_digits = partial(_by_levenshtein, size * size // 4)
+            rivals.append(Rival(f"{description.name}-levenshtein", description, by_digits))
+    return rivals
 
 
 def _simple(name: str, module: str, function: Callable[[Image.Image], Code]) -> Rival:
@@ -223,7 +241,7 @@ RIVALS: dict[str, Rival] = {
     for rival in (
         *_imagehashes(),
         _simple("color-3", "imagehash", partial(_imagehash, "colorhash", 3)),
-        # A quarter of a second for a picture.
+        # Describing a picture takes a quarter of a second.
         Rival("crop-resistant", _CROP_RESISTANT, _by_segments, Sample(queries=25, database=250)),
         _simple("pdq", "pdqhash", _pdq),
         _opencv_hash("opencv-phash", "PHash"),

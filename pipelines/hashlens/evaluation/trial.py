@@ -1,167 +1,85 @@
-"""One query of an evaluation: the same file is given to our index and to its rivals.
+"""One trial: the same query is given to our index and to its rivals, and the answers are judged.
 
-What is here runs in worker processes; `hashlens.evaluation` chooses the queries and sums up.
+Trials run in worker processes; `run` chooses the queries, and `scoring` sums up the answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
-from io import BytesIO
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from hashlens.evaluation.attacks import attack
 from hashlens.evaluation.changes import Box
-from hashlens.evaluation.drawings import background
-from hashlens.evaluation.rivals import RIVALS, Code, Distances, Matcher, Rival
+from hashlens.evaluation.entrant import Entrant, Near, describe
+from hashlens.evaluation.query import SCORING, TUNING, TrialQuery, read_query
 from hashlens.evaluation.values import FalseMatch
-from hashlens.images.decode import decode, read
 from hashlens.index.image_index import ImageIndex
 from hashlens.model import Match
 
-Codes: TypeAlias = "dict[str, Code]"  # of one picture, by the name of the description
-
-TUNING = "tuning"
-SCORING = "scoring"
-ABSENT = "pictures not in the database"
-DRAWN = "drawn backgrounds"
-
-ALONE = 3  # false matches of a query that are told of, at most
+MAX_FALSE_MATCHES = 3  # reported for a query of a picture that is not in the index
 
 
-class Query(NamedTuple):
-    """What is looked for: a file after an attack (or as it is: no attack), or a background.
+class OurAnswer(NamedTuple):
+    """What our index answers to a query.
 
-    `own` are the rows that show the same picture; `rank` numbers the queries of an attack.
-    """
-
-    role: str
-    name: str
-    path: str
-    attack: str
-    own: frozenset[str]
-    rank: int
-
-    def data(self, seed: int) -> tuple[bytes, Box | None]:
-        """Return the file that is looked for, and the part of the original that a crop shows.
-
-        Where the query shows the whole, a box proves little: it cannot reach beyond the picture.
-        """
-        if self.role == DRAWN:
-            return background(self.name, seed=seed), None
-        if not self.attack:
-            return read(self.path), None
-        made = attack(self.attack, decoded(self.path), seed=seed, name=self.name)
-        return made.data, made.box if made.kind == "crop" else None
-
-
-class Near(NamedTuple):
-    """What is nearest to a query under a method.
-
-    The distances of the nearest own row and of the nearest other one, and how much of the first
-    place is the own's: rows at the same distance share it.
-    """
-
-    own: float
-    right: float
-    other: float
-
-    @property
-    def nearest(self) -> float:
-        """Return the distance of the nearest row."""
-        return min(self.own, self.other)
-
-
-class Found(NamedTuple):
-    """What our index answers: is the first row right, is it accepted, and the IoU of its box.
-
-    `false` is the first row where that is accepted and wrong; `alone` are accepted rows of an index
-    that has no such picture.
+    right: whether the first row shows the right picture
+    accepted: whether the first row counts as a match
+    iou: IoU of the box of an accepted crop with the true box, 0 to 1; None if there is no box
+    false_matches: the first row, if it is accepted and wrong
+    absent_matches: accepted rows of an index that does not hold the picture
     """
 
     right: bool
     accepted: bool
     iou: float | None
-    false: tuple[FalseMatch, ...]
-    alone: tuple[FalseMatch, ...]
+    false_matches: tuple[FalseMatch, ...]
+    absent_matches: tuple[FalseMatch, ...]
 
 
 class Answer(NamedTuple):
-    """What the methods answer to a query; ours is not asked in tuning."""
+    """What the methods answer to a query.
 
-    ours: Found | None
+    ours: the answer of our index; None in tuning, where it is not asked
+    rivals: the answer of each rival, by name
+    """
+
+    ours: OurAnswer | None
     rivals: dict[str, Near]
 
 
-@dataclass(frozen=True)
-class Entrant:
-    """A rival with its database: rows, and their codes."""
-
-    rival: Rival
-    rows: tuple[str, ...]
-    codes: tuple[Code, ...]
-
-    @cached_property
-    def matcher(self) -> Matcher:
-        """Return what gives the distances of a code from all rows."""
-        return self.rival.matcher(self.codes)
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        """Return where each row stands."""
-        return {row: position for position, row in enumerate(self.rows)}
-
-    def takes(self, query: Query) -> bool:
-        """Tell whether the method is asked this: a slow one is not asked everything."""
-        return self.rival.sample is None or query.rank < self.rival.sample.queries
-
-    def near(self, code: Code, own: Iterable[str]) -> Near:
-        """Return what is nearest to a code."""
-        known = [self.positions[row] for row in own if row in self.positions]
-        return nearest(self.matcher(code), known)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Go to another process without the matcher, which is made again there."""
-        return _entrant, (self.rival.name, self.rows, self.codes)
-
-
-def _entrant(name: str, rows: tuple[str, ...], codes: tuple[Code, ...]) -> Entrant:
-    return Entrant(RIVALS[name], rows, codes)
-
-
 class Trial:
-    """Ask all methods a query: called in worker processes, where it opens indexes for itself.
+    """Ask all methods a query. Each worker process opens the indexes for itself.
 
-    `parts` are copies of the index, in which some pictures are left out: those of the queries
-    whose rank has the part's number as remainder.
+    index: directory of our index
+    parts: directories of its copies; copy `n` lacks the pictures of the queries whose rank modulo
+        the number of copies is `n`
+    seed: seed of the attacks
+    entrants: the rivals
     """
 
     def __init__(
         self, index: str, parts: Sequence[str], seed: int, entrants: Sequence[Entrant]
     ) -> None:
-        self._place = index
+        self._index = index
         self._parts = tuple(parts)
         self._seed = seed
         self._entrants = tuple(entrants)
         self._open: dict[str, ImageIndex] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Go to another process without the open indexes."""
-        return Trial, (self._place, self._parts, self._seed, self._entrants)
+        """Pickle without the open indexes."""
+        return Trial, (self._index, self._parts, self._seed, self._entrants)
 
-    def __call__(self, query: Query) -> Answer:
+    def __call__(self, query: TrialQuery) -> Answer:
         """Return what the methods answer."""
         data, box = query.data(self._seed)
         entrants = [entrant for entrant in self._entrants if entrant.takes(query)]
-        codes = _described(opened(data), [entrant.rival for entrant in entrants])
+        codes = describe(read_query(data), [entrant.rival for entrant in entrants])
         rivals = {
-            entrant.rival.name: entrant.near(codes[entrant.rival.description.name], query.own)
+            entrant.rival.name: entrant.near(
+                codes[entrant.rival.description.name], query.right_rows
+            )
             for entrant in entrants
         }
         if query.role == TUNING:
@@ -169,18 +87,18 @@ class Trial:
         with one_thread():
             return Answer(self._ours(query, data, box), rivals)
 
-    def _ours(self, query: Query, data: bytes, box: Box | None) -> Found:
+    def _ours(self, query: TrialQuery, data: bytes, box: Box | None) -> OurAnswer:
+        index = self._opened(self._index)
         if query.role != SCORING:
-            return Found(False, False, None, (), _accepted(query, self._index(self._place), data))
-        first = self._index(self._place).search(data, limit=1)
-        part = self._parts[query.rank % len(self._parts)]
-        alone = _accepted(query, self._index(part), data)
-        return judge(query, first, box, alone)
+            return OurAnswer(False, False, None, (), _accepted(query, index, data))
+        matches = index.search(data, limit=1)
+        part = self._opened(self._parts[query.rank % len(self._parts)])
+        return _judged(query, matches, box, _accepted(query, part, data))
 
-    def _index(self, place: str) -> ImageIndex:
-        if place not in self._open:
-            self._open[place] = ImageIndex.open(place, create=False)
-        return self._open[place]
+    def _opened(self, directory: str) -> ImageIndex:
+        if directory not in self._open:
+            self._open[directory] = ImageIndex.open(directory, create=False)
+        return self._open[directory]
 
     def close(self) -> None:
         """Close the indexes that were opened in this process."""
@@ -188,57 +106,38 @@ class Trial:
             index.close()
 
 
-def describe(item: tuple[str, tuple[str, ...]]) -> Codes:
-    """Return the codes of a file, for the rivals of these names."""
-    path, names = item
-    return _described(decoded(path), [RIVALS[name] for name in names])
-
-
-def _described(image: Image.Image, rivals: Iterable[Rival]) -> Codes:
-    """Describe a picture in all ways that some rivals need, in each once."""
-    descriptions = {rival.description.name: rival.description for rival in rivals}
-    return {name: description(image) for name, description in descriptions.items()}
-
-
-def decoded(path: str) -> Image.Image:
-    """Return the picture of a file as a person sees it, in RGB."""
-    return decode(path).image.convert("RGB")
-
-
-def opened(data: bytes) -> Image.Image:
-    """Return the picture of a query, in RGB."""
-    return Image.open(BytesIO(data)).convert("RGB")
-
-
-def judge(
-    query: Query, first: Sequence[Match], box: Box | None, alone: tuple[FalseMatch, ...]
-) -> Found:
-    """Judge the first row that our index found, where the picture is in it."""
-    match = first[0] if first else None
-    right = match is not None and match.path in query.own
-    accepted = match is not None and is_accepted(match)
-    told = match.box if match and right and accepted else None
-    return Found(
+def _judged(
+    query: TrialQuery,
+    matches: Sequence[Match],
+    true_box: Box | None,
+    absent_matches: tuple[FalseMatch, ...],
+) -> OurAnswer:
+    """Judge the first of the matches in an index that holds the picture."""
+    match = matches[0] if matches else None
+    right = match is not None and match.path in query.right_rows
+    accepted = match is not None and _is_accepted(match)
+    found_box = match.box if match and right and accepted else None
+    return OurAnswer(
         right,
         accepted,
-        None if told is None or box is None else iou(told, box),
-        (_false(query, match),) if match and accepted and not right else (),
-        alone,
+        None if found_box is None or true_box is None else iou(found_box, true_box),
+        (_false_match(query, match),) if match and accepted and not right else (),
+        absent_matches,
     )
 
 
-def _accepted(query: Query, index: ImageIndex, data: bytes) -> tuple[FalseMatch, ...]:
-    """Return the rows that an index accepts where it has no such picture."""
-    found = index.search(data, limit=ALONE)
-    return tuple(_false(query, match) for match in found if is_accepted(match))
+def _accepted(query: TrialQuery, index: ImageIndex, data: bytes) -> tuple[FalseMatch, ...]:
+    """Return the rows that an index accepts although it does not hold the picture."""
+    matches = index.search(data, limit=MAX_FALSE_MATCHES)
+    return tuple(_false_match(query, match) for match in matches if _is_accepted(match))
 
 
-def is_accepted(match: Match) -> bool:
-    """Tell whether our index says that this is the same picture, not only the nearest one."""
+def _is_accepted(match: Match) -> bool:
+    """Return whether our index says that this is the same picture, not only the nearest one."""
     return match.stage != "nearest"
 
 
-def _false(query: Query, match: Match) -> FalseMatch:
+def _false_match(query: TrialQuery, match: Match) -> FalseMatch:
     return FalseMatch(
         query.role,
         query.name,
@@ -251,19 +150,8 @@ def _false(query: Query, match: Match) -> FalseMatch:
     )
 
 
-def nearest(distances: Distances, own: Sequence[int]) -> Near:
-    """Return what is nearest, of distances of which some are those of own rows."""
-    is_own = np.zeros(len(distances), bool)
-    is_own[own] = True
-    best = float(distances.min(initial=np.inf))
-    at_best = distances == best
-    right = (at_best & is_own).sum() / at_best.sum() if at_best.any() else 0.0
-    mine, others = (distances[some].min(initial=np.inf) for some in (is_own, ~is_own))
-    return Near(float(mine), float(right), float(others))
-
-
 def iou(a: Box, b: Box) -> float:
-    """Return the area that two boxes share, divided by the area that they cover together."""
+    """Return the intersection of two boxes divided by their union, in area."""
     across = min(a[2], b[2]) - max(a[0], b[0])
     down = min(a[3], b[3]) - max(a[1], b[1])
     shared = max(across, 0) * max(down, 0)
@@ -273,7 +161,7 @@ def iou(a: Box, b: Box) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep OpenCV to one thread: there is a process for each processor, or time is taken."""
+    """Keep OpenCV to one thread: other processes use the other processors, or time is measured."""
     try:
         cv2 = import_module("cv2")
     except ImportError:
