@@ -160,10 +160,9 @@ def _hessian(cube: Floats) -> Matrix:
 
 
 def _offset(g: Vector, h: Matrix) -> Vector:
-    """Return the offset from the candidate to the extremum: `-H^-1 g` (Lowe 2004, equation 3).
+    """Return the offsets of the extrema: `-H^-1 g` (Lowe 2004, equation 3), in pixels and levels.
 
-    The parabola has the gradient g and the Hessian H. The offset is clipped to
-    MAX_OFFSET, and 0 if H is singular.
+    An offset is clipped to MAX_OFFSET; it is 0 if H is singular.
     """
     c = _cofactors(h)
     determinant = h.xx * c.xx + h.xy * c.xy + h.xs * c.xs
