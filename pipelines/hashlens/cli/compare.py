@@ -101,24 +101,14 @@ def compare(
                 **hashing,
             )
         )
-    diffs = [row for row in rows if "distance" in row]
-    skipped = [row for row in rows if "skipped" in row]
-    if style == "json":
-        record = {
-            "reference_path": abspath(reference),
-            "algorithm": hashed.algorithm,
-            "metric": metric,
-            "bits": hashed.bits,
-            "diffs": [{"diff": row["distance"], "path": row["path"]} for row in diffs],
-            "skipped": [{"path": row["path"], "reason": row["skipped"]} for row in skipped],
-        }
-        print(json.dumps(record, indent=2))
-    elif style == "text":
-        _lines(f"{row['distance']}\t{_line(row['path'])}" for row in diffs)
-    else:
-        means = {"metric": metric, "bits": hashed.bits}
-        show([row | means for row in diffs], style, ("distance", "metric", "bits", "path"))
-    _report([(row["path"], row["skipped"]) for row in skipped], paths)
+    facts = {
+        "reference_path": abspath(reference),
+        "algorithm": hashed.algorithm,
+        "metric": metric,
+        "bits": hashed.bits,
+    }
+    _print_distances(rows, facts, style)
+    _report([(row["path"], row["skipped"]) for row in rows if "skipped" in row], paths)
 
 
 @click.command(cls=HashingCommand)
@@ -153,9 +143,30 @@ def duplicates(
             found = [*opened.duplicates()]
     skipped = [item for item in found if isinstance(item, Skipped)]
     groups = [item for item in found if not isinstance(item, Skipped)]
+    _print_duplicates(groups, hashed.algorithm, style)
+    _report([(item.path, item.reason) for item in skipped], paths)
+
+
+def _print_distances(rows: Sequence[dict[str, Any]], facts: dict[str, Any], style: str) -> None:
+    diffs = [row for row in rows if "distance" in row]
+    if style == "json":
+        skipped = [row for row in rows if "skipped" in row]
+        record = {
+            **facts,
+            "diffs": [{"diff": row["distance"], "path": row["path"]} for row in diffs],
+            "skipped": [{"path": row["path"], "reason": row["skipped"]} for row in skipped],
+        }
+        print(json.dumps(record, indent=2))
+    elif style == "text":
+        _lines(f"{row['distance']}\t{_line(row['path'])}" for row in diffs)
+    else:
+        show([row | facts for row in diffs], style, ("distance", "metric", "bits", "path"))
+
+
+def _print_duplicates(groups: Sequence[Duplicates], algorithm: str, style: str) -> None:
     if style == "json":
         dupes = [{"image_hash": item.fingerprint, "paths": item.paths} for item in groups]
-        print(json.dumps({"algorithm": hashed.algorithm, "dupes": dupes}, indent=2))
+        print(json.dumps({"algorithm": algorithm, "dupes": dupes}, indent=2))
     elif style == "text":
         for group in groups:
             _lines([group.fingerprint, *(f"\t{_line(path)}" for path in group.paths)])
@@ -166,7 +177,6 @@ def duplicates(
             for path in group.paths
         ]
         show(rows, style, ("group", "hash", "path"))
-    _report([(item.path, item.reason) for item in skipped], paths)
 
 
 def _hashing(

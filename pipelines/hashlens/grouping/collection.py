@@ -31,7 +31,7 @@ FACTS = (
     "file_digest",
     "pixel_digest",
 )
-_WHOLE = ("width", "height", "bytes", "mtime_ns")
+_WHOLE = ("width", "height", "bytes", "mtime_ns")  # in the order of Contender and Member
 CHUNK = 20_000  # rows that are tuples at a time
 
 

@@ -30,7 +30,7 @@ MOST_CODES = 1 << 26
 MOST_DISTANCE = (1 << 11) - 1
 MOST_KEYS = 1 << 25  # pairs in memory at a time: 256 MB, and as much to sort them
 BATCH = 1 << 22  # pairs asked about at a time, by `admits`
-FEW_PAIRS = 100_000  # Python merges so many before numba is imported
+FEW_PAIRS = 100_000  # pairs that Python goes through before numba is loaded
 REFUSED = 1 << 16  # pairs of groups remembered as not mergeable
 SLOTS = 4096  # parts of the pairs at one distance: parts are sorted one after the other
 
