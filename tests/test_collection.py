@@ -16,8 +16,8 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageHash, ImageIndex
+from hashlens.cli import clean, group
 from hashlens.cli.app import app
-from hashlens.cli.clean import COMMANDS
 from hashlens.images.walk import IGNORE
 from hashlens.model import ACTIONS
 from running import hashlens, run
@@ -259,7 +259,7 @@ def test_auto_takes_copies_only_where_there_are_few_pictures(tmp_path, monkeypat
 
 
 def test_help_says_what_each_command_does():
-    for command in COMMANDS:
+    for command in (*group.COMMANDS, *clean.COMMANDS):
         result = CliRunner().invoke(app, [command.name, "--help"])
         assert result.exit_code == 0
         assert command.help.splitlines()[0].split(":")[0] in " ".join(result.output.split())

@@ -324,7 +324,7 @@ Image.register_open("CRASHING", None, accept)
 SCRIPT = """
 import sys
 from hashlens.model import Group, Member
-from hashlens.report.html import save_html
+from hashlens.report.contact_sheet import save_html
 members = tuple(Member(path, path, "") for path in sys.argv[2:])
 print(*save_html(sys.argv[1], [Group(members, 0)], workers=2), sep="\\n")
 loaded = {"cv2", "numpy", "PIL", "txtai"} & sys.modules.keys()

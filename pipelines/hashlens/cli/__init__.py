@@ -12,7 +12,7 @@ from typing import NoReturn
 from hashlens.errors import HashlensError
 
 USER_ERROR = 1
-# What a command that was interrupted has done already.
+# What stays of an interrupted command.
 _KEPT = {
     "index": "; what was committed is kept",
     "run": "; what was committed is kept",
@@ -23,7 +23,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line: exit 0, 1 with one line for a user's error, 130 when interrupted."""
+    """Run the command line; exit 0, 1 after a user's error of one line, 130 if interrupted."""
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
@@ -37,20 +37,20 @@ def main() -> None:
     except HashlensError as error:
         _say(f"hashlens: error: {error}")
         code = USER_ERROR
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output closed it
         sys.stdout = None
         code = USER_ERROR
     except OSError as error:
-        _say(f"hashlens: error: {error}")  # such as a full disk behind the output
-        sys.stdout = None  # or the interpreter would try once more, and complain
+        _say(f"hashlens: error: {error}")  # such as output to a full disk
+        sys.stdout = None  # or the interpreter tries to write again, and complains
         code = USER_ERROR
     _leave(code)
 
 
 def _prepare() -> None:
-    """Begin what takes longer than reading the command line: the start of the workers."""
-    gc.set_threshold(100_000)  # imports make many objects, and no garbage
-    # The matrices here are small: threads of numpy's own would only keep cores from the workers.
+    """Start the workers early: that takes longer than reading the command line."""
+    gc.set_threshold(100_000)  # imports make many objects but little garbage
+    # Matrices are small here: numpy's own threads would only take cores from the workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] in (["compare"], ["hash"], ["index"]):
         from hashlens.parallel.process import start_early
@@ -70,7 +70,9 @@ def _run() -> int:
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names may hold what it cannot show
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # file names may have bytes that are not text
     try:
         code = app(prog_name="hashlens", standalone_mode=False)
     except click.Abort as error:
@@ -91,7 +93,7 @@ def _say(line: str) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit without taking all modules apart, which takes as long as a small command does."""
+    """Exit without unloading all modules, which takes as long as a small command."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream:

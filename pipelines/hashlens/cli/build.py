@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hashlens.model import Report
 
 
-MOST_SKIPPED = 20  # of a reason, that are listed
+MOST_SKIPPED = 20  # files listed for each reason
 
 
 @click.command(cls=HashingCommand)
@@ -44,21 +44,23 @@ MOST_SKIPPED = 20  # of a reason, that are listed
 @click.option(
     "--content", type=click.Choice(["sqlite", "duckdb"]), help="Database of a new index (sqlite)."
 )
-@click.option("--thumbnails/--no-thumbnails", default=None, help="Keep small pictures (no).")
 @click.option(
-    "--pixel-digests/--no-pixel-digests", default=None, help="Keep digests of all pixels (no)."
+    "--thumbnails/--no-thumbnails", default=None, help="Store small pictures in a new index (no)."
+)
+@click.option(
+    "--pixel-digests/--no-pixel-digests",
+    default=None,
+    help="Store digests of pixels in a new index (no).",
 )
 @click.option(
     "--crops/--no-crops",
     default=None,
-    help="A new index finds pictures by a part of them, too (no).",
+    help="Let a new index also find pictures by a part of them (no).",
 )
 @click.option(
-    "--keypoints", type=int, metavar="N", help="Keypoints of a picture for that, at most (200)."
+    "--keypoints", type=int, metavar="N", help="Keypoints stored per picture, at most (200)."
 )
-@click.option(
-    "--moved", is_flag=True, help="Know files again that were moved, by the digest of their bytes."
-)
+@click.option("--moved", is_flag=True, help="Recognise moved files by the digest of their bytes.")
 @files_options
 @format_option
 def index(
@@ -79,7 +81,7 @@ def index(
     """Bring an index up to date with folders and files.
 
     Only new and changed files are read; rows of vanished files are dropped. Files that cannot be
-    read are skipped, listed, and kept in the index with the reason.
+    read are skipped, listed, and stored in the index with the reason.
     """
     from hashlens.index.image_index import ImageIndex
 
@@ -114,7 +116,7 @@ def index(
     "--draw",
     type=click.Path(dir_okay=False, writable=True),
     metavar="FILE",
-    help="Draw the one image beside the bits of its hash, to a picture.",
+    help="Draw the image, which must be the only one, beside the bits of its hash to a file.",
 )
 @format_option
 def hash_(
@@ -131,8 +133,8 @@ def hash_(
 ) -> None:
     """Print the hashes of image files, without an index.
 
-    A file that cannot be read is told of on standard error, and in JSON; where it was named
-    itself, the exit status is 1.
+    A file that cannot be read is reported on standard error, and in JSON; if it was named on the
+    command line, the exit status is 1.
     """
     from hashlens.hashing.perceptual import PerceptualHash
     from hashlens.rows.hash_files import hash_files
@@ -154,7 +156,7 @@ def hash_(
             progress=advance,
         )
 
-        def told() -> Iterator[dict[str, Any]]:
+        def reported() -> Iterator[dict[str, Any]]:
             nonlocal failed
             for row in rows:
                 if "skipped" in row:
@@ -162,7 +164,7 @@ def hash_(
                     failed = failed or row["path"] in named
                 yield row
 
-        stream(told(), style, columns)
+        stream(reported(), style, columns)
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -170,7 +172,7 @@ def hash_(
 @click.command()
 @format_option
 def formats(style: str) -> None:
-    """List the image formats: their extensions, and what reads them here."""
+    """List the image formats: their extensions, and the reader of each here."""
     from hashlens.images.formats import FORMATS as KNOWN
 
     rows = [
@@ -190,7 +192,7 @@ def formats(style: str) -> None:
 @index_option
 @format_option
 def info(directory: str, style: str) -> None:
-    """Show what an index is made of."""
+    """Show the settings and contents of an index."""
     with open_index(directory) as opened:
         show_one(opened.info(), style)
 
@@ -198,10 +200,10 @@ def info(directory: str, style: str) -> None:
 @click.command()
 @click.argument("config", type=click.Path(), metavar="CONFIG.YML")
 @click.argument("elements", nargs=-1, metavar="[ELEMENT]...")
-@click.option("--workflow", metavar="NAME", help="Which workflow, if there are several.")
+@click.option("--workflow", metavar="NAME", help="Name of the workflow, if there are several.")
 @format_option
 def run(config: str, elements: tuple[str, ...], workflow: str | None, style: str) -> None:
-    """Run a workflow of a txtai application file, on its own elements or those given here."""
+    """Run a workflow of a txtai application file, on its own elements or given ones."""
     from hashlens.workflows.run import run as run_config
 
     show_one(run_config(config, elements, workflow=workflow), style)
@@ -220,7 +222,7 @@ def _draw_hash(
 
 
 def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
-    """Read what a new index is to have of crops; nothing where nothing is said."""
+    """Return the setting of keypoints for `--crops` and `--keypoints`; none if neither is given."""
     if crops is False and keypoints:
         msg = "--no-crops and --keypoints exclude each other"
         raise click.UsageError(msg)

@@ -1,4 +1,4 @@
-"""Commands that need no index: images compared with one image, and equal ones grouped."""
+"""Commands that compare: images with one image, and equal hashes among images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ format_option = click.option(
 
 
 def _one(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> str | None:
-    """Return the one algorithm that was named, if any."""
+    """Return the algorithm given, or None; fail if several are given."""
     if len(names) > 1:
         msg = f"--algorithm can be given once, and was given for {', '.join(names)}"
         raise click.UsageError(msg)
@@ -61,11 +61,9 @@ metric_option = click.option(
 @click.argument("reference", type=click.Path(exists=True, dir_okay=False))
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
 @click.option(
-    "--max-distance", type=float, metavar="N", help="Only images at most so far away, inclusive."
+    "--max-distance", type=float, metavar="N", help="Largest distance of images shown, inclusive."
 )
-@click.option(
-    "--first", is_flag=True, help="Stop at the first image within --max-distance; read no more."
-)
+@click.option("--first", is_flag=True, help="Stop at the first image within --max-distance.")
 @algorithm_option
 @hash_options
 @metric_option
@@ -80,13 +78,13 @@ def compare(
     style: str,
     **options: Any,
 ) -> None:
-    """Tell how far each image is from a reference, without an index.
+    """Print the distance of each image from a reference, without an index.
 
-    0 is the most similar: equal hashes. How far other distances are depends on hash and metric;
-    under hamming they count differing bits.
+    0 is the most similar: equal hashes. Other distances depend on hash and metric; under hamming
+    they count differing bits.
 
-    A file that cannot be read is told of on standard error; where it was named itself, the exit
-    status is 1.
+    A file that cannot be read is reported on standard error; if it was named on the command line,
+    the exit status is 1.
     """
     from hashlens.rows import compare
 
@@ -103,24 +101,14 @@ def compare(
                 **hashing,
             )
         )
-    diffs = [row for row in rows if "distance" in row]
-    skipped = [row for row in rows if "skipped" in row]
-    if style == "json":
-        record = {
-            "reference_path": abspath(reference),
-            "algorithm": hashed.algorithm,
-            "metric": metric,
-            "bits": hashed.bits,
-            "diffs": [{"diff": row["distance"], "path": row["path"]} for row in diffs],
-            "skipped": [{"path": row["path"], "reason": row["skipped"]} for row in skipped],
-        }
-        print(json.dumps(record, indent=2))
-    elif style == "text":
-        _lines(f"{row['distance']}\t{_line(row['path'])}" for row in diffs)
-    else:
-        means = {"metric": metric, "bits": hashed.bits}
-        show([row | means for row in diffs], style, ("distance", "metric", "bits", "path"))
-    _tell([(row["path"], row["skipped"]) for row in skipped], paths)
+    facts = {
+        "reference_path": abspath(reference),
+        "algorithm": hashed.algorithm,
+        "metric": metric,
+        "bits": hashed.bits,
+    }
+    _print_distances(rows, facts, style)
+    _report([(row["path"], row["skipped"]) for row in rows if "skipped" in row], paths)
 
 
 @click.command(cls=HashingCommand)
@@ -136,8 +124,8 @@ def duplicates(
 ) -> None:
     """List the groups of pictures with equal hashes: of an index, or below some paths.
 
-    With paths there is no index: their images are hashed as the options say. Flat pictures have
-    equal hashes whatever they are of, and are only grouped where their files are equal.
+    With paths, no index is used: their images are hashed as the options say. Flat pictures have
+    equal hashes whatever they show, and are grouped only if their files are equal.
     """
     from hashlens.model import Skipped
     from hashlens.rows import compare
@@ -155,9 +143,30 @@ def duplicates(
             found = [*opened.duplicates()]
     skipped = [item for item in found if isinstance(item, Skipped)]
     groups = [item for item in found if not isinstance(item, Skipped)]
+    _print_duplicates(groups, hashed.algorithm, style)
+    _report([(item.path, item.reason) for item in skipped], paths)
+
+
+def _print_distances(rows: Sequence[dict[str, Any]], facts: dict[str, Any], style: str) -> None:
+    diffs = [row for row in rows if "distance" in row]
+    if style == "json":
+        skipped = [row for row in rows if "skipped" in row]
+        record = {
+            **facts,
+            "diffs": [{"diff": row["distance"], "path": row["path"]} for row in diffs],
+            "skipped": [{"path": row["path"], "reason": row["skipped"]} for row in skipped],
+        }
+        print(json.dumps(record, indent=2))
+    elif style == "text":
+        _lines(f"{row['distance']}\t{_line(row['path'])}" for row in diffs)
+    else:
+        show([row | facts for row in diffs], style, ("distance", "metric", "bits", "path"))
+
+
+def _print_duplicates(groups: Sequence[Duplicates], algorithm: str, style: str) -> None:
     if style == "json":
         dupes = [{"image_hash": item.fingerprint, "paths": item.paths} for item in groups]
-        print(json.dumps({"algorithm": hashed.algorithm, "dupes": dupes}, indent=2))
+        print(json.dumps({"algorithm": algorithm, "dupes": dupes}, indent=2))
     elif style == "text":
         for group in groups:
             _lines([group.fingerprint, *(f"\t{_line(path)}" for path in group.paths)])
@@ -168,7 +177,6 @@ def duplicates(
             for path in group.paths
         ]
         show(rows, style, ("group", "hash", "path"))
-    _tell([(item.path, item.reason) for item in skipped], paths)
 
 
 def _hashing(
@@ -180,7 +188,7 @@ def _hashing(
     popular: bool,
     workers: int | None,
 ) -> tuple[dict[str, Any], PerceptualHash]:
-    """Return how files are to be read and hashed, as the library takes it; and the hash."""
+    """Return the arguments of the library for reading and hashing files; and the hash."""
     from hashlens.hashing.perceptual import PerceptualHash
 
     hashed = PerceptualHash(algorithm or "perceptual", **hash_params(params))
@@ -195,7 +203,7 @@ def _hashing(
 
 
 def _refuse(context: click.Context, names: Iterable[str], why: str) -> None:
-    """Refuse options that were given where they mean nothing."""
+    """Fail if an option with one of these names was given, which means nothing here."""
     for parameter in context.command.params:
         given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
         if given and parameter.name in names:
@@ -212,8 +220,8 @@ def _lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
-def _tell(skipped: Sequence[tuple[str, str]], paths: Sequence[str]) -> None:
-    """Tell of the files that could not be read; fail if one of them was named itself."""
+def _report(skipped: Sequence[tuple[str, str]], paths: Sequence[str]) -> None:
+    """Report skipped files on standard error; fail if one is among the paths given."""
     for path, reason in skipped:
         click.echo(f"skipped {path}: {reason}", err=True)
     if {path for path, _ in skipped} & {abspath(path) for path in paths}:

@@ -1,4 +1,4 @@
-"""Commands that ask: search, sql, explain."""
+"""Commands that find: search, sql, explain."""
 
 from __future__ import annotations
 
@@ -36,18 +36,21 @@ MATCH_COLUMNS = ("distance", "similarity", "stage", *SHOWN)
     "--max-distance",
     type=distance_type,
     metavar="N|auto",
-    help="Matches only: those by hash within N, inclusive, or what calibrate recommends.",
+    help="Only matches; a hash matches within N, inclusive, or the distance that calibrate "
+    "recommends.",
 )
-@click.option("--limit", type=int, default=10, show_default=True, help="At most so many matches.")
-@click.option("--first", is_flag=True, help="The best match only.")
+@click.option("--limit", type=int, default=10, show_default=True, help="Maximum number of matches.")
+@click.option("--first", is_flag=True, help="Only the best match.")
 @click.option(
-    "--crops/--no-crops", default=None, help="Look for parts of pictures (if the index has them)."
+    "--crops/--no-crops",
+    default=None,
+    help="Also look for parts of pictures (default: if the index has keypoints).",
 )
 @click.option(
     "--draw",
     type=click.Path(dir_okay=False, writable=True),
     metavar="FILE",
-    help="Draw the matches, and where the image lies in each, to a picture.",
+    help="Draw the matches, with the outline of the image in each, to a file.",
 )
 @format_option
 def search(
@@ -62,9 +65,9 @@ def search(
 ) -> None:
     """Find the pictures that match an image file or a hash in hex, and the nearest others.
 
-    The stage says why one matches: digest (equal files), hash (equal hashes, or within
-    --max-distance), crop (one shows a part of the other: box is the part, in pixels) or nearest (no
-    match). The distance counts differing bits; similarity is 1 - distance / bits.
+    The stage says why a picture matches: digest (equal files), hash (equal hashes, or within
+    --max-distance), crop (one shows a part of the other: box is the part, in pixels) or nearest
+    (not a match). The distance counts differing bits; similarity is 1 - distance / bits.
     """
     with open_index(directory) as opened:
         matches = opened.search(
@@ -99,7 +102,7 @@ def _match_row(match: Match, *, places: bool) -> dict[str, Any]:
     "tables",
     multiple=True,
     metavar="NAME=FILE",
-    help="A plan, or other JSON Lines or CSV, to query by this name; repeatable.",
+    help="Query a plan, or other JSON Lines or CSV, by this name; repeatable.",
 )
 def sql(
     query: str,
@@ -113,8 +116,8 @@ def sql(
 
     Columns: id, path, text (the hash), width, height, bytes, mtime, format, file_digest,
     pixel_digest, skipped, object (the thumbnail). Functions: distance(a, b), distance(a, b,
-    metric), similarity(a, b). What was decided is in the table decisions; with --table, files are
-    tables too, and an index is not needed.
+    metric), similarity(a, b). The table decisions has all decisions. With --table, files are
+    tables, and an index is not needed.
     """
     if tables:
         from hashlens.sql.records import query_tables, read_records
@@ -133,7 +136,7 @@ def sql(
 def explain(
     query: str, directory: str, params: tuple[str, ...], limit: int | None, style: str
 ) -> None:
-    """Run a query, and tell which way it went: packed codes, or a full scan and why."""
+    """Run a query, and show how it ran: on packed codes, or by a full scan and why."""
     from dataclasses import asdict
 
     with open_index(directory) as opened:
@@ -142,7 +145,10 @@ def explain(
 
 
 def _bound(query: str, items: Sequence[str], opened: ImageIndex) -> dict[str, Any]:
-    """Read `--param`: @FILE is a picture, a number is one, unless it is compared as a hash."""
+    """Return the values of `--param`.
+
+    @FILE is a picture. A number is a number, unless the query compares it as a hash.
+    """
     from hashlens.sql.checks import hash_parameters
 
     hashes = hash_parameters(query, opened.settings.digits)

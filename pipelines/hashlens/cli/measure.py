@@ -1,4 +1,4 @@
-"""Commands that measure: which distance suits a collection, how well pictures are found again."""
+"""Commands that measure: distances of a collection, and how well pictures are found again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hashlens.cli.output import show, show_one
 if TYPE_CHECKING:
     from hashlens.neighbors.calibration import Calibration
 
-MOST_LINES = 24  # of the table, besides the recommended one and the last
+MOST_LINES = 24  # lines of the table, besides the recommended distance and the last
 
 
 @click.command()
@@ -22,18 +22,22 @@ MOST_LINES = 24  # of the table, besides the recommended one and the last
     default="text",
     show_default=True,
     metavar="NAME",
-    help="Which hash: text, or the column of a further one.",
+    help="Column of the hash: text, or the column of a further hash.",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the sample of a large collection."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the sample of a large collection.",
 )
 @format_option
 def calibrate(directory: str, column: str, seed: int, style: str) -> None:
-    """Tell which --max-distance gives how many false matches in this collection.
+    """Estimate how many false matches each --max-distance gives in this collection.
 
-    Measures the distances between its own pictures, and estimates how many unrelated ones lie
-    within each. Pairs seen are those measured, near-duplicates included. Recommended is the
-    largest distance at which one query in a hundred finds a wrong picture.
+    Measures the distances between its own pictures, and estimates how many unrelated pictures lie
+    within each distance. Pairs seen are the pairs measured, near-duplicates included. Recommended
+    is the largest distance at which one query in a hundred finds a wrong picture.
     """
     with open_index(directory) as opened:
         found = opened.calibrate(column, seed=seed)
@@ -58,7 +62,7 @@ def _facts(found: Calibration) -> dict[str, Any]:
 
 
 def _show_lines(found: Calibration) -> None:
-    """Print the table as far as it matters, and the recommendation."""
+    """Print the table up to the first distance with false matches, and the recommendation."""
     table = found.table()
     last = next(row["max_distance"] for row in table if row["false_matches"] > 1)
     best = found.max_distance
@@ -95,10 +99,10 @@ def _short(number: float) -> str:
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False))
+@click.option("--queries", type=int, metavar="N", help="Queries per attack (all pictures).")
 @click.option(
-    "--queries", type=int, metavar="N", help="Pictures asked for after each attack (all)."
+    "--seed", type=int, default=0, show_default=True, help="Seed of the split and the attacks."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of split and attacks.")
 @click.option(
     "--attack", "attacks", multiple=True, metavar="NAME", help="Only this attack; repeatable."
 )
@@ -114,16 +118,16 @@ def _short(number: float) -> str:
     multiple=True,
     type=click.Path(exists=True),
     metavar="DIR",
-    help="Pictures to ask for that are not in the database; repeatable.",
+    help="Pictures that are queries but not in the database; repeatable.",
 )
 @click.option(
-    "--rivals/--no-rivals", default=True, show_default=True, help="Measure other methods too."
+    "--rivals/--no-rivals", default=True, show_default=True, help="Also measure other methods."
 )
 @click.option(
-    "--keypoints", type=int, default=200, show_default=True, help="Of a picture, in the index."
+    "--keypoints", type=int, default=200, show_default=True, help="Keypoints stored per picture."
 )
 @click.option(
-    "--out", metavar="DIR", help="Write accuracy.md, accuracy.json and accuracy.png there."
+    "--out", metavar="DIR", help="Write accuracy.md, accuracy.json and accuracy.png to DIR."
 )
 @click.option(
     "--format",
@@ -131,22 +135,25 @@ def _short(number: float) -> str:
     type=click.Choice(["table", "json"], case_sensitive=False),
     default="table",
     show_default=True,
-    help="How to print the result: Markdown, or all of it as JSON.",
+    help="How to print the result: as Markdown, or in full as JSON.",
 )
-@click.option("--workers", type=int, metavar="N", help="Processes at work (one a processor).")
+@click.option(
+    "--workers", type=int, metavar="N", help="Number of processes (one for each processor)."
+)
 def evaluate(
     folder: str, attacks: tuple[str, ...], out: str | None, style: str, **options: Any
 ) -> None:
     """Measure how well the pictures of a folder are found again after crops, edits and the like.
 
-    Half of the pictures are attacked and looked for in an index of all; the other half gives other
-    methods, such as those of ImageHash, their thresholds. Minutes for hundreds of pictures.
+    Half of the pictures are attacked and looked for in an index of all pictures. On the other half,
+    thresholds are chosen for other methods, such as the hashes of ImageHash. Takes minutes for
+    hundreds of pictures.
     """
     from hashlens.evaluation.plot import require_matplotlib
     from hashlens.evaluation.run import evaluate as measure
 
     if out is not None:
-        require_matplotlib()  # sooner than after all the work
+        require_matplotlib()  # fail before the work, not after it
     with progress_bar() as advance:
         card = measure(folder, attacks=attacks or None, progress=advance, **options)
     if out is not None:

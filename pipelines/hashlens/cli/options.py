@@ -1,4 +1,4 @@
-"""What several commands share: options, the opening of an index, the progress bar."""
+"""Options that several commands share, how they open an index, and their progress bar."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Decorator: TypeAlias = "Callable[[Callable[..., None]], Callable[..., None]]"
 
 
 def all_of(*decorators: Decorator) -> Decorator:
-    """Put several options into one, in their order."""
+    """Return one decorator for several options, in their order."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for decorator in reversed(decorators):
@@ -47,7 +47,7 @@ format_option = click.option(
     help="How to print the result.",
 )
 workers_option = click.option(
-    "--workers", type=int, metavar="N", help="Files read at a time (one a processor)."
+    "--workers", type=int, metavar="N", help="Files read at a time (one for each processor)."
 )
 files_options = all_of(
     click.option(
@@ -76,21 +76,22 @@ hash_options = all_of(
     click.option(
         "--grade",
         type=click.Choice(["fast", "exact"]),
-        help="fast: JPEG decoded at a reduced size; exact: ImageHash's bits (fast).",
+        help="fast: decode JPEG at a reduced size; exact: the same bits as ImageHash (fast).",
     ),
     click.option(
         "--upright/--as-decoded",
         default=None,
-        help="As a person sees it, or without EXIF orientation and on no white (upright).",
+        help="Apply EXIF orientation and put transparency on white (default), or hash pixels as "
+        "decoded.",
     ),
 )
 
 
 class HashingCommand(click.Command):
-    """A command with `--algorithm` and `--set`: its help ends with what these may be."""
+    """A command with `--algorithm` and `--set`: its help ends with their possible values."""
 
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the algorithms, and the parameters of each with default and constraint."""
+        """Write the algorithms, each with its parameters, their defaults and constraints."""
         from hashlens.hashing.algorithms import ALGORITHMS
 
         with formatter.section("Algorithms, and what --set takes"):
@@ -109,7 +110,7 @@ class Distance(click.ParamType):  # type: ignore[type-arg]  # generic since clic
     name = "distance"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
-        """Read it."""
+        """Return the number or `auto`; fail with a usage error for any other text."""
         if value == "auto":
             return "auto"
         return float(click.FLOAT.convert(value, param, ctx))
@@ -119,7 +120,7 @@ distance_type = Distance()
 
 
 def open_index(directory: str) -> ImageIndex:
-    """Open an index that is there."""
+    """Open an existing index."""
     from hashlens.index.image_index import ImageIndex
 
     return ImageIndex.open(directory, create=False)
@@ -127,7 +128,7 @@ def open_index(directory: str) -> ImageIndex:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """Show a bar on standard error, if a person looks, from the first second on."""
+    """Show a bar on standard error after a second, if that is a terminal."""
     if not (sys.stderr and sys.stderr.isatty()):
         yield None
         return
@@ -137,7 +138,9 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
 
         def advance(step: Progress) -> None:
             if bar.total != step.total:
-                bar.initial = bar.n = step.done - 1  # those need no time
+                bar.initial = bar.n = (
+                    step.done - 1
+                )  # files passed over at once would spoil the rate
                 bar.total = step.total
             bar.update(step.done - bar.n)
 
@@ -145,12 +148,12 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
 
 
 def extensions_of(endings: tuple[str, ...], popular: bool) -> tuple[str, ...] | None:
-    """Return the extensions that were asked for, None for all."""
+    """Return the extensions given, or None for all."""
     return (*endings, *POPULAR) if popular else endings or None
 
 
 def named_values(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
-    """Split the values of an option that takes NAME=VALUE."""
+    """Yield name and value of each NAME=VALUE of an option."""
     for item in items:
         name, equals, value = item.partition("=")
         if not equals or not name:
@@ -160,7 +163,7 @@ def named_values(items: Sequence[str], option: str) -> Iterator[tuple[str, str]]
 
 
 def hash_params(items: Sequence[str]) -> dict[str, Any]:
-    """Read `--set`: parameters of a perceptual hash, with their values."""
+    """Return the values of `--set`: parameters of a perceptual hash."""
     from hashlens.hashing.algorithms import ALGORITHMS
 
     known = sorted({parameter.name for item in ALGORITHMS for parameter in item.parameters})
@@ -175,7 +178,7 @@ def hash_params(items: Sequence[str]) -> dict[str, Any]:
 
 
 def number(text: str) -> int | float | str:
-    """Read a number as JSON writes it; anything else, such as 0012, stays a text."""
+    """Return the number that a text is in JSON; any other text, such as 0012, as it is."""
     from json import loads
 
     try:
@@ -186,11 +189,11 @@ def number(text: str) -> int | float | str:
 
 
 def query_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command what a query needs."""
+    """Add the options of a query to a command."""
     for option in (
         format_option,
         click.option(
-            "--limit", type=int, help="At most so many rows, unless the query has a limit."
+            "--limit", type=int, help="Maximum number of rows, unless the query has a limit."
         ),
         click.option(
             "--param",

@@ -14,7 +14,7 @@ FORMATS = ("table", "json", "csv")
 
 
 def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str] = ()) -> None:
-    """Print records in one of FORMATS; `columns` are those of a list that may be empty."""
+    """Print records in one of FORMATS; `columns`: the columns and their order (default: all)."""
     rows = list(records)
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     if style == "json":
@@ -27,16 +27,16 @@ def show(records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str
         from tabulate import tabulate
 
         cells = [[_cell(row.get(name)) for name in names] for row in rows]
-        # Fingerprints such as 00e1… are no numbers, whatever they look like.
+        # A fingerprint such as 00e1… is not a number.
         print(tabulate(cells, names, disable_numparse=True) if rows else "no rows")
 
 
 def stream(
     records: Iterable[Mapping[str, Any]], style: str, columns: Sequence[str], last: str = "path"
 ) -> None:
-    """Print records as they come, a line each; as a table, `columns` and then the last one.
+    """Print each record on a line as soon as it is there; a table shows `columns`, then `last`.
 
-    In CSV and JSON, a record that was skipped has the reason in `skipped`.
+    In CSV and JSON, the record of a skipped file has the reason in `skipped`.
     """
     write = sys.stdout.write
     if style == "json":
@@ -69,13 +69,13 @@ def print_lists(facts: Mapping[str, Any], **lists: Iterable[Mapping[str, Any]]) 
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, piece by piece: the text of a million records would take gigabytes."""
+    """Print a value as JSON in pieces: the whole text of a million records takes gigabytes."""
     sys.stdout.writelines(json.JSONEncoder(indent=2, default=str).iterencode(value))
     print()
 
 
 def show_one(record: Mapping[str, Any], style: str) -> None:
-    """Print one record: as a list of its fields, as a JSON object, or as CSV."""
+    """Print one record: a line for each field, a JSON object, or CSV."""
     if style == "json":
         print_json({name: _json(value) for name, value in record.items()})
     elif style == "csv":
@@ -87,7 +87,7 @@ def show_one(record: Mapping[str, Any], style: str) -> None:
 
 
 def _write_list(records: Iterable[Mapping[str, Any]], indent: str) -> None:
-    """Write records as a JSON list, each on a line of its own, as they come."""
+    """Write records as a JSON list, each on its own line, as soon as it is there."""
     separator = "["
     for record in records:
         sys.stdout.write(f"{separator}\n{indent}  {json.dumps(record)}")

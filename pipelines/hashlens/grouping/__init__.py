@@ -1,1 +1,1 @@
-"""Groups of images that match each other, which of each to keep, and why."""
+"""From near pairs to groups, their keepers, and what a person decided."""

@@ -47,7 +47,7 @@ def assign(collection: Collection, terms: Terms, apart: Apart) -> Assignment:
     barred = np.empty((0, 2), np.int64)
     while True:
         labels = _labels(collection, terms, scope, barred)
-        # Finding decisions may read files: those of images in no group are not read. By the
+        # Finding decisions may read files: files of images in no group are not read. By the
         # decisions found, other images may come into groups; they are asked about next.
         grouped = np.flatnonzero(np.bincount(labels, minlength=len(labels))[labels] > 1)
         known = _united(barred, apart(collection, grouped))

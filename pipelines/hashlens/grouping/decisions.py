@@ -1,8 +1,8 @@
-"""What a person decided of two pictures, so that nothing asks again.
+"""Decisions of a person on two pictures, so that nothing asks again.
 
 Pictures are known by the digest of their pixels: a decision holds after moves, renames and a new
-index, for all copies with the same pixels. Decisions are in a SQLite file of their own beside the
-rows of an index, and can be taken along as JSON Lines.
+index, for all copies with the same pixels. Decisions are stored in a SQLite file beside the rows of
+an index, and can be exported to JSON Lines.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ FILE = "decisions.db"
 VERDICTS = ("not-duplicate", "keep-both")
 _DIGEST = re.compile("[0-9a-f]{64}")
 COLUMNS = tuple(field.name for field in fields(Decision))
-# `pixels` holds what was found out once: which pixels a file has. `sizes` says of which pictures a
-# file can be at all: they have as many pixels in each direction.
+# `pixels`: the digest of pixels of each file that was read, by the digest of its bytes. `sizes`: of
+# decided pictures, so that only files of these sizes are read.
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS decisions ({" TEXT, ".join(COLUMNS)} TEXT, PRIMARY KEY (first, second));
 CREATE TABLE IF NOT EXISTS sizes (pixels TEXT PRIMARY KEY, width INTEGER, height INTEGER);
@@ -43,23 +43,23 @@ CREATE TABLE IF NOT EXISTS pixels (file TEXT PRIMARY KEY, pixels TEXT);
 
 
 class Decisions:
-    """The decisions of an index, in a folder; nothing is made there before the first."""
+    """The decisions of an index, in a file of its folder, which the first decision creates."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
     def __iter__(self) -> Iterator[Decision]:
-        """Yield all decisions, sorted by the paths that were shown."""
+        """Yield all decisions, sorted by the paths they were made on."""
         rows = self._read(
             f"SELECT {', '.join(COLUMNS)} FROM decisions ORDER BY first_path, second_path, first"
         )
         return iter([Decision(*row) for row in rows])
 
     def add(self, first: str, second: str, verdict: str) -> Decision:
-        """Remember what two image files are to each other; a later decision replaces an earlier.
+        """Store a decision on two image files; it replaces an earlier decision on them.
 
-        `verdict` is `not-duplicate` or `keep-both`. Raises ParameterError for another one, or for
-        one and the same file, and ImageError for a file that cannot be read.
+        `verdict` is `not-duplicate` or `keep-both`. Raises ParameterError for any other verdict or
+        for twice the same file, and ImageError for a file that cannot be read.
         """
         if verdict not in VERDICTS:
             msg = f"a decision is one of {', '.join(VERDICTS)}, not {verdict!r}"
@@ -76,9 +76,9 @@ class Decisions:
         return made
 
     def forget(self, first: str, second: str) -> bool:
-        """Forget the decision on two images; tells whether there was one.
+        """Forget the decision on two images; return whether there was one.
 
-        Each is a file, or, where that is gone, the digest that the decision has. Raises ImageError.
+        Each is a file or, if the file is gone, the digest in the decision. Raises ImageError.
         """
         digests = sorted(map(_digest, (first, second)))
         with self._writing() as connection:
@@ -88,7 +88,7 @@ class Decisions:
             return found.rowcount > 0
 
     def save(self, path: str | os.PathLike[str]) -> int:
-        """Export all decisions to JSON Lines, with the sizes of the pictures; returns how many."""
+        """Export all decisions to JSON Lines, with the sizes of the pictures; return how many."""
         sizes = {pixels: size for pixels, *size in self._read("SELECT * FROM sizes")}
         lines = [
             json.dumps(
@@ -109,9 +109,9 @@ class Decisions:
         return len(lines)
 
     def load(self, path: str | os.PathLike[str]) -> int:
-        """Import decisions from JSON Lines, all or none of them; returns how many.
+        """Import decisions from JSON Lines, all or none of them; return how many.
 
-        Of two decisions on the same pictures, the later one stays. Raises ParameterError, naming
+        Of two decisions on the same pictures, the later stays. Raises ParameterError, which names
         file and line.
         """
         try:
@@ -133,7 +133,7 @@ class Decisions:
         return len(read)
 
     def copy(self, folder: Path) -> None:
-        """Copy all decisions to another folder that has none."""
+        """Copy all decisions to another folder without decisions."""
         if self.path.exists():
             other = Decisions(folder)
             with self._connected() as connection, other._connected() as target:
@@ -141,22 +141,23 @@ class Decisions:
 
     def apart(
         self,
-        table: Collection,
+        collection: Collection,
         rows: NDArray[Any],
         *,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> NDArray[Any]:
-        """Return the pairs among some rows of a table on which there is a decision; shape (k, 2).
+        """Return the pairs among some rows on which there is a decision; shape (k, 2).
 
-        Where the table has no digests of pixels, files of a fitting size are read, once.
+        If rows have no digests of pixels, files of the same size as a decided picture are read,
+        once. Copies of a decided picture count as that picture.
         """
         import numpy as np  # noqa: PLC0415  listing decisions does without
 
         decided = [(item.first, item.second) for item in self]
         found = [np.empty((0, 2), np.int64)]
         if decided:
-            pixels = self._pixels(table, rows.tolist(), workers, progress)
+            pixels = self._pixels(collection, rows.tolist(), workers, progress)
             holders: dict[str, list[int]] = {}
             for row, digest in sorted(pixels.items()):
                 holders.setdefault(digest, []).append(row)
@@ -173,35 +174,38 @@ class Decisions:
 
     def _pixels(
         self,
-        table: Collection,
+        collection: Collection,
         rows: Sequence[int],
         workers: int | None,
         progress: Callable[[Progress], None] | None,
     ) -> dict[int, str]:
-        """Return the digests of the pixels of those rows that may be in a decision."""
+        """Return the pixel digests of the rows that may be in a decision."""
         sizes = {tuple(sorted(size)) for (*size,) in self._read("SELECT width, height FROM sizes")}
         cached = dict(self._read("SELECT file, pixels FROM pixels"))
-        widths, heights = table.numbers["width"], table.numbers["height"]
+        widths, heights = collection.numbers["width"], collection.numbers["height"]
         known: dict[int, str] = {}
         unread: dict[str, list[int]] = {}
         for row in rows:
-            file = table.file_digests[row].decode()
-            own = table.pixel_digests[row].decode() or cached.get(file, "")
-            if own:
-                known[row] = own
+            file = collection.file_digests[row].decode()
+            digest = collection.pixel_digests[row].decode() or cached.get(file, "")
+            if digest:
+                known[row] = digest
             elif file and tuple(sorted((int(widths[row]), int(heights[row])))) in sizes:
                 unread.setdefault(file, []).append(row)
-        items = [(file, [table.paths[row] for row in same]) for file, same in unread.items()]
+        items = [(file, [collection.paths[row] for row in same]) for file, same in unread.items()]
         learnt: list[tuple[str, str]] = []
-        with Results(_learn, items, schedule(len(items), workers)) as results:
-            for number, (own, (file, paths)) in enumerate(zip(results, items, strict=True), 1):
-                if own and not isinstance(own, Crashed):
-                    learnt.append((file, own))
-                    known.update(dict.fromkeys(unread[file], own))
+        with Results(_read_digest, items, schedule(len(items), workers)) as results:
+            for number, (digest, (file, paths)) in enumerate(zip(results, items, strict=True), 1):
+                if digest and not isinstance(digest, Crashed):
+                    learnt.append((file, digest))
+                    known.update(dict.fromkeys(unread[file], digest))
                 if progress:
                     progress(Progress(number, len(items), paths[0]))
         if learnt:
-            with suppress(HashlensError), self._writing() as connection:  # or they are read again
+            with (
+                suppress(HashlensError),
+                self._writing() as connection,
+            ):  # a failure costs a second reading
                 connection.executemany("INSERT OR REPLACE INTO pixels VALUES (?, ?)", learnt)
         return known
 
@@ -229,7 +233,7 @@ class Decisions:
 
 
 def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], str]]:
-    """Return digest of the pixels, path, size and digest of the file of two images."""
+    """Return pixel digest, path, size and file digest of two images."""
     paths = [os.path.abspath(path) for path in (first, second)]
     if paths[0] == paths[1]:
         msg = f"a decision is on two images, and both are {paths[0]}"
@@ -249,10 +253,10 @@ def _digest(image: str | os.PathLike[str]) -> str:
     return name if is_digest else digests.pixel_digest(name)
 
 
-def _learn(item: tuple[str, Sequence[str]]) -> str | None:
-    """Return the digest of the pixels of a file, by its own digest and the paths that it had.
+def _read_digest(item: tuple[str, Sequence[str]]) -> str | None:
+    """Return the pixel digest of a file, given its file digest and its paths when indexed.
 
-    None where none of them leads to it any more, or it cannot be decoded.
+    None if no path leads to the file any more, or if it cannot be decoded.
     """
     file, paths = item
     for path in paths:
@@ -275,7 +279,7 @@ def _decision(line: str, name: str) -> tuple[Decision, list[tuple[int, int]]]:
         values = json.loads(line)
         sizes = [(int(width), int(height)) for width, height in values.pop("sizes")]
         item = Decision(**values)
-        "".join(values.values()).encode()  # raises for what is no text
+        "".join(values.values()).encode()  # raises if a value is not text
         fits = (
             len(sizes) == 2
             and item.verdict in VERDICTS
@@ -286,6 +290,6 @@ def _decision(line: str, name: str) -> tuple[Decision, list[tuple[int, int]]]:
         if fits:
             return item, sizes
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-        pass  # told of below, as other values that do not fit
+        pass  # refused below, as other values that do not fit
     msg = f"{name} is no decision as hashlens exports them: {line.strip()[:120]!r}"
     raise ParameterError(msg)

@@ -1,14 +1,14 @@
-"""Put codes that match into groups: a greedy rule, and the same groups for any order of input.
+"""Put codes that match into groups by a greedy rule; the order of the input makes no difference.
 
 >>> codes = np.array([0b0000, 0b0001, 0b0111], np.uint64)
 >>> link(codes, 2).tolist(), link(codes, 2, complete=False).tolist()
 ([0, 0, 2], [0, 0, 0])
 
-Each code begins as a group of its own. The pairs within the bound are gone through, the nearest
-first (at equal distance in the order of the codes); the groups of both become one where, with
-complete linkage, all codes of one are within the bound of all codes of the other. So no chain of
-small steps leads to a group of unlike pictures. (The best groups by any measure of the whole would
-take exponential time: clique partitioning is NP-hard.) Connected linkage does without the test.
+Each code begins as a group of its own. The pairs within the bound are visited, the nearest first,
+at equal distance in the order of the codes. With complete linkage, the groups of a pair are merged
+if all codes of the first are within the bound of all codes of the second. So no chain of small
+steps leads to a group of unlike pictures. Connected linkage merges without this test. (The best
+groups by any global measure would take exponential time: clique partitioning is NP-hard.)
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from hashlens.neighbors.codes import Codes, Ints, as_codes, whole
 
 Admits = Callable[[Ints, Ints], NDArray[np.bool_]]
 
-# So that two numbers and a distance fit into a key of 63 bits.
+# Two numbers and a distance fit into a key of 63 bits.
 MOST_CODES = 1 << 26
 MOST_DISTANCE = (1 << 11) - 1
-MOST_KEYS = 1 << 25  # pairs in memory at a time: a quarter of a gigabyte, and as much to sort it
-BATCH = 1 << 22  # pairs at a time that are told apart by what they admit
-FEW_PAIRS = 100_000  # Python is done with these before numba is imported
-REFUSED = 1 << 16  # pairs of groups that are remembered not to fit
-SLOTS = 4096  # of each distance: the parts in which more pairs are sorted
+MOST_KEYS = 1 << 25  # pairs in memory at a time: 256 MB, and as much to sort them
+BATCH = 1 << 22  # pairs asked about at a time, by `admits`
+FEW_PAIRS = 100_000  # pairs that Python goes through before numba is loaded
+REFUSED = 1 << 16  # pairs of groups remembered as not mergeable
+SLOTS = 4096  # parts of the pairs at one distance: parts are sorted one after the other
 
 
 class Bonds(NamedTuple):
-    """All pairs within a bound, the nearest first, under any metric: numbers a < b."""
+    """All pairs within a bound, nearest first, under any metric.
+
+    `a`, `b`: numbers of the two items, a < b. `distance`: between them.
+    """
 
     a: Ints
     b: Ints
@@ -53,11 +56,10 @@ def link(
 ) -> Ints:
     """Return for each code the first code of its group, by Hamming distance; shape (n,).
 
-    `codes` (n,) or (n, words) are in the order that decides among pairs at equal distance: sorted,
-    for groups that do not depend on the order of the input. `admits` tells, for two arrays of
-    codes by number, which pairs may make one group of two; all, where it is None. Codes that stand
-    beside each other in `apart` (k, 2) are never put into one group. Raises ParameterError for an
-    argument that cannot work.
+    `codes`, shape (n,) or (n, words): their order decides among pairs at equal distance, so sort
+    them for groups that do not depend on the order of the input. `admits`: returns for two arrays
+    of numbers of codes whether each pair may merge two groups; None admits all. `apart`, shape
+    (k, 2): pairs that are never in one group. Raises ParameterError for arguments that cannot work.
     """
     packed = as_codes(codes)
     limit = min(whole("max_distance", max_distance, 0), 64 * packed.shape[1])
@@ -91,7 +93,7 @@ def link_bonds(
     admits: Admits | None = None,
     apart: Ints | None = None,
 ) -> Ints:
-    """Group so many items by all pairs within a bound, in order of distance; as `link`."""
+    """Group `count` items by all pairs within a bound, nearest first, as `link` does."""
     near: dict[int, set[int]] = {}
     listed = list(zip(bonds.a.tolist(), bonds.b.tolist(), strict=True))
     for a, b in listed:
@@ -120,10 +122,10 @@ def link_bonds(
 
 
 def _nearest(codes: Codes, limit: int, begin: int, merging: _Merging | None) -> tuple[Ints, int]:
-    """Return the nearest pairs from a slot on, as many as memory has room for, and the slot after.
+    """Return the nearest pairs from slot `begin` on that fit into memory, and the slot after them.
 
-    They are keys that sort by (distance, a, b), sorted. Those that can do nothing any more, by the
-    groups so far, are left out: when the nearest pairs have been gone through, few are not.
+    Pairs are sorted keys of (distance, a, b). Pairs that can no longer merge two groups are
+    dropped; after the nearest pairs, that is most of them.
     """
     held: list[Ints] = []
     end = (limit + 1) * SLOTS
@@ -157,7 +159,7 @@ def _numbers(keys: Ints) -> tuple[Ints, Ints]:
 
 
 def _slots(keys: Ints, count: int) -> Ints:
-    """Return the part that each key belongs to: parts are in the order of the keys."""
+    """Return the slot of each key; slots have the order of keys."""
     return (keys >> 52) * SLOTS + (keys >> 26 & MOST_CODES - 1) * SLOTS // count
 
 
@@ -168,7 +170,7 @@ def _sorted(blocks: list[Ints]) -> Ints:
 
 
 class _Merging:
-    """The groups so far, in arrays for compiled code, which measures codes again and again."""
+    """The groups so far, as arrays for compiled code, which measures distances as needed."""
 
     def __init__(self, codes: Codes, limit: int, complete: bool, barred: Ints) -> None:
         count = len(codes)
@@ -184,8 +186,8 @@ class _Merging:
         self._refused = np.zeros(REFUSED, np.int64)
 
     def go_through(self, keys: Ints, admits: Admits | None) -> None:
-        """Go through some pairs."""
-        # Imported here: numba takes longer than small collections do.
+        """Merge the groups of pairs, in the order of their keys."""
+        # Imported here: loading numba takes longer than grouping a small collection.
         from hashlens.grouping import merging  # noqa: PLC0415
 
         for start in range(0, len(keys), BATCH):
@@ -197,7 +199,7 @@ class _Merging:
             merging.merge(a, b, *self._rule, *state)
 
     def is_open(self, keys: Ints) -> NDArray[np.bool_]:
-        """Tell of some pairs which may yet put two groups together; others never will."""
+        """Return for each pair whether it may still merge two groups; if not, it never will."""
         from hashlens.grouping import merging  # noqa: PLC0415
 
         is_open: NDArray[np.bool_] = merging.are_open(

@@ -23,10 +23,10 @@ def merge(
     last: Any,
     sizes: Any,
 ) -> None:
-    """Go through pairs, and put groups together that may be one.
+    """Merge the groups of pairs, in their order, if they may be one group.
 
-    A group has the number of one of its codes; its codes are a list that begins there, which
-    `following` and `last` hold. With a limit below 0, distances are not looked at.
+    A group has the number of one of its codes. Its codes are a linked list that begins with this
+    code, held by `following` and `last`. With a limit below 0, distances are not measured.
     """
     for pair in range(len(a)):
         one, other = group[a[pair]], group[b[pair]]
@@ -55,7 +55,7 @@ def are_open(
     group: Any,
     following: Any,
 ) -> Any:
-    """Tell of each pair whether its groups are two, and may be one."""
+    """Return for each pair whether its two groups differ and may become one."""
     found = np.empty(len(a), np.bool_)
     for pair in range(len(a)):
         one, other = group[a[pair]], group[b[pair]]
@@ -74,9 +74,9 @@ def _may_join(
     refused: Any,
     following: Any,
 ) -> Any:
-    """Tell whether two groups may be one; `refused` remembers some of which that is not so.
+    """Return whether two groups differ and may become one; `refused` remembers pairs that may not.
 
-    A group that does not fit never will: groups only grow, and keep their number as they do.
+    Two groups that do not fit never will: groups only grow, and keep their number.
     """
     if one == other:
         return False
@@ -94,7 +94,7 @@ def _may_join(
 def _fit(
     one: Any, other: Any, codes: Any, limit: Any, flags: Any, barred: Any, following: Any
 ) -> Any:
-    """Tell whether all codes of two groups may be in one."""
+    """Return whether all codes of two groups may be in one group."""
     first = one
     while first >= 0:
         second = other if limit >= 0 or flags[first] else -1

@@ -1,4 +1,4 @@
-"""What makes a group, and which images and pairs count, by the folders that they are in."""
+"""The terms of a group, and which images and pairs count by their folders."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from hashlens.hashing.metrics import check_metric
 from hashlens.neighbors.codes import Ints
 
 LINKAGES = ("complete", "connected")
-BOTH = 3  # sides: one is 1, the other 2
+BOTH = 3  # sides are bits: in the first folder 1, in the second 2
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What makes a group: the bound, how pairs are joined, which pairs count, what is kept.
+    """What makes a group.
 
-    With `between`, two folders, only pairs of an image in one and an image in the other count; with
-    `not_same_folder`, only those of images in different folders. See `hashlens.grouping.linkage`
-    for `linkage` and `hashlens.grouping.keepers` for `keep`.
+    `max_distance`: the bound, inclusive. `linkage`: `complete` or `connected`, see
+    `hashlens.grouping.linkage`. `between`: two folders; only images in them take part, and only
+    pairs of an image in one and an image in the other count. `not_same_folder`: only pairs of
+    images in different folders count. `keep`: rules, see `hashlens.grouping.keepers`.
     """
 
     max_distance: float
@@ -49,30 +50,30 @@ class Terms:
 
 
 class Scope:
-    """Which images of a table count, which pairs of them, and which groups."""
+    """Which images of a collection count, which pairs of them, and which groups."""
 
-    def __init__(self, table: Collection, terms: Terms) -> None:
-        self._sides = _sides(table, terms.between) if terms.between else None
-        self._folders = _folders(table) if terms.not_same_folder else None
-        self._images = len(table)
+    def __init__(self, collection: Collection, terms: Terms) -> None:
+        self._sides = _sides(collection, terms.between) if terms.between else None
+        self._folders = _folders(collection) if terms.not_same_folder else None
+        self._images = len(collection)
 
     @property
     def images(self) -> NDArray[np.bool_]:
-        """Tell of each image whether it counts."""
+        """Return for each image whether it takes part."""
         return np.ones(self._images, bool) if self._sides is None else self._sides > 0
 
     def has(self, rows: Ints) -> bool:
-        """Tell whether images, which match each other, make a group."""
+        """Return whether images that match each other make a group: a pair of them counts."""
         sides, folders = self._sides, self._folders
         return (sides is None or np.bitwise_or.reduce(sides[rows]) == BOTH) and (
             folders is None or bool((folders[rows] != folders[rows[0]]).any())
         )
 
     def admits(self, units: Ints, rows: Ints) -> Admits | None:
-        """Return what tells which pairs of units count; None where all do.
+        """Return a function that says which pairs of units count; None if all do.
 
-        The image of `rows[i]` belongs to the unit with the number `units[i]`. A pair of units
-        counts where one of its pairs of images does.
+        The image of `rows[i]` belongs to the unit `units[i]`. A pair of units counts if a pair of
+        their images does.
         """
         count = int(units.max(initial=-1)) + 1
         checks: list[Admits] = []
@@ -81,32 +82,32 @@ class Scope:
             np.bitwise_or.at(sides, units, self._sides[rows])
             checks.append(lambda a, b: _both(sides[a], sides[b]))
         if self._folders is not None:
-            least, most = np.full(count, self._images), np.full(count, -1)
-            np.minimum.at(least, units, self._folders[rows])
-            np.maximum.at(most, units, self._folders[rows])
-            checks.append(lambda a, b: (least[a] != most[b]) | (most[a] != least[b]))
+            lowest, highest = np.full(count, self._images), np.full(count, -1)
+            np.minimum.at(lowest, units, self._folders[rows])
+            np.maximum.at(highest, units, self._folders[rows])
+            checks.append(lambda a, b: (lowest[a] != highest[b]) | (highest[a] != lowest[b]))
         if not checks:
             return None
         return lambda a, b: np.logical_and.reduce([check(a, b) for check in checks])
 
 
-def _sides(table: Collection, between: tuple[str, str]) -> NDArray[np.uint8]:
-    """Return in which of two folders each image is: 1, 2, 3 for both, 0 for none."""
+def _sides(collection: Collection, between: tuple[str, str]) -> NDArray[np.uint8]:
+    """Return the sides of each image: 1, 2, BOTH if one folder is in the other, 0 for neither."""
     first, second = (
         os.path.join(os.path.abspath(os.path.expanduser(folder)), "") for folder in between
     )
-    found = (path.startswith(first) + 2 * path.startswith(second) for path in table.paths)
-    return np.fromiter(found, np.uint8, len(table))
+    found = (path.startswith(first) + 2 * path.startswith(second) for path in collection.paths)
+    return np.fromiter(found, np.uint8, len(collection))
 
 
 def _both(ones: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell of which pairs one may stand for either folder, and the other for the other."""
+    """Return for each pair whether it has an image in either folder."""
     found: NDArray[np.bool_] = (ones | others == BOTH) & (ones > 0) & (others > 0)
     return found
 
 
-def _folders(table: Collection) -> Ints:
+def _folders(collection: Collection) -> Ints:
     """Return a number for the folder of each image."""
     numbers: dict[str, int] = {}
-    found = (numbers.setdefault(os.path.dirname(path), len(numbers)) for path in table.paths)
-    return np.fromiter(found, np.int64, len(table))
+    found = (numbers.setdefault(os.path.dirname(path), len(numbers)) for path in collection.paths)
+    return np.fromiter(found, np.int64, len(collection))

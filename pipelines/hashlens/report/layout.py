@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 MOST = 20_000  # distinct fingerprints laid out by t-SNE, in some 50 seconds
 FEWEST = 10  # fingerprints for t-SNE; fewer have no neighbourhoods
 PERPLEXITY = 30  # neighbours that t-SNE keeps near each point, about
-FAMILY = 16  # near-duplicates differ in at most one of so many bits
+FAMILY = 16  # near-duplicates differ in at most one of 16 bits
 # With several threads, sums depend on which ends first, so a layout could differ from run to run.
 # On a machine with other work, one thread takes no longer: several wait for each other.
 THREADS = 1
@@ -74,8 +74,8 @@ def _chosen(codes: Codes, close: int, random: np.random.Generator) -> tuple[Ints
     places[chosen] = np.arange(len(chosen))
     # A code whose family's head is on the map gets the point of the nearest chosen code; any other
     # gets the point nearest to its head, so that a family that is not on the map stays together.
-    asked = np.where(places[heads] < 0, heads, np.arange(count))
-    wanted = asked[places < 0]
+    seekers = np.where(places[heads] < 0, heads, np.arange(count))
+    wanted = seekers[places < 0]
     laid = codes[chosen]
     found = {row: nearest(laid, codes[row], 1).rows[0] for row in np.unique(wanted).tolist()}
     places[places < 0] = [found[row] for row in wanted.tolist()]

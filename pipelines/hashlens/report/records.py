@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hashlens.model import Group, Link, Member
+from hashlens.schema import SHOWN
 
 # What lists and JSON show of a member.
-MEMBER_FIELDS = ("distance", "path", "width", "height", "bytes", "format")
+MEMBER_FIELDS = ("distance", *SHOWN, "format")
 ROW_FIELDS = ("group", "keep", *MEMBER_FIELDS, "diameter", "reason")
 
 
