@@ -1,9 +1,12 @@
 """The host: txtai, without the half gigabyte that hash search never uses.
 
-`import txtai` loads torch, transformers and scikit-learn: seconds. Each of them is optional to
-txtai, which does without where one cannot be imported. So a lean copy is made: txtai imported once
-while this thread cannot import them. The copy is kept apart: outside of `Host.active` no module of
-it is in `sys.modules`, so that `import txtai` elsewhere in the process gives the whole of it.
+`import txtai` loads torch, transformers and scikit-learn, which takes seconds. txtai works without
+each of them if it cannot be imported. So a lean copy is made: txtai is imported once while this
+thread cannot import them. Outside of `Host.active`, no module of the lean copy is in `sys.modules`,
+so that `import txtai` elsewhere in the process gives the whole of it.
+
+Some modules of ours have classes that inherit from txtai's: the guests. They belong to one copy of
+txtai, and come and go with it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# Optional to txtai, slow to import, and of no use to an index that has content only.
+# Packages that are optional to txtai, slow to import, and of no use to an index with content only.
 HEAVY = frozenset(
     [
         "accelerate",
@@ -36,10 +39,9 @@ HEAVY = frozenset(
         "transformers",
     ]
 )
-# Configuration of an index that needs more than the content database.
+# Keys in the configuration of an index that needs more than the content database.
 MODEL_KEYS = ("path", "dense", "sparse", "keyword", "hybrid", "scoring", "graph")
 CROPS_MODULE = "hashlens.crops"
-# Our modules with classes that inherit from txtai's: they belong to one copy of it.
 GUESTS = (
     "hashlens.crops.subindex",
     "hashlens.database.content",
@@ -61,32 +63,32 @@ class Host:
 
     @property
     def lean(self) -> bool:
-        """Tell whether this is the copy without models."""
+        """Return whether this is the copy without models."""
         return self._modules is not None
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Make this copy the one that is imported, while an index is made or loaded.
+        """Make this copy the one that `import txtai` gives, while an index is made or loaded.
 
-        That is a matter of milliseconds; another thread that imports txtai for the first time
-        just then would get this copy as well.
+        Another thread that imports txtai for the first time in these milliseconds gets this copy
+        as well.
         """
         if self._modules is None:
             yield
             return
         with _lock:
-            if self._is_active:  # by this thread, further out
+            if self._is_active:  # an outer call in this thread
                 yield
                 return
-            outside = _take()
-            _put(self._modules)
+            outside = _take_modules()
+            _put_modules(self._modules)
             self._is_active = True
             try:
                 yield
             finally:
                 self._is_active = False
-                self._modules = _take()
-                _put(outside)
+                self._modules = _take_modules()
+                _put_modules(outside)
 
     def module(self, name: str) -> Any:
         """Import a module of this copy."""
@@ -100,13 +102,13 @@ class Host:
 
 
 def host(config: Mapping[str, Any] | None = None) -> Host:
-    """Return the txtai that an index of this configuration needs.
+    """Return the copy of txtai that an index of this configuration needs.
 
-    The process's own where it was imported already, or where the configuration needs a model;
-    otherwise the lean copy.
+    This is the process's own if it was imported already or if the configuration needs a model, and
+    the lean copy otherwise.
     """
     global _lean
-    with _lock:  # outside of it, the lean copy may be active for another thread
+    with _lock:  # without the lock, the lean copy may be active for another thread
         if "txtai" in sys.modules or needs_models(config or {}):
             return Host()
         if _lean is None:
@@ -118,9 +120,9 @@ def host(config: Mapping[str, Any] | None = None) -> Host:
 
 
 def needs_models(config: Mapping[str, Any]) -> bool:
-    """Tell whether an index configuration asks for vectors, keywords or a graph.
+    """Return whether an index configuration asks for vectors, keywords or a graph.
 
-    The crop index, a sub-index, needs no model.
+    The crop index is a sub-index that needs no model.
     """
     indexes = config.get("indexes") or {}
     others = [item for item in indexes.values() if not _is_crops(item)]
@@ -131,30 +133,43 @@ def _is_crops(index: Mapping[str, Any]) -> bool:
     return str(index.get("method", "")).startswith(f"{CROPS_MODULE}.")
 
 
-def _belongs(name: str) -> bool:
-    return name == "txtai" or name.startswith("txtai.") or name in GUESTS
-
-
-def _take() -> dict[str, ModuleType]:
-    taken = {name: module for name, module in sys.modules.items() if _belongs(name)}
+def _take_modules() -> dict[str, ModuleType]:
+    """Remove txtai and the guests from `sys.modules`, and return them."""
+    taken = {
+        name: module
+        for name, module in sys.modules.items()
+        if name == "txtai" or name.startswith("txtai.") or name in GUESTS
+    }
     for name in taken:
         del sys.modules[name]
-        if name in GUESTS:
-            parent, _, leaf = name.rpartition(".")
-            vars(sys.modules[parent]).pop(leaf, None)
+    for name in GUESTS:
+        if name in taken:
+            parent, leaf = _parent_and_leaf(name)
+            vars(parent).pop(leaf, None)
     return taken
 
 
-def _put(modules: Mapping[str, ModuleType]) -> None:
+def _put_modules(modules: Mapping[str, ModuleType]) -> None:
+    """Put txtai and the guests into `sys.modules`."""
     sys.modules.update(modules)
     for name in GUESTS:
         if name in modules:
-            parent, _, leaf = name.rpartition(".")
-            setattr(sys.modules[parent], leaf, modules[name])
+            parent, leaf = _parent_and_leaf(name)
+            setattr(parent, leaf, modules[name])
 
 
-class _Refuse:
-    """An import finder that knows some packages as not installed, to one thread."""
+def _parent_and_leaf(guest: str) -> tuple[ModuleType, str]:
+    """Return the package that a guest is in, such as `hashlens.crops`, and its name there.
+
+    An import sets a module as an attribute of its package, and `from hashlens.crops import
+    subindex` looks there first. So the attribute has to change with `sys.modules`.
+    """
+    parent, _, leaf = guest.rpartition(".")
+    return sys.modules[parent], leaf
+
+
+class _Refusal:
+    """An import finder that refuses some packages, as if not installed, to the current thread."""
 
     def __init__(self, packages: frozenset[str]) -> None:
         self.packages = packages
@@ -166,7 +181,7 @@ class _Refuse:
         _path: Sequence[str] | None = None,
         _target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Refuse the packages, leave all others to the finders behind."""
+        """Refuse the packages; leave all others to the finders that follow."""
         if name.partition(".")[0] in self.packages and threading.get_ident() == self.thread:
             msg = f"{name} is left out of the lean copy of txtai"
             raise ModuleNotFoundError(msg, name=name)
@@ -175,7 +190,8 @@ class _Refuse:
 
 @contextmanager
 def _without(packages: frozenset[str]) -> Iterator[None]:
-    finder = _Refuse(packages)
+    """Let this thread import none of some packages."""
+    finder = _Refusal(packages)
     sys.meta_path.insert(0, finder)
     try:
         yield
