@@ -982,7 +982,7 @@ class TestCrashes:
             if moment == "before":
                 patch.setattr(index._store._embeddings.database, "save", killed)
             else:
-                patch.setattr("hashlens.index.store.replace_directory", killed)
+                patch.setattr("hashlens.index.commit.replace_directory", killed)
             with pytest.raises(Killed):
                 index.index([folder])
         with ImageIndex.open(index.path) as writer:

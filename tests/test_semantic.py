@@ -108,7 +108,7 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path, monkeypatch)
             raise SystemExit
 
         monkeypatch.setattr(
-            "hashlens.index.store.replace_directory", killed
+            "hashlens.index.commit.replace_directory", killed
         )  # rows are committed, vectors not
         draw(51).save(folder / "51.png")
         with pytest.raises(SystemExit):

@@ -62,7 +62,7 @@ def test_row_numbers_are_never_used_twice_whenever_a_write_ends(store, moment, m
             if moment == "save":
                 patch.setattr(store._embeddings.database, "save", killed)
             else:
-                patch.setattr("hashlens.index.store.write_config", killed)
+                patch.setattr("hashlens.index.commit.write_config", killed)
             with pytest.raises(Killed):
                 store.write([document("c")])
         assert ids(store) == ["a", "b"]

@@ -1,30 +1,31 @@
-"""The directory of an index: its files, replaced whole, and the lock of its writers."""
+"""The directory of an index: the names of its files, its configuration, and its lock."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from hashlens.disk import LOCK, sync
+from hashlens.disk import LOCK, locked, sync
 from hashlens.errors import IndexingError
 
 CONFIG = "config.json"
 DOCUMENTS = "documents"  # the content database
-INDEXES = "indexes"  # the sub-indexes, a directory
-BUILDING = ".building"  # a whole index, until its parts are in place
-STAGED = ".indexes"  # new sub-indexes, until they are complete
+INDEXES = "indexes"  # the directory of the sub-indexes
+BUILDING = ".building"  # the directory of a whole new index, until its files are put in place
+STAGED = ".indexes"  # the directory of new sub-indexes, until they are put in place
 
 
 def exists(path: Path) -> bool:
-    """Tell whether a directory holds a txtai index."""
+    """Return whether a directory holds a txtai index."""
     return (path / CONFIG).is_file()
 
 
 def config_of(path: Path) -> dict[str, Any]:
-    """Read the configuration of an index; raises IndexingError where there is none."""
+    """Read the configuration of an index; raises IndexingError if there is none."""
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -37,10 +38,10 @@ def config_of(path: Path) -> dict[str, Any]:
 
 
 def require_empty(path: Path, *, leftovers: bool = False) -> None:
-    """Raise IndexingError where there are files that an index would overwrite.
+    """Raise IndexingError if a directory has files that an index would overwrite.
 
-    `leftovers` allows a content database without a configuration: what a making of an index left
-    that was killed. Its first bytes tell it from other people's files.
+    `leftovers` allows a content database without a configuration, which remains if a process is
+    killed while it makes an index. Its first bytes distinguish it from other files.
     """
     if not path.exists():
         return
@@ -55,14 +56,19 @@ def require_empty(path: Path, *, leftovers: bool = False) -> None:
         with open(documents, "rb") as file:
             head = file.read(16)
         if head and not head.startswith(b"SQLite format 3") and head[8:12] != b"DUCK":
-            msg = f"{documents} is no part of an index; choose another directory"
+            msg = f"{documents} is not a part of an index; choose another directory"
             raise IndexingError(msg)
 
 
 def commit_stamp(path: Path) -> tuple[int, int]:
-    """Return what changes with each commit: the configuration is a new file each time."""
+    """Return a value that changes with each commit: each writes a new configuration file."""
     status = os.stat(path / CONFIG)
     return status.st_ino, status.st_mtime_ns
+
+
+def write_lock(path: Path) -> AbstractContextManager[None]:
+    """Be the one writer of an index; raises IndexingError if another process or thread is."""
+    return locked(path)
 
 
 def write_config(path: Path, config: Mapping[str, Any]) -> None:

@@ -1,11 +1,12 @@
-"""Open or build the directory of an index."""
+"""Load the index in a directory, or build an empty one there."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,65 +17,93 @@ from hashlens.index.directory import (
     BUILDING,
     CONFIG,
     DOCUMENTS,
-    INDEXES,
     commit_stamp,
     config_of,
+    exists,
+    require_empty,
     write_config,
+    write_lock,
 )
 from hashlens.index.host import Host
+from hashlens.index.txtai_quirks import correct_offset, delete_in_one_pass, without_indexes
 from hashlens.schema import KEY
 
 TRIES = 200  # to load an index while another process commits
 
 
-def _require_like(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
-    """Raise IndexingError where another process has made an index of another kind meanwhile."""
-    if any(found.get(key) != wanted.get(key) for key in (KEY, "content")):
-        msg = f"another process has made an index with other settings at {path}; open that one"
-        raise IndexingError(msg)
+def load(path: Path, copy: Host) -> tuple[Any, tuple[int, int]]:
+    """Load an index; returns txtai's `Embeddings`, and the commit stamp of what was loaded.
 
-
-def _load_whole(path: Path, copy: Host) -> tuple[Any, tuple[int, int]]:
-    """Load an index, and its stamp; again, where another process is putting parts in place."""
+    Tries again while another process is putting parts in place. Raises IndexingError if no index
+    can be opened.
+    """
     for _ in range(TRIES):
-        seen = commit_stamp(path)
+        stamp = commit_stamp(path)
         try:
-            loaded = _load(path, copy)
+            embeddings = _load_once(path, copy)
         except IndexingError:
-            if commit_stamp(path) == seen and COMMITTING not in config_of(path):
+            if commit_stamp(path) == stamp and COMMITTING not in config_of(path):
                 raise
             time.sleep(0.01)
             continue
-        if commit_stamp(path) == seen:
-            return loaded, seen
-        loaded.close()
+        if commit_stamp(path) == stamp:
+            delete_in_one_pass(embeddings)
+            return embeddings, stamp
+        embeddings.close()
     msg = f"the index at {path} cannot be opened: another process keeps writing to it"
     raise IndexingError(msg)
 
 
-def _load(path: Path, copy: Host) -> Any:
+def _load_once(path: Path, copy: Host) -> Any:
     embeddings = copy.embeddings()
     try:
         with copy.active():
             embeddings.load(str(path))
-        cursor = embeddings.database.cursor
-        highest = cursor.execute("SELECT max(indexid) FROM sections").fetchone()[0]
+        correct_offset(embeddings)
     except Exception as error:
         msg = f"the index at {path} cannot be opened: {error}"
         raise IndexingError(msg) from error
-    following = 0 if highest is None else highest + 1
-    embeddings.config["offset"] = max(embeddings.config["offset"], following)
     return embeddings
 
 
-def _build(path: Path, copy: Host, config: Mapping[str, Any]) -> None:
-    """Build an empty index aside and put it in place, the configuration last."""
+def claim(path: Path) -> None:
+    """Make the directory of a new index; raises IndexingError if no index can be made there."""
+    require_empty(path, leftovers=True)
+    with _making(path):
+        pass
+
+
+def build(path: Path, config: Mapping[str, Any], copy: Host) -> None:
+    """Build an empty index in a directory, unless another process has built one meanwhile.
+
+    Raises IndexingError if the other index has other settings, and if no index can be made.
+    """
+    with _making(path):
+        if not exists(path):
+            _build(path, config, copy)
+        elif any(config_of(path).get(key) != config.get(key) for key in (KEY, "content")):
+            msg = f"another process has made an index with other settings at {path}; open that one"
+            raise IndexingError(msg)
+
+
+@contextmanager
+def _making(path: Path) -> Iterator[None]:
+    """Make a directory, and be its one writer."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with write_lock(path):
+            yield
+    except OSError as error:
+        msg = f"no index can be made at {path}: {error.strerror or error}"
+        raise IndexingError(msg) from error
+
+
+def _build(path: Path, config: Mapping[str, Any], copy: Host) -> None:
+    """Build an empty index aside, and put its files in place, the configuration last."""
     staging = path / BUILDING
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    # txtai cannot build sub-indexes of nothing; it makes them when the first rows come.
-    empty = {key: value for key, value in config.items() if key != INDEXES}
-    embeddings = copy.embeddings(empty)
+    embeddings = copy.embeddings(without_indexes(config))
     with copy.active():
         embeddings.index([])
         embeddings.save(str(staging))

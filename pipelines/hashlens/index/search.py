@@ -1,7 +1,7 @@
-"""One image against all of an index: the rows that match it, in the order of how sure that is.
+"""Find the rows that match one image, and order them by how sure each match is.
 
-The stages of a match are those of `STAGES`: equal files, near fingerprints, pictures of which one
-shows a part of the other, and the nearest of the others, which may be anything.
+The stages of a match are those of `STAGES`: equal files, near fingerprints, pictures one of which
+shows a part of the other, and the nearest of the others, which may be unrelated.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hashlens.errors import QueryError
 from hashlens.hashing.metrics import total_similarity
 from hashlens.images import decode, digests
+from hashlens.index.arguments import at_least_one, require_crops
+from hashlens.index.calibrate import AutoDistance, Bound
 from hashlens.index.store import Store
 from hashlens.model import LOW_INFORMATION, Match, Place
 from hashlens.rows.settings import Settings, crop_index
@@ -31,8 +33,32 @@ _PLACE = (
 )
 
 
+def search(
+    store: Store,
+    settings: Settings,
+    auto: AutoDistance,
+    query: Source,
+    *,
+    limit: int,
+    max_distance: Bound,
+    crops: bool | None,
+) -> list[Match]:
+    """Find the rows that match an image or a fingerprint; see `ImageIndex.search`."""
+    if crops:
+        require_crops(store.path, store.config)
+    rows, bound = at_least_one(limit), auto.for_search(max_distance)
+    seeks_crops = crops is not False and crop_index(store.config) is not None
+    wanted = read_search_image(query, settings, picture=seeks_crops)
+    return find_matches(store, wanted, settings.metric, limit=rows, max_distance=bound)
+
+
 class SearchImage(NamedTuple):
-    """What is searched for: a fingerprint, and of an image the digest and the picture."""
+    """The query of a search.
+
+    - `fingerprint`: its hash in hex
+    - `digest`: the digest of its file's bytes; None if it is not a file
+    - `picture`: its pixels, if parts of pictures are to be found
+    """
 
     fingerprint: str
     digest: str | None = None
@@ -40,15 +66,15 @@ class SearchImage(NamedTuple):
 
 
 def read_search_image(query: Source, settings: Settings, *, picture: bool) -> SearchImage:
-    """Read a query as the index with these settings reads its rows; with its `picture` or without.
+    """Read a query as an index with these settings reads its rows, with its `picture` or without.
 
     Raises QueryError for a text that is neither a file nor a fingerprint, and ImageError for an
     image that cannot be read.
     """
     if isinstance(query, str) and not os.path.exists(query):
         try:
-            fits = settings.hash.digits if settings.metric == "hamming" else None
-            return SearchImage(check_fingerprint(query, fits))
+            digits = settings.hash.digits if settings.metric == "hamming" else None
+            return SearchImage(check_fingerprint(query, digits))
         except QueryError as error:
             msg = f"{query!r} is neither an existing file nor a fingerprint: {error}"
             raise QueryError(msg) from error
@@ -60,28 +86,27 @@ def read_search_image(query: Source, settings: Settings, *, picture: bool) -> Se
     return SearchImage(fingerprint, digest, pixels if picture else None)
 
 
-def search(
-    store: Store, wanted: SearchImage, metric: str, *, limit: int, most: float | None
+def find_matches(
+    store: Store, wanted: SearchImage, metric: str, *, limit: int, max_distance: float | None
 ) -> list[Match]:
-    """Return the first matches; `most` is the largest distance, where None has the nearest too."""
-    bound = "" if most is None else "and distance(text, :q) <= :most"
+    """Return the first matches; with `max_distance` None, the nearest rows are matches too."""
+    bound = "" if max_distance is None else "and distance(text, :q) <= :most"
     rows = store.query(
         f"select {_COLUMNS}, distance(text, :q) d from txtai "
         f"where text is not null {bound} order by d, indexid",
-        {"q": wanted.fingerprint} | ({} if most is None else {"most": most}),
+        {"q": wanted.fingerprint} | ({} if max_distance is None else {"most": max_distance}),
         limit,
     )
     if wanted.digest and len(rows) == limit and rows[-1]["d"] == 0:
-        rows = [*_equal(store, wanted, limit), *rows]  # one of which may come after these
-    found = {row["id"]: _match(row, wanted, metric, most) for row in rows}
-    every = list(found.values())
+        rows = [*_equal_files(store, wanted, limit), *rows]  # an equal file may come after these
+    found = {row["id"]: _match(row, wanted, metric, max_distance) for row in rows}
+    matches = list(found.values())
     if wanted.picture is not None:
-        every = _with_crops(store, every, wanted, metric, limit)
-    return sorted(every, key=lambda match: STAGES.index(match.stage))[:limit]
+        matches = _with_crops(store, matches, wanted, metric, limit)
+    return sorted(matches, key=lambda match: STAGES.index(match.stage))[:limit]
 
 
-def _equal(store: Store, wanted: SearchImage, limit: int) -> list[dict[str, Any]]:
-    """Return the rows of equal files."""
+def _equal_files(store: Store, wanted: SearchImage, limit: int) -> list[dict[str, Any]]:
     return store.query(
         f"select {_COLUMNS}, distance(text, :q) d from txtai "
         "where distance(text, :q) <= 0 and file_digest = :digest order by indexid",
@@ -91,43 +116,46 @@ def _equal(store: Store, wanted: SearchImage, limit: int) -> list[dict[str, Any]
 
 
 def _with_crops(
-    store: Store, found: list[Match], wanted: SearchImage, metric: str, limit: int
+    store: Store, matches: list[Match], wanted: SearchImage, metric: str, limit: int
 ) -> list[Match]:
-    """Return matches with those of the crop index, and with the places of those that it has."""
-    accepted = {match.id for match in found if match.stage in ("digest", "hash")}
-    most = limit + len(accepted)  # so many of these are no news
+    """Add the matches of the crop index, and the places of the query in earlier matches."""
+    accepted = {match.id for match in matches if match.stage in ("digest", "hash")}
+    rows_needed = limit + len(accepted)  # the crop index may find all accepted rows first
     rows = store.query(
-        f"select {_COLUMNS}, distance(text, :q) d, {', '.join(_PLACE)} from txtai "
-        f"where similar(:image, {most}, '{crop_index(store.config)}') order by score desc, indexid",
+        f"select {_COLUMNS}, distance(text, :q) d, {', '.join(_PLACE)} from txtai where "
+        f"similar(:image, {rows_needed}, '{crop_index(store.config)}') "
+        "order by score desc, indexid",
         {"q": wanted.fingerprint, "image": wanted.picture},
-        most,
+        rows_needed,
     )
     located = {row["id"]: (row, _place(row)) for row in rows}
-    known = [
+    earlier = [
         replace(match, place=located[match.id][1]) if match.id in located else match
-        for match in found
+        for match in matches
         if match.id in accepted or match.id not in located
     ]
-    return known + [
+    return earlier + [
         replace(_match(row, wanted, metric, None), stage="crop", place=place)
         for uid, (row, place) in located.items()
         if uid not in accepted
     ]
 
 
-def _match(row: dict[str, Any], wanted: SearchImage, metric: str, most: float | None) -> Match:
-    """Return the match of a row; `most` is the largest distance of one by hash."""
-    alike = total_similarity(wanted.fingerprint, row["text"], metric)
-    says_much = (row["information"] or 0) >= LOW_INFORMATION
+def _match(
+    row: dict[str, Any], wanted: SearchImage, metric: str, max_distance: float | None
+) -> Match:
+    """Return the match of a row; with a `max_distance`, the row is known to be within it."""
+    similarity = total_similarity(wanted.fingerprint, row["text"], metric)
+    is_flat = (row["information"] or 0) < LOW_INFORMATION
     if wanted.digest and row["file_digest"] == wanted.digest:
         stage = "digest"
-    elif most is not None or (row["d"] == 0 and says_much):
+    elif max_distance is not None or (row["d"] == 0 and not is_flat):
         stage = "hash"
     else:
         stage = "nearest"
-    apart = ("id", "path", "d", *_PLACE)
-    rest = {key: row[key] for key in row if key not in apart}
-    return Match(row["id"], row["path"], row["d"], alike, rest, stage)
+    fields = ("id", "path", "d", *_PLACE)
+    more = {key: row[key] for key in row if key not in fields}
+    return Match(row["id"], row["path"], row["d"], similarity, more, stage)
 
 
 def _place(row: Mapping[str, Any]) -> Place:

@@ -2,46 +2,36 @@
 
 txtai saves an index in several steps. Here each write is one: first the configuration, with row
 numbers that are never used again, then the commit of the content database. A process that is
-killed in between leaves the rows of the last commit, and an index that opens. Where there are
-sub-indexes, the configuration says that a commit is under way until they are in place as well; the
-next writer then makes them anew from the rows.
+killed in between leaves the rows of the last commit, and an index that opens. An index with
+sub-indexes says in its configuration that a commit is under way until they are in place as well;
+the next writer then finishes the commit or takes it back (see `hashlens.index.commit`).
 """
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hashlens.disk import locked, replace_directory
 from hashlens.errors import HashlensError, IndexingError, QueryError
-from hashlens.index.commit import _STORED, COMMITTING, _row
-from hashlens.index.directory import (
-    DOCUMENTS,
-    INDEXES,
-    STAGED,
-    commit_stamp,
-    config_of,
-    exists,
-    require_empty,
-    write_config,
-)
-from hashlens.index.host import Host, host, needs_models
-from hashlens.index.opening import _build, _load_whole, _require_like
+from hashlens.index.commit import COMMITTING, commit, recover
+from hashlens.index.directory import commit_stamp, config_of, exists, require_empty, write_lock
+from hashlens.index.host import Host, host
+from hashlens.index.opening import build, claim, load
+from hashlens.index.stored import note_place, rows_by_id
+from hashlens.index.txtai_quirks import crop_index_of, row_limit, upsert
 from hashlens.model import Explanation
 from hashlens.rows.maker import Document, Row
-from hashlens.rows.settings import crop_index
+from hashlens.rows.settings import CONTENTS, Settings, require_engine, require_same, settings_of
 
-MOST_ROWS = 2**62  # databases count in 64 bits
-INTERRUPTED = "Query interrupted"  # what DuckDB makes of Ctrl-C
+INTERRUPTED = "Query interrupted"  # in the error that DuckDB raises after Ctrl-C
 
 
 class Known(NamedTuple):
-    """What an index knows of a file, to tell whether that has changed."""
+    """What an index knows of a file, to find out whether the file has changed."""
 
     id: str
     bytes: int | None
@@ -58,7 +48,6 @@ class Store:
         self.path = path
         self.config = dict(config)
         self._mutex = threading.RLock()
-        self._host: Host | None = None
         self._embeddings: Any = None
         self._stamp = (0, 0)
         self._is_closed = False
@@ -68,62 +57,61 @@ class Store:
         """Make an empty index in a directory, when it is first used or closed.
 
         Until then txtai is not imported, and there is time to begin with other work. Raises
-        IndexingError where no index can be made.
+        IndexingError if no index can be made.
         """
-        require_empty(path, leftovers=True)
-        store = cls(path, config)
-        with store._making(), locked(path):
-            pass
-        return store
+        claim(path)
+        return cls(path, config)
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """Open an index; raises IndexingError where there is none that can be opened."""
+        """Open an index; raises IndexingError if there is none that can be opened."""
         store = cls(path, config_of(path))
-        store._open()
+        store._load()
         return store
 
     @property
     def is_new(self) -> bool:
-        """Tell whether the index is still to be made."""
+        """Return whether the index is still to be made."""
         return self._embeddings is None and not self._is_closed
 
     def count(self) -> int:
-        """Count the rows, skipped files included."""
+        """Count the rows, those of skipped files included."""
         with self._mutex:
-            return int(self._database().count())
+            return int(self._loaded().database.count())
 
     def known(self) -> Iterator[Known]:
-        """Yield what tells whether files have changed, for each row, sorted by id."""
+        """Yield what the index knows of each file, sorted by id."""
         with self._mutex:
-            yield from map(Known._make, self._database().columns(*Known._fields[1:]))
+            yield from map(Known._make, self._loaded().database.columns(*Known._fields[1:]))
 
     def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and columns of every committed row, sorted by id, or sooner as they lie."""
+        """Yield the id and some columns of every committed row.
+
+        Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
+        """
         with self._mutex:
-            database = self._database()
+            database = self._loaded().database
         yield from database.columns(*names, by_id=by_id)
 
     def pictures(self) -> Any:
-        """Return the keypoints of all pictures (`hashlens.crops.table.Table`), if there are any."""
+        """Return the keypoints of all pictures (`hashlens.crops.table.Table`), None without."""
         with self._mutex:
-            self._database()
-            crops = self._crop_index()
+            crops = crop_index_of(self._loaded())
             return crops.ann.table if crops and crops.ann else None
 
     def query(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """Run a query; all rows unless it or `limit` says less. Raises QueryError.
+        """Run a query; returns all rows unless the query or `limit` says fewer.
 
-        txtai's own default is 3 rows.
+        Raises QueryError if the query fails.
         """
         return self._search(query, parameters, limit)[0]
 
     def explain(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
     ) -> Explanation:
-        """Run a query and tell which way it went; raises QueryError."""
+        """Run a query and return which way it went; raises QueryError if it fails."""
         database = self._search(query, parameters, limit)[1]
         other = Explanation("full scan", reason="this content database has no packed codes")
         return getattr(database, "explanation", other)
@@ -132,28 +120,39 @@ class Store:
     def writing(self) -> Iterator[None]:
         """Be the one writer, of all threads and processes, and see what earlier ones wrote.
 
-        Queries of other threads come in between. Raises IndexingError where another writes.
+        Other threads may query between two writes. Raises IndexingError if there is a writer.
         """
         with self._mutex:
-            self._database()
-        with locked(self.path):
+            self._loaded()
+        with write_lock(self.path):
             with self._mutex:
                 if commit_stamp(self.path) != self._stamp:
-                    self._reload()
+                    self._load()
                 if COMMITTING in self.config:
-                    self._recover()
+                    rows = recover(self.path, self._embeddings)
+                    self._load()
+                    if rows is not None:
+                        del self.config[COMMITTING]  # on disk it stays until the rows are there
+                        self.write((row["id"], row, None) for row in rows)
             yield
 
     def write(self, documents: Iterable[Document], deletes: Iterable[str] = ()) -> None:
-        """Insert or replace rows and delete others, all of it or nothing, within `writing`.
+        """Insert or replace rows and delete others, all or nothing; call it within `writing`.
 
-        Raises IndexingError where the disk or the database refuses.
+        Raises IndexingError if the disk or the database refuses.
         """
         with self._mutex:
+            embeddings = self._loaded()
             try:
-                self._write(list(documents), list(deletes))
+                rows, ids = list(documents), list(deletes)
+                if rows:
+                    upsert(embeddings, rows, self._host)
+                if ids:
+                    embeddings.delete(ids)
+                commit(self.path, embeddings)
+                self._stamp = commit_stamp(self.path)
             except BaseException as error:
-                self._reload()
+                self._load()  # what was not committed is gone with the old `Embeddings`
                 if INTERRUPTED in str(error):
                     raise KeyboardInterrupt from error
                 if isinstance(error, Exception) and not isinstance(error, HashlensError):
@@ -162,40 +161,36 @@ class Store:
                 raise
 
     def rename(self, changes: Mapping[str, tuple[str, Row]]) -> None:
-        """Put rows in the place of others: by new id, the old one and the columns that change."""
+        """Give rows other ids: `changes` has, by new id, the old id and the columns that change."""
         with self._mutex:
-            cursor = self._database().cursor
-            stored = {
-                new: cursor.execute(f"{_STORED} WHERE d.id = ?", [old]).fetchone()
-                for new, (old, _) in changes.items()
-            }
-            crops = self._crops({number for *_, number in stored.values()})
+            old_ids = [old for old, _ in changes.values()]
+            rows = rows_by_id(self._loaded(), old_ids)
             self.write(
-                [(new, _row(stored[new], crops) | changes[new][1], None) for new in changes],
-                [old for old, _ in changes.values()],
+                [(new, rows[old] | changed, None) for new, (old, changed) in changes.items()],
+                old_ids,
             )
 
     def copy(self, path: Path) -> None:
-        """Save a copy of the index to a new or empty directory; raises IndexingError otherwise."""
+        """Save a copy to a new or empty directory; raises IndexingError if that cannot be done."""
         with self._mutex:
-            self._database()
+            embeddings = self._loaded()
             require_empty(path)
             try:
-                self._embeddings.save(str(path))
+                embeddings.save(str(path))
             except OSError as error:
                 msg = f"nothing can be saved to {path}: {error.strerror or error}"
                 raise IndexingError(msg) from error
             finally:
-                self._settle()
+                note_place(embeddings, self.path)
 
     def close(self, *, make: bool = True) -> None:
-        """Close the index; what was written is committed already.
+        """Close the index. What was written is committed already.
 
-        One that is still to be made is made now, unless told otherwise.
+        An index that is still to be made is made now, unless `make` is False.
         """
         with self._mutex:
             if self.is_new and make:
-                self._database()
+                self._loaded()
             self._is_closed = True
             if self._embeddings is not None:
                 self._embeddings.close()
@@ -203,23 +198,27 @@ class Store:
     def _search(
         self, query: str, parameters: Mapping[str, Any] | None, limit: int | None
     ) -> tuple[list[dict[str, Any]], Any]:
-        """Return the rows of a query, and the database that gave them."""
+        """Return the rows of a query, and the database that gave them.
+
+        The mutex is not held meanwhile. If another thread loads the index again, or closes it, the
+        answer is not to be trusted: the query runs again.
+        """
         while True:
             embeddings = self._embeddings
             if embeddings is None or self._is_closed:
                 with self._mutex:
-                    self._database()
-                    embeddings = self._embeddings
+                    embeddings = self._loaded()
             try:
                 if embeddings.indexes and commit_stamp(self.path) != self._stamp:
-                    embeddings = self._reopened(embeddings)
-                # Without sub-indexes no limit costs anything; with them it is what they look for.
-                most = limit
-                if most is None:
-                    most = (embeddings.count() or 1) if embeddings.indexes else MOST_ROWS
-                bound = dict(parameters or {}) or None
+                    with self._mutex:
+                        is_current = embeddings is self._embeddings and not self._is_closed
+                        if is_current and commit_stamp(self.path) != self._stamp:
+                            self._load()  # another process wrote, and sub-indexes are in memory
+                    continue
                 database = embeddings.database
-                rows: list[dict[str, Any]] = embeddings.search(query, most, parameters=bound)
+                rows: list[dict[str, Any]] = embeddings.search(
+                    query, row_limit(embeddings, limit), parameters=dict(parameters or {}) or None
+                )
             except Exception as error:
                 if embeddings is self._embeddings and not self._is_closed:
                     if INTERRUPTED in str(error):
@@ -230,154 +229,55 @@ class Store:
             else:
                 if embeddings is self._embeddings and not self._is_closed:
                     return rows, database
-            # Another thread has opened the index anew meanwhile, or closed it.
 
-    def _reopened(self, before: Any) -> Any:
-        """Open the index anew, once, where another process wrote: sub-indexes are in memory."""
-        with self._mutex:
-            if before is self._embeddings and commit_stamp(self.path) != self._stamp:
-                self._reload()
-            return self._embeddings
-
-    def _database(self) -> Any:
+    def _loaded(self) -> Any:
+        """Return the `Embeddings`; if the index is still to be made, make it. Hold the mutex."""
         if self._is_closed:
             msg = f"the index at {self.path} is closed"
             raise IndexingError(msg)
         if self._embeddings is None:
-            with self._making(), locked(self.path):
-                if exists(self.path):
-                    _require_like(config_of(self.path), self.config, self.path)
-                else:
-                    _build(self.path, host(self.config), self.config)
-            self._open()
-        return self._embeddings.database
+            build(self.path, self.config, self._host)
+            self._load()
+        return self._embeddings
 
-    def _open(self) -> None:
-        self._host = self._host or host(self.config)
-        self._embeddings, self._stamp = _load_whole(self.path, self._host)
-        self.config = self._embeddings.config
-        crops = self._crop_index()
-        if crops:
-            crops.delete = partial(_delete, crops)
+    @cached_property
+    def _host(self) -> Host:
+        """Return the copy of txtai for this index; imports it."""
+        return host(self.config)
 
-    @contextmanager
-    def _making(self) -> Iterator[None]:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            yield
-        except OSError as error:
-            msg = f"no index can be made at {self.path}: {error.strerror or error}"
-            raise IndexingError(msg) from error
-
-    def _write(self, documents: list[Document], deletes: list[str]) -> None:
-        self._database()
-        if documents:
-            self._upsert(documents)
-        if deletes:
-            self._embeddings.delete(deletes)
-        self._commit()
-
-    def _upsert(self, documents: list[Document]) -> None:
-        # txtai begins a new database, elsewhere, for an index that has no rows; ours has its
-        # place on disk, and may be open in other processes.
-        self._embeddings.count = lambda: 1
-        crops = self._crop_index()
-        # Where all of it may be replaced, it begins anew, for which txtai imports its class.
-        begins = crops and crops.count() <= len(documents)
-        try:
-            with self._host.active() if self._host and begins else nullcontext():
-                self._embeddings.upsert(documents)
-        finally:
-            del self._embeddings.count
-
-    def _commit(self) -> None:
-        indexes = self._embeddings.indexes
-        if indexes:
-            staged = self.path / STAGED
-            shutil.rmtree(staged, ignore_errors=True)
-            indexes.save(str(staged))
-            write_config(self.path, {**self.config, COMMITTING: self._commits()})
-            self._database().save(str(self.path / DOCUMENTS))
-            self._swap()
-            self._settle()
-        else:
-            write_config(self.path, self.config)
-            self._database().save(str(self.path / DOCUMENTS))
-        self._stamp = commit_stamp(self.path)
-
-    def _crop_index(self) -> Any:
-        """Return the crop index; None where there is none."""
-        name = crop_index(self.config)
-        return self._embeddings.indexes[name] if name else None
-
-    def _crops(self, rows: Collection[int]) -> dict[int, str]:
-        """Return what the crop index has of some rows, as rows hand it on."""
-        crops = self._crop_index()
-        found: dict[int, str] = crops.ann.handed_on(rows) if crops and crops.ann else {}
-        return found
-
-    def _settle(self) -> None:
-        """Tell the crop index where its files are, after they were saved and moved."""
-        crops = self._crop_index()
-        if crops and crops.ann:
-            name = crop_index(self.config)
-            crops.ann.moved(self.path / INDEXES / str(name) / "embeddings")
-
-    def _swap(self) -> None:
-        """Put staged sub-indexes in place: the end of a commit."""
-        replace_directory(self.path / STAGED, self.path / INDEXES)
-        write_config(self.path, self.config)
-
-    def _commits(self) -> int | None:
-        """Return how many commits the database has counted; None where it counts none."""
-        return getattr(self._database(), "commits", None)
-
-    def _recover(self) -> None:
-        """Finish the commit that another process began, or take it back.
-
-        Before the database was committed, the sub-indexes in place are right; after that, those
-        staged are. A database that does not count its commits leaves that open: then sub-indexes
-        are made anew.
-        """
-        before = self.config[COMMITTING]
-        if type(before) is not int:
-            self._rebuild_indexes()
-            return
-        self.config.pop(COMMITTING)
-        if self._commits() == before:
-            shutil.rmtree(self.path / STAGED, ignore_errors=True)
-            write_config(self.path, self.config)
-        elif (self.path / STAGED).exists():
-            self._swap()
-        else:
-            write_config(self.path, self.config)
-        self._reload()
-
-    def _rebuild_indexes(self) -> None:
-        stored = self._database().cursor.execute(_STORED).fetchall()
-        crops = self._crops({number for *_, number in stored})  # the files may be gone
-        shutil.rmtree(self.path / INDEXES, ignore_errors=True)
-        self._reload()
-        self.config.pop(COMMITTING)  # on disk it stays until this is done
-        rows = (_row(item, crops) for item in stored)
-        self.write((row["id"], row, None) for row in rows)
-
-    def _reload(self) -> None:
-        # Close rolls back what was not committed. Queries of other threads go on with the new.
+    def _load(self) -> None:
+        """Load what is committed, and close what was loaded before. Hold the mutex."""
         before = self._embeddings
-        self._open()
-        before.close()
+        self._embeddings, self._stamp = load(self.path, self._host)
+        self.config = self._embeddings.config
+        if before is not None:
+            before.close()
 
 
-def _delete(index: Any, ids: Iterable[int]) -> None:
-    """Delete from a crop index by row: in one pass, where txtai makes one for each row."""
-    positions = index.ann.positions(ids) if index.ann else []
-    for position in positions:
-        index.ids[position] = None
-    if positions:
-        index.ann.delete(positions)
-
-
-def commits_at_once(config: Mapping[str, Any]) -> bool:
-    """Tell whether a commit is cheap: the index has content only, no vectors to save with it."""
-    return not needs_models(config)
+def open_store(
+    path: Path,
+    settings: Mapping[str, Any],
+    *,
+    create: bool,
+    eager: bool,
+    content: str | None,
+    config: Mapping[str, Any] | None,
+) -> Store:
+    """Open the index in a directory, or create one there; see `ImageIndex.open`."""
+    if exists(path):
+        stored = config_of(path)
+        require_same(settings_of(stored, str(path)), settings, str(path))
+        if content and stored["content"] != CONTENTS.get(content, content):
+            msg = f"{path} was made with content {stored['content']!r}, not {content!r}"
+            raise IndexingError(msg)
+        require_engine(stored["content"])
+        return Store.open(path)
+    if not create:
+        msg = f"there is no index at {path}; make one with: hashlens index PATH…"
+        raise IndexingError(msg)
+    wanted = Settings.of(settings)
+    wanted.maker()  # raises ParameterError for settings that cannot work together
+    store = Store.create(path, wanted.config(content or "sqlite", **(config or {})))
+    if eager:
+        store.count()
+    return store

@@ -1,4 +1,4 @@
-"""Bring the rows of an index up to date with files: what is new, what changed, what vanished."""
+"""Bring the rows of an index up to date with files: new, changed and vanished ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from hashlens.errors import ImageError
 from hashlens.images.digests import file_digest
 from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.walk import find_images, has_extension, is_unreadable
-from hashlens.index.store import Known, Store, commits_at_once
+from hashlens.index.host import needs_models
+from hashlens.index.store import Known, Store
 from hashlens.model import Progress, Report, Skipped
 from hashlens.rows.maker import Row, RowMaker, file_stamp
 from hashlens.rows.stream import RowStream
@@ -25,17 +26,17 @@ def update(
     store: Store,
     make: RowMaker,
     paths: Sequence[str | os.PathLike[str]],
+    extensions: Iterable[str] | None,
+    workers: int | None,
+    progress: Callable[[Progress], None] | None,
     *,
     force: bool = False,
     moved: bool = False,
-    extensions: Iterable[str] | None = None,
-    workers: int | None = None,
-    progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Make the rows of the files below some paths, and drop those of vanished ones.
+    """Make the rows of the files below some paths, and delete the rows of vanished files.
 
-    With `force`, every file is read again and no row is dropped. With `moved`, a new file that is
-    byte for byte the file of a row that is gone takes over that row.
+    With `force`, every file is read again and no row is deleted. With `moved`, a new file takes
+    over the row of a file that is gone, if both have the same bytes.
     """
     endings = chosen_extensions(extensions)
     found = list(find_images(paths, extensions=endings, apart_from=store.path))
@@ -44,21 +45,22 @@ def update(
     del found
     with ExitStack() as stack:
         if store.is_new:
-            # Nothing to compare with: hashing begins while txtai is imported and the index made.
+            # There are no rows yet: hash while txtai is imported and the index is made.
             changes = Changes(images)
             rows = stack.enter_context(RowStream(make, images, workers))
             stack.enter_context(store.writing())
             if store.count():  # another process has made the index meanwhile
-                changes = compare(images, store.known(), make.policy, force=True)
+                changes = find_changes(images, store.known(), make.policy, force=True)
         else:
             stack.enter_context(store.writing())
-            changes = compare(images, store.known(), make.policy, force=force)
+            changes = find_changes(images, store.known(), make.policy, force=force)
             if moved and not force:
-                changes.move(store)
+                changes.take_over(store)
             rows = stack.enter_context(RowStream(make, changes.todo, workers))
         done = len(images) - len(changes.todo)
-        told = _told(rows, done, len(images), progress)
-        for batch in batches(map(changes.note, told), at_once=commits_at_once(store.config)):
+        reported = _reported(rows, done, len(images), progress)
+        to_write = map(changes.record, reported)
+        for batch in _batches(to_write, in_one=needs_models(store.config)):
             store.write([(row["id"], row, None) for row in batch])
         vanished = [] if force else list(changes.vanished(paths, endings))
         if vanished:
@@ -74,20 +76,29 @@ def update(
     )
 
 
-def _told(
+def delete(store: Store, ids: Iterable[str]) -> list[str]:
+    """Delete rows by id; returns the ids that were there."""
+    with store.writing():
+        known = {row["id"] for row in store.query("select id from txtai")}
+        present = [str(uid) for uid in ids if uid in known]
+        store.write([], present)
+    return present
+
+
+def _reported(
     rows: Iterable[Row], done: int, total: int, progress: Callable[[Progress], None] | None
 ) -> Iterator[Row]:
-    """Yield rows, and tell of each."""
+    """Yield rows, and report the progress of each."""
     for number, row in enumerate(rows, done + 1):
         if progress:
             progress(Progress(number, total, row["path"]))
         yield row
 
 
-def compare(
+def find_changes(
     images: Sequence[str | Skipped], known: Iterable[Known], policy: str, *, force: bool
 ) -> Changes:
-    """Compare files with rows, which come sorted by id: one pass, whatever their number."""
+    """Compare files with the rows of an index, which come sorted by id, in one pass."""
     paths = sorted(item if isinstance(item, str) else item.path for item in images)
     changes = Changes()
     same: set[str] = set()
@@ -100,7 +111,7 @@ def compare(
         if position == len(paths) or paths[position] != row.id:
             changes.absent.append(row)
         elif row.skipped is not None:
-            continue  # tried again
+            continue  # the file is tried again
         elif not force and _is_unchanged(row, policy):
             same.add(row.id)
         else:
@@ -121,20 +132,29 @@ def _is_unchanged(row: Known, policy: str) -> bool:
 
 @dataclass
 class Changes:
-    """What an update has to do, and what it has done."""
+    """What an update has to do, and what it has done.
+
+    - `todo`: the files to read
+    - `absent`: rows without a file among those that were found
+    - `tried`: rows of skipped files, by id
+    - `outdated`: ids of other rows whose files are read again
+    - `hashed`, `unchanged`, `moved`: numbers of files
+    - `skipped`: files without a fingerprint
+    - `uncroppable`: paths of pictures in which no keypoint was found
+    """
 
     todo: list[str | Skipped] = field(default_factory=list)
-    absent: list[Known] = field(default_factory=list)  # rows without a file
-    tried: dict[str, Known] = field(default_factory=dict)  # rows of files that were skipped
-    outdated: set[str] = field(default_factory=set)  # other rows whose files are read again
+    absent: list[Known] = field(default_factory=list)
+    tried: dict[str, Known] = field(default_factory=dict)
+    outdated: set[str] = field(default_factory=set)
     hashed: int = 0
     unchanged: int = 0
     moved: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     uncroppable: list[str] = field(default_factory=list)
 
-    def note(self, row: Row) -> Row | None:
-        """Count a new row, and return it unless it says of a skipped file what is known."""
+    def record(self, row: Row) -> Row | None:
+        """Count a new row, and return it; None for a skipped file with nothing new to store."""
         if "skipped" not in row:
             self.hashed += 1
             if row.get("keypoints") == 0:
@@ -143,41 +163,45 @@ class Changes:
         self.skipped.append(Skipped(row["path"], row["skipped"]))
         before = self.tried.get(row["id"])
         now = (row["skipped"], row.get("bytes"), row.get("mtime_ns"))
-        same = before and now == (before.skipped, before.bytes, before.mtime_ns)
-        return None if same else row
+        is_known = before and now == (before.skipped, before.bytes, before.mtime_ns)
+        return None if is_known else row
 
-    def move(self, store: Store) -> None:
-        """Let new files take over the rows of files that are gone, where all bytes are equal."""
-        gone: dict[int, list[Known]] = {}
+    def take_over(self, store: Store) -> None:
+        """Let new files take over the rows of files that are gone, if their bytes are the same."""
+        gone: dict[int, list[Known]] = {}  # by the size of the file
         for row in self.absent:
             if row.file_digest and not os.path.lexists(row.id):
                 gone.setdefault(row.bytes or 0, []).append(row)
-        taken: dict[str, tuple[str, Row]] = {}  # by new path: old id, and what the row gets
+        taken: dict[str, tuple[str, Row]] = {}  # by new path: old id, and the columns that change
         for item in self.todo if gone else ():
             if isinstance(item, str) and item not in self.tried and item not in self.outdated:
-                found = _taken_over(item, gone)
+                found = _take_row(item, gone)
                 if found:
                     taken[item] = found
         if taken:
             store.rename(taken)
-            left = {old for old, _ in taken.values()}
-            self.absent = [row for row in self.absent if row.id not in left]
+            old_ids = {old for old, _ in taken.values()}
+            self.absent = [row for row in self.absent if row.id not in old_ids]
             self.todo = [item for item in self.todo if item not in taken]
             self.moved = len(taken)
 
     def vanished(
         self, paths: Sequence[str | os.PathLike[str]], endings: frozenset[str]
     ) -> Iterator[str]:
-        """Yield ids below the folders without a file, but for folders that were unreadable.
+        """Yield ids of rows below the folders whose files have vanished.
 
-        A file that was passed over for its extension is still there.
+        Rows below a folder that cannot be read stay, and so do rows of files that are there but
+        were passed over for their extension.
         """
         roots = tuple(os.path.join(os.path.abspath(path), "") for path in paths)
-        unknown = tuple(os.path.join(item.path, "") for item in self.skipped if is_unreadable(item))
-        told = {item.path for item in self.skipped}  # of a name that is no valid text, printable
+        unreadable = tuple(
+            os.path.join(item.path, "") for item in self.skipped if is_unreadable(item)
+        )
+        # A file whose name is not valid text has a printable form of it as path, and as id.
+        reported = {item.path for item in self.skipped}
         for row in self.absent:
             below = os.path.join(row.id, "")
-            if row.id in told or below.startswith(unknown):
+            if row.id in reported or below.startswith(unreadable):
                 continue
             is_inside = below.startswith(roots)
             is_wanted = has_extension(row.id, endings) or os.path.isdir(row.id)
@@ -186,15 +210,18 @@ class Changes:
                 yield row.id
 
 
-def _taken_over(path: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:
-    """Return the id of the row that a new file takes over, and the file's stamp; strike it off."""
+def _take_row(path: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:
+    """Find the vanished row whose file had the same bytes, and remove it from `gone`.
+
+    Returns its id, and the columns that change: the path, size and times of the new file.
+    """
     try:
         status = os.stat(path)
         rows = gone.get(status.st_size, [])
         digest = file_digest(path) if rows else None
         path.encode()
     except (OSError, ImageError, UnicodeEncodeError):
-        return None  # the row that is made of it will say why
+        return None  # the row that is made of the file will have the reason
     for row in rows:
         if row.file_digest == digest:
             rows.remove(row)
@@ -202,15 +229,18 @@ def _taken_over(path: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | No
     return None
 
 
-def batches(rows: Iterable[Row | None], *, at_once: bool) -> Iterator[list[Row]]:
-    """Cut rows into what is committed together: seconds of work, or all where saving is dear."""
+def _batches(rows: Iterable[Row | None], *, in_one: bool) -> Iterator[list[Row]]:
+    """Yield the rows to commit together: about a second of work.
+
+    `in_one`: all rows, for an index with vectors, which are saved whole with each commit.
+    """
     batch: list[Row] = []
     began = time.monotonic()
     for row in rows:
         if row is not None:
             batch.append(row)
-        full = len(batch) >= BATCH_ROWS or time.monotonic() - began > BATCH_SECONDS
-        if batch and full and at_once:
+        is_full = len(batch) >= BATCH_ROWS or time.monotonic() - began > BATCH_SECONDS
+        if batch and is_full and not in_one:
             yield batch
             batch, began = [], time.monotonic()
     if batch:

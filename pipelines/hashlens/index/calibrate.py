@@ -1,0 +1,80 @@
+"""Measure how far apart the unrelated pictures of an index are, and what `auto` stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from hashlens.errors import ParameterError
+from hashlens.hashing.metrics import is_hex
+from hashlens.index.arguments import distance_bound, hash_position
+from hashlens.index.directory import commit_stamp, exists
+from hashlens.index.store import Store
+from hashlens.model import LOW_INFORMATION
+from hashlens.rows.settings import Settings
+
+if TYPE_CHECKING:
+    from hashlens.neighbors.calibration import Calibration
+
+Bound: TypeAlias = "float | Literal['auto'] | None"
+
+
+def calibrate(store: Store, settings: Settings, column: str, *, seed: int) -> Calibration:
+    """Estimate how many false matches each distance gives; see `ImageIndex.calibrate`."""
+    from hashlens.neighbors import pack  # noqa: PLC0415
+    from hashlens.neighbors.calibration import calibrate  # noqa: PLC0415  loads numpy
+
+    hashed = settings.hasher.hashes[hash_position(settings, column)]
+    if settings.metric != "hamming":
+        msg = f"calibration is for Hamming distances; the index has {settings.metric}"
+        raise ParameterError(msg)
+    rows = store.query(
+        f"select {column} code from txtai where {column} is not null and information >= :least",
+        {"least": LOW_INFORMATION},
+    )
+    texts = (row["code"] for row in rows)
+    codes = [text for text in texts if len(text) == hashed.digits and is_hex(text)]
+    return calibrate(pack(codes), hashed.bits or 0, seed=seed)
+
+
+class AutoDistance:
+    """What `max_distance="auto"` stands for in an index; measured again after each commit."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._measured: tuple[tuple[int, int] | None, Calibration] | None = None
+
+    def for_search(self, max_distance: Bound) -> float | None:
+        """Return the bound of a search; raises ParameterError if there is none to recommend."""
+        return self._recommended() if max_distance == "auto" else distance_bound(max_distance)
+
+    def for_groups(self, max_distance: float | Literal["auto"], metric: str) -> float:
+        """Return the bound of groups: with few images, `auto` is a sixteenth of the bits.
+
+        Raises ParameterError if `auto` has no meaning for the metric.
+        """
+        if max_distance != "auto":
+            return max_distance
+        if metric != "hamming":
+            msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"
+            raise ParameterError(msg)
+        from hashlens.neighbors.calibration import ENOUGH  # noqa: PLC0415  loads numpy
+
+        if self._store.count() < ENOUGH:
+            return (self._settings.hash.bits or 0) // 16
+        return self._recommended()
+
+    def _recommended(self) -> int:
+        path = self._store.path
+        now = commit_stamp(path) if exists(path) else None
+        if self._measured is None or self._measured[0] != now:
+            self._measured = now, calibrate(self._store, self._settings, "text", seed=0)
+        found = self._measured[1]
+        if found.max_distance is None:
+            msg = (
+                f"max_distance='auto' finds none: even with equal hashes only, a query has about "
+                f"{found.false_matches(0):.2g} false matches here; give a number, or make an index "
+                f"with a hash of more bits"
+            )
+            raise ParameterError(msg)
+        return found.max_distance

@@ -1,0 +1,84 @@
+"""Group the images of an index, and find which pictures show a part of one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal
+
+from hashlens.grouping.collection import FACTS, Collection, read_collection
+from hashlens.grouping.decisions import Decisions
+from hashlens.grouping.groups import Groups
+from hashlens.grouping.keepers import rule_names
+from hashlens.grouping.scope import Terms
+from hashlens.index.arguments import fixed_digits, require_crops, two_folders
+from hashlens.index.calibrate import AutoDistance
+from hashlens.index.store import Store
+from hashlens.model import Place, Progress
+from hashlens.rows.settings import Settings
+
+
+def find_groups(
+    store: Store,
+    settings: Settings,
+    decisions: Decisions,
+    auto: AutoDistance,
+    max_distance: float | Literal["auto"],
+    *,
+    linkage: str,
+    metric: str | None,
+    between: tuple[str, str] | None,
+    not_same_folder: bool,
+    crops: bool,
+    keep: Iterable[str] | str,
+    workers: int | None,
+    progress: Callable[[Progress], None] | None,
+) -> Groups:
+    """Group the images of an index; see `ImageIndex.groups`."""
+    if crops:
+        require_crops(store.path, store.config)
+    metric = metric or settings.metric
+    terms = Terms(
+        auto.for_groups(max_distance, metric),
+        linkage=linkage,
+        metric=metric,
+        between=two_folders(between),
+        not_same_folder=not_same_folder,
+        keep=rule_names(keep),
+    )
+    rows = store.columns("text", *FACTS, by_id=False)
+    images = read_collection(rows, fixed_digits(settings))
+    found = Groups(terms, images, apart=partial(decisions.apart, workers=workers))
+    if not crops:
+        return found
+    return found.with_links(_parts(store, settings, images, workers, progress))
+
+
+def _parts(
+    store: Store,
+    settings: Settings,
+    images: Collection,
+    workers: int | None,
+    progress: Callable[[Progress], None] | None,
+) -> list[tuple[int, int, Place]]:
+    """Return the positions of two images, the first a part of the second, and its place there."""
+    from hashlens.crops.parts import find_parts  # noqa: PLC0415  loads OpenCV
+
+    position = {uid: number for number, uid in enumerate(images.ids)}
+    positions = {
+        row["indexid"]: position[row["id"]]
+        for row in store.query("select id, indexid from txtai where text is not null")
+        if row["id"] in position
+    }
+    found = find_parts(
+        store.pictures(),
+        {row: images.paths[number] for row, number in positions.items()},
+        upright=settings.hasher.upright,
+        workers=workers,
+        progress=progress,
+    )
+    return [
+        (positions[item.part], positions[item.whole], item.place)
+        for item in found
+        if item.part in positions and item.whole in positions
+    ]
