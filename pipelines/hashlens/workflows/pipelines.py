@@ -1,13 +1,13 @@
-"""Pipelines: callables that txtai configures by class path and runs in workflows.
+"""Pipelines: callables that txtai creates by class path and runs in workflows.
 
-`hashlens.ImageHash` turns images into hashes, `hashlens.ImageRows` folders into index rows.
+`hashlens.ImageHash` turns images into hashes; `hashlens.ImageRows` turns folders into index rows.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from hashlens.errors import ParameterError
 from hashlens.hashing.hasher import Hasher
@@ -31,17 +31,18 @@ Folder: TypeAlias = "str | os.PathLike[str]"
 class ImageHash:
     """Hash images: a drop-in for `txtai.pipeline.ImageHash`, with the bits of ImageHash 4.3.2.
 
-    `algorithm` is average, perceptual, perceptual-simple, difference, difference-vertical,
-    wavelet, color or crop-resistant, or ImageHash's name of it. `size` is the side of the square
-    of bits; for color it is the bits per bin, as in txtai. `strings=False` gives float arrays of
-    0 and 1 instead of hex, for crop-resistant one row per segment. Any parameter that ImageHash
-    has for the algorithm can be given by its name there (`hash_size`, `highfreq_factor`,
-    `image_scale`, `mode`, `remove_max_haar_ll`, `binbits`, …).
+    - `algorithm`: average, perceptual, perceptual-simple, difference, difference-vertical, wavelet,
+      color or crop-resistant, or ImageHash's name of it
+    - `size`: the side of the square of bits; for color, the bits per bin, as in txtai
+    - `strings`: return hex; False: float arrays of 0 and 1, for crop-resistant a row per segment
+    - `grade`: exact, or fast: JPEG files are decoded at a reduced size (see
+      `hashlens.hashing.hasher.Hasher`)
+    - `upright`: apply EXIF orientation and put transparency on white
+    - `params`: the parameters that ImageHash has for the algorithm, by their names there
+      (`hash_size`, `highfreq_factor`, `image_scale`, `mode`, `remove_max_haar_ll`, `binbits`, …)
 
-    Images are hashed as they are decoded, without regard to EXIF orientation or transparency,
-    unless `upright`; in the grade `fast`, JPEG files are decoded at a reduced size (see
-    `hashlens.hashing.hasher.Hasher`). The defaults give ImageHash's bits. Raises ParameterError
-    for an unknown algorithm or a wrong parameter.
+    The defaults give ImageHash's bits. Raises ParameterError for an unknown algorithm or a wrong
+    parameter.
     """
 
     def __init__(
@@ -62,16 +63,16 @@ class ImageHash:
         self.strings = strings
 
     def __call__(self, images: Source | Sequence[Source]) -> Any:
-        """Hash one image, or a list of them: paths, bytes, file objects, arrays or PIL images.
+        """Hash one image, or a list of images: paths, bytes, file objects, arrays or PIL images.
 
-        Raises ImageError, naming the image and the reason, for one that cannot be read.
+        Raises ImageError, with the image and the reason, for an image that cannot be read.
         """
         if isinstance(images, (list, tuple)):
             return [self.ihash(image) for image in images]
-        return self.ihash(images)  # type: ignore[arg-type]  # a str is a Sequence too
+        return self.ihash(cast("Source", images))  # a str is a Sequence too
 
     def ihash(self, source: Source) -> str | Floats:
-        """Hash one image."""
+        """Hash one image; returns hex, or an array without `strings`."""
         if self.strings:
             return self.hasher(source)[0]
         import numpy as np  # noqa: PLC0415
@@ -86,9 +87,9 @@ class ImageRows:
     """Turn folders and files into documents for a txtai index, as the `index` command does.
 
     Each document is `(id, row, None)`. A file that cannot be read is a row with the reason in
-    `skipped`. Settings are those of `ImageIndex.open`; `workers` files are read at a time. With
-    `application=True` in YAML, the settings are those in the application's own
-    `embeddings: {hashlens: …}`, so that they are stated once.
+    `skipped`. The settings are those of `ImageIndex.open`; `workers` files are read at a time. With
+    `application: true` in YAML, the settings are taken from `embeddings: {hashlens: …}` of the
+    application, so that the file states them once.
     """
 
     def __init__(
@@ -110,10 +111,10 @@ class ImageRows:
         self.workers = workers
 
     def __call__(self, folders: Folder | Sequence[Folder]) -> list[Document] | list[list[Document]]:
-        """Return the documents of one folder or file, or a list of them for each in a list."""
+        """Return the documents of one folder or file; for a list of them, a list of such lists."""
         if isinstance(folders, (list, tuple)):
             return [self._documents(folder) for folder in folders]
-        return self._documents(folders)  # type: ignore[arg-type]  # a str is a Sequence too
+        return self._documents(cast("Folder", folders))  # a str is a Sequence too
 
     def _documents(self, folder: Folder) -> list[Document]:
         images = [item for item in find_images([folder]) if item is not None]

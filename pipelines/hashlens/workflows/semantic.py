@@ -1,6 +1,6 @@
-"""Vectors of images for txtai, from a sentence-transformers model such as CLIP.
+"""Make vectors of images for txtai with a sentence-transformers model such as CLIP.
 
-An index has them as a sub-index:
+They are a sub-index of an index:
 
     indexes:
       semantic:
@@ -8,7 +8,8 @@ An index has them as a sub-index:
         path: sentence-transformers/clip-ViT-B-32
         columns: {text: path}
 
-and SQL then says `where similar('a dog on a beach', 'semantic')`, or gives the path of a picture.
+SQL then finds pictures by words, `where similar('a dog on a beach', 'semantic')`, or by the path of
+a picture.
 """
 
 from __future__ import annotations
@@ -28,27 +29,32 @@ from hashlens.images.walk import has_extension
 
 
 class ImageVectors(STVectors):  # type: ignore[misc]  # txtai is untyped
-    """Encode paths of images as their pictures, and any other text as text."""
+    """Encode the path of an image as its picture, and any other text as text."""
 
     def encode(self, data: Sequence[Any], category: str | None = None) -> Any:
-        """Return one vector per item. Models take pictures and words in separate calls."""
-        items = [_picture(item) for item in data]
+        """Return one vector per item: an array of shape `(items, dimensions)`."""
+        items = [_opened(item) for item in data]
         vectors: list[Any] = [None] * len(items)
-        for wanted in (True, False):
-            places = [n for n, item in enumerate(items) if isinstance(item, Image.Image) is wanted]
-            if places:
-                encoded = super().encode([items[place] for place in places], category)
-                for place, vector in zip(places, encoded, strict=True):
-                    vectors[place] = vector
+        for pictures in (True, False):  # models take pictures and words in separate calls
+            positions = [
+                position
+                for position, item in enumerate(items)
+                if isinstance(item, Image.Image) is pictures
+            ]
+            if positions:
+                encoded = super().encode([items[position] for position in positions], category)
+                for position, vector in zip(positions, encoded, strict=True):
+                    vectors[position] = vector
         return np.stack(vectors)
 
 
-def _picture(item: Any) -> Any:
+def _opened(item: Any) -> Any:
+    """Return the picture of an image or of its path, in RGB; any other item as it is."""
     if isinstance(item, Image.Image):
         return upright(item).convert("RGB")
     if isinstance(item, str) and has_extension(item) and os.path.exists(item):
         try:
             return upright(open_image(item)).convert("RGB")
         except ImageError:
-            return ""  # a skipped file; models take a path that exists for a picture, and fail
+            return ""  # a skipped file: models fail if they are given its path
     return item
