@@ -32,7 +32,7 @@ INTERRUPTED = "Query interrupted"  # in the error that DuckDB raises after Ctrl-
 
 
 class Known(NamedTuple):
-    """What an index knows of a file, to find out whether the file has changed: `KNOWN`."""
+    """What an index knows of a file, to find out whether the file has changed."""
 
     id: str
     bytes: int | None

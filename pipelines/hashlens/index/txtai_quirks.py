@@ -85,7 +85,8 @@ def correct_offset(embeddings: Any) -> None:
     """Let the next row have a higher number than all rows in the database.
 
     `Embeddings.load` takes the next number from the configuration, which `Embeddings.save` writes
-    before the database. If either is lost in a crash of stock txtai, numbers are given twice.
+    before the database. If the configuration lags, rows get numbers that are taken, and the insert
+    fails, or numbers that deleted rows had.
     """
     highest = embeddings.database.cursor.execute("SELECT max(indexid) FROM sections").fetchone()[0]
     following = 0 if highest is None else highest + 1
