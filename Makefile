@@ -77,7 +77,7 @@ $(VENV)/.test: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.compiled: $(VENV)/.test $(wildcard pipelines/hashlens/*/compiled.py)
-	$(BIN)/python tests/warm.py
+	$(BIN)/python tests/helpers/warm.py
 	@touch $@
 
 $(CLEAN)/.dependencies: pyproject.toml constraints.txt

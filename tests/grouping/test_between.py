@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from drawing import draw
 from hashlens import Groups, ImageIndex
-from hashlens.grouping.collection import FACTS, read_collection
+from hashlens.grouping.collection import read_collection
 from hashlens.grouping.scope import Terms
+from hashlens.schema import GROUPED
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
 
 
 def row(path, code):
     facts = {"path": path, "information": 5.0}
-    return (path, f"{code:016x}", *(facts.get(name) for name in FACTS))
+    return (path, f"{code:016x}", *(facts.get(name) for name in GROUPED))
 
 
 def grouped(rows, decided, terms):

@@ -89,7 +89,7 @@ class TestImports:
     ):
         done = subprocess.run(
             [sys.executable, "-c", IMPORTS, tmp_path, patched],
-            cwd=pytestconfig.rootpath / "tests",
+            cwd=pytestconfig.rootpath / "tests" / "helpers",
             capture_output=True,
             text=True,
         )

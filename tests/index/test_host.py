@@ -125,7 +125,7 @@ assert len(done) == 4
 def test_host(case, tmp_path, pytestconfig):
     done = subprocess.run(
         [sys.executable, "-c", HEAD + CASES[case], tmp_path],
-        cwd=pytestconfig.rootpath / "tests",
+        cwd=pytestconfig.rootpath / "tests" / "helpers",
         capture_output=True,
         text=True,
     )

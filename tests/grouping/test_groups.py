@@ -25,8 +25,8 @@ from hashlens.grouping.near import MOST_OF_MATRIX
 from hashlens.grouping.scope import Terms
 from hashlens.hashing.metrics import distance
 from hashlens.schema import GROUPED
+from oracles import brute
 from suites import examples
-from test_linkage import brute
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
 

@@ -24,7 +24,7 @@ from drawing import draw
 from hashlens import ImageHash, ImageIndex, IndexingError, ParameterError, Plan, QueryError
 from hashlens.workflows.run import run
 
-CONFIG = Path(__file__).parent.parent / "config.yml"
+CONFIG = Path(__file__).parents[2] / "config.yml"
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_threads_and_a_process_read_while_another_process_writes(tmp_path, load)
     stock.load(str(path))
     code = f"""if True:
         import sys
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        sys.path.insert(0, {str(Path(__file__).parents[1] / "helpers")!r})
         from generations import be_a_writer
         be_a_writer({str(path)!r}, {load.generations}, {load.seconds})
     """
