@@ -130,7 +130,7 @@ def test_near_duplicates_lie_together(families, seed):
 
 def test_families_stay_together_where_only_some_fingerprints_are_laid_out(monkeypatch):
     fingerprints = planted(100, 4, bits=2)
-    monkeypatch.setattr(atlas_module, "MOST", 40)
+    monkeypatch.setattr("hashlens.report.layout.MOST", 40)
     points = layout(fingerprints)
     assert 20 < len(np.unique(points, axis=0)) <= 40
     assert (family_ranks(points, 4) == 0).mean() > 0.9
@@ -140,7 +140,7 @@ def test_families_stay_together_where_only_some_fingerprints_are_laid_out(monkey
 
 def test_all_families_are_on_the_map_if_there_is_room(monkeypatch):
     fingerprints = planted(50, 4, bits=2)
-    monkeypatch.setattr(atlas_module, "MOST", 60)
+    monkeypatch.setattr("hashlens.report.layout.MOST", 60)
     points = layout(fingerprints)
     assert len(np.unique(points, axis=0)) == 60
     heads = np.unique(points.reshape(50, 4, 2)[:, 0].round(9), axis=0)

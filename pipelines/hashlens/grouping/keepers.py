@@ -69,7 +69,7 @@ def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
 
     `pixels` (most), `lossless` (format), `bytes` (most), `sharpness` (highest variance of the
     Laplacian), `newest` or `oldest` (modification time), `folder=DIR` (in it, or below) and `path`
-    (first by name). `path` is always the last rule, named or not. Raises ParameterError for an
+    (first by name), which is added as the last rule unless named. Raises ParameterError for an
     unknown name.
     """
     found = [_rule(name) for name in rule_names(names)]
