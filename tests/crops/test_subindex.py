@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from io import BytesIO
+from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -876,6 +877,7 @@ class TestDamage:
 # Ends a process before each rename and removal of a commit, and around that of the rows, in turn.
 CRASHES = """
 import os, shutil, sys
+from itertools import chain, count
 from pathlib import Path
 import cv2
 cv2.setNumThreads(1)  # none that a fork would miss
@@ -883,6 +885,7 @@ from hashlens import ImageIndex
 from PIL import Image
 
 home, content = Path(sys.argv[1]), sys.argv[2]
+moments = chain([1], count(int(sys.argv[3]), int(sys.argv[4])))
 photos, place = home / "photos", home / "index"
 pictures = {path.stem: Image.open(path).convert("RGB") for path in (home / "all").iterdir()}
 crops = {name: image.crop((40, 30, 200, 170)) for name, image in pictures.items()}
@@ -924,7 +927,7 @@ shutil.copy(home / "all" / "rocket.png", photos)
 new = {**old, str(photos / "coffee.png"): "moon", str(photos / "rocket.png"): "rocket"}
 moment, seen = 0, []
 while not moment or code:
-    moment += 1
+    moment = next(moments)
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(home / "made", place)
     child = os.fork()
@@ -957,14 +960,15 @@ if content == "sqlite":
 
 class TestCrashes:
     @pytest.mark.parametrize("content", ["sqlite", "duckdb"])
-    def test_at_each_step_leave_crops_and_rows_that_agree(self, tmp_path, content):
+    def test_at_each_step_leave_crops_and_rows_that_agree(self, tmp_path, content, sweep):
+        second, third = islice(sweep(count(2), 4), 2)
         for name in ("all", "photos"):
             (tmp_path / name).mkdir()
         for name in ("camera", "coffee", "coins", "rocket", "moon"):
             photo(name).resize((240, 200)).save(tmp_path / "all" / f"{name}.png")
         for name in ("camera", "coffee", "coins"):
             shutil.copy(tmp_path / "all" / f"{name}.png", tmp_path / "photos")
-        assert int(python(CRASHES, tmp_path, content)) > 6
+        assert int(python(CRASHES, tmp_path, content, second, third - second)) > 6
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_an_interrupted_commit_is_finished_or_taken_back(
