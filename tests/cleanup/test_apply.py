@@ -793,7 +793,7 @@ def started(verb, path):
     """Start a process that applies or undoes, and wait until it is about to."""
     code = (
         "import sys; from hashlens.cleanup.apply import apply; from hashlens.cleanup.undo import "
-        "undo; import filelock; from hashlens.model import PlanError\n"
+        "undo; import filelock; from hashlens.errors import PlanError\n"
         "print('ready', flush=True)\n"
         "try: print(len(globals()[sys.argv[1]](sys.argv[2]).skipped))\n"
         "except PlanError as error: sys.exit(str(error))"
