@@ -55,7 +55,7 @@ class PackedColumns:
         return column, step
 
     def is_now(self, state: int, version: Version | None) -> bool:
-        """Return whether a state is that of a version."""
+        """Return whether a state shows a version."""
         with self._lock:
             return state == (len(self._steps) if version is None else self._known.get(version))
 

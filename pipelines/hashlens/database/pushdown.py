@@ -22,7 +22,7 @@ from hashlens.neighbors.scan import Found, Rows
 from hashlens.sql.planner import Grammar, NoPlanError, QueryPlan, in_order, plans, unfit
 
 FEW = 1_000  # candidates that are never too many
-SHARE = 8  # one of so many rows is not too many; beyond, a scan is as quick as picking rows
+SHARE = 8  # up to an eighth of the rows is not too many; beyond, a scan is as quick
 WIDER = (8, 128)  # times the rows asked for, if a query has more conditions
 
 # Runs a parsed query over all rows: clauses, limit, parameters, indexids.
@@ -93,8 +93,8 @@ class Pushdown:
     def _follow(self, plan: QueryPlan, run: _Run) -> Answer:
         """Return the answer that a plan gives, from the column as it is in the database.
 
-        Mostly that is the latest column, the scan of which needs no connection; the transaction
-        that follows shows whether it still is.
+        Mostly the latest column still shows the database. To scan it takes no connection; the
+        transaction that follows checks the version.
         """
         column, state = self._packed.latest(plan.term.column)
         if column is not None:

@@ -54,7 +54,7 @@ def _is_named(item: Tokens, part: Tokens) -> bool:
 
 
 def closing(tokens: Tokens, start: int) -> int:
-    """Return where the bracket that opens at `start` closes; the end if it does not."""
+    """Return the place of the bracket that closes the one at `start`; the end if none does."""
     depth = 0
     for place in range(start, len(tokens)):
         depth += (tokens[place] == "(") - (tokens[place] == ")")

@@ -273,7 +273,7 @@ class _Reader:
 
 
 def unfit(term: Term, digits: int) -> str | None:
-    """Return why codes of so many hex digits cannot answer a term; None if they can."""
+    """Return why codes of `digits` hex digits cannot answer a term; None if they can."""
     if term.metric == "hamming" and not (is_hex(term.constant) and len(term.constant) == digits):
         return f"{term.constant!r} is not a hash of {digits} hex digits, as the column holds"
     return None

@@ -1,4 +1,4 @@
-"""SQL over records, such as those of a plan: `select action, path from plan order by path`."""
+"""SQL over records, such as the steps of a plan: `select action, path from plan order by path`."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def query_tables(
 ) -> list[dict[str, Any]]:
     """Run a query over tables of records, in SQLite and in memory, with our SQL functions.
 
-    `columns` gives the columns of tables that may be empty; other tables have those of their
-    records.
+    `columns` gives the columns of tables that may be empty; other tables have the columns
+    of their records.
 
     Raises QueryError, which names the tables, for a query that cannot run, and ParameterError for a
     table that cannot be made.
