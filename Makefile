@@ -76,7 +76,7 @@ $(VENV)/.test: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip $(PIP) --editable . --group test --group lint
 	@touch $@
 
-$(VENV)/.compiled: $(VENV)/.test $(wildcard pipelines/hashlens/*/compiled.py)
+$(VENV)/.compiled: $(VENV)/.test pipelines/hashlens/neighbors/kernels.py pipelines/hashlens/grouping/merging.py
 	$(BIN)/python tests/helpers/warm.py
 	@touch $@
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from database.contract import DatabaseContract
+from contract import DatabaseContract
 
 
 class TestSQLite(DatabaseContract):
