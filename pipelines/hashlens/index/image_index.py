@@ -248,7 +248,9 @@ class ImageIndex:
         - `linkage`: `complete`: all images of a group are within `max_distance` of each other;
           `connected`: each image is within it of one other, so that chains are groups
         - `metric`: the metric of the distance (default: that of the index)
-        - `between`: two folders; only pairs of an image in one and an image in the other count
+        - `between`: two folders; only images in one of them take part, and only pairs of an image
+          in one and an image in the other count. Images elsewhere, and decisions on them, change
+          nothing
         - `not_same_folder`: only pairs of images in different folders count
         - `crops`: also find pictures that show a part of one another; they become links. This
           takes a few hundredths of a second a picture
