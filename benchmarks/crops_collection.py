@@ -16,8 +16,9 @@ from PIL import Image, ImageOps
 from timing import timed
 
 from hashlens import ImageIndex
-from hashlens.crops.keypoints import KEYPOINTS, to_text
+from hashlens.crops.keypoints import KEYPOINTS, bytes_to_text
 from hashlens.evaluation.drawings import jpeg, stream
+from hashlens.index import store
 from hashlens.index.update import BATCH_ROWS
 from hashlens.schema import CROPS
 
@@ -146,17 +147,16 @@ class Collection:
             width, height = found.size
             text = stream(self.seed, "text", str(number)).bytes(8).hex()
             own = {"id": path, "path": path, "text": text, "width": width, "height": height}
-            crops = {"keypoints": len(found.codes), CROPS: to_text(found.to_bytes())}
+            crops = {"keypoints": len(found.codes), CROPS: bytes_to_text(found.to_bytes())}
             yield like | own | crops
 
 
 def written(index: ImageIndex, rows: list[dict[str, Any]]) -> Batch:
     """Write rows as the indexer does; return the seconds."""
-    store: Any = index._store
     commits: list[float] = []
-    plain = store._commit
-    store._commit = lambda: commits.append(timed(plain)[0])
-    with store.writing():
-        seconds, _ = timed(lambda: store.write([(row["id"], row, None) for row in rows]))
-    store._commit = plain
+    plain = store.commit
+    store.commit = lambda *given: commits.append(timed(lambda: plain(*given))[0])
+    with index._store.writing():
+        seconds, _ = timed(lambda: index._store.write([(row["id"], row, None) for row in rows]))
+    store.commit = plain
     return Batch(len(rows), seconds, sum(commits))

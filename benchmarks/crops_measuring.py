@@ -71,7 +71,7 @@ def measured(collection: Collection, size: int, asked: list[Asked]) -> Measured:
     picture.write_bytes(asked[0].data)
     cold = last_json(output(program("crops_cold", path, picture)))
     with ImageIndex.open(path) as index:
-        table = index._store._crop_index().ann.table
+        table = index._store.pictures()
         watch = Watch()
         for segment in table.segments:
             segment.lookup  # noqa: B018  makes the tables

@@ -16,6 +16,7 @@ from PIL import Image
 from hashlens import ImageIndex
 from hashlens.crops.find import find_matches
 from hashlens.evaluation import attacks
+from hashlens.index.txtai_quirks import crop_index_of
 
 ATTACKS = ("crop30", "crop15", "strong30", "screenshot", "fliph")
 LIMIT = 10
@@ -106,7 +107,7 @@ class Watch:
 
 def ask(index: ImageIndex, asked: Asked, watch: Watch) -> Answer:
     """Ask in all ways, one step after the other."""
-    crops: Any = index._store._crop_index()
+    crops: Any = crop_index_of(index._store._embeddings)
     answer = Answer(asked)
 
     def timed(way: str, work: Callable[[], Any]) -> Any:

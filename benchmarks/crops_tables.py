@@ -45,7 +45,7 @@ def report(split: Split, results: Sequence[Measured], seed: int) -> str:
         "Milliseconds of a query, of the processor: median, and 95th percentile, with lookup "
         "tables; *waited*: by the clock, on a shared machine. Targets: 75 ms with extraction at "
         "1,000 images, 250 ms after extraction at 100,000. *With extraction*: reading, extraction "
-        "and `matching.find`; "
+        "and `crops.find.find_matches`; "
         "of absent pictures and of mirrored ones the mirror image is extracted as well.\n\n"
         + speed(results),
     ]
