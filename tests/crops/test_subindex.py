@@ -1228,6 +1228,7 @@ print("done")
 """
 
 
+@pytest.mark.slow  # torch is imported
 @only_sqlite
 def test_stock_txtai_opens_our_index_and_makes_its_own(index, folder):
     index.close()

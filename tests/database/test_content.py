@@ -160,6 +160,7 @@ TEXTS_WITH_TIES = [
 
 
 class TestStockTxtai:
+    @pytest.mark.slow
     def test_opens_a_saved_index_in_a_fresh_process(self, content, tmp_path):
         embeddings = Embeddings(content=CLASSES[content], **PLAIN)
         embeddings.index(documents(TEXTS_WITH_TIES))
@@ -172,6 +173,7 @@ class TestStockTxtai:
         assert again.count() == len(TEXTS_WITH_TIES) + 1
         again.close()
 
+    @pytest.mark.slow  # torch is imported, here and below
     def test_opens_an_index_of_ours_in_a_fresh_process(self, index):
         index.close()
         rows, first = stock(index.path)
@@ -179,6 +181,7 @@ class TestStockTxtai:
         assert [d for _, d in rows] == sorted(d for _, d in rows)
         assert first == [{"id": "new"}]
 
+    @pytest.mark.slow
     def test_on_its_own_sqlite_takes_the_functions_by_path(self, tmp_path):
         embeddings = Embeddings(content=True, functions=SQL_FUNCTIONS, **PLAIN)
         texts = [text for text in TEXTS_WITH_TIES if text]

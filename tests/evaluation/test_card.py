@@ -221,6 +221,7 @@ class TestCard:
             card.plot(tmp_path / "card.png")
 
 
+@pytest.mark.slow
 def test_a_card_is_the_same_whoever_works(photos):
     one = evaluate(photos, attacks=["crop30", "rot5"], queries=1, rivals=False, workers=1)
     two = evaluate(photos, attacks=["rot5", "crop30"], queries=1, rivals=False, workers=2)
@@ -251,6 +252,7 @@ def test_a_false_match_is_counted_and_named(tmp_path):
     assert stranger.match in ("0.png", "0-next.png")
 
 
+@pytest.mark.slow
 def test_equal_pictures_are_no_false_matches(tmp_path):
     for number in range(4):
         image = photo(f"photo {number}")
@@ -262,6 +264,7 @@ def test_equal_pictures_are_no_false_matches(tmp_path):
     assert found.score(OURS, "crop70").accepted.share == 1
 
 
+@pytest.mark.slow
 def test_distractors_are_in_the_database_and_absent_pictures_are_not(photos, tmp_path):
     photo("a distractor").save(tmp_path / "distractor.png")
     (tmp_path / "absent").mkdir()

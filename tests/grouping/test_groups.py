@@ -492,6 +492,7 @@ index.save(sys.argv[1])
 """
 
 
+@pytest.mark.slow  # torch is imported
 def test_rows_that_others_wrote_do_no_harm(made, content, photos, tmp_path):
     with ImageIndex.open(tmp_path / "other", content=content) as index:
         index.index([photos])

@@ -121,7 +121,17 @@ assert len(done) == 4
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# Each imports torch: the quick suite runs one case of that kind.
+WITH_TORCH = (
+    "txtai as a whole can be imported after it, beside it",
+    "a search beside it leaves other imports alone",
+)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.slow if case in WITH_TORCH else ()) for case in CASES],
+)
 def test_host(case, tmp_path, pytestconfig):
     done = subprocess.run(
         [sys.executable, "-c", HEAD + CASES[case], tmp_path],

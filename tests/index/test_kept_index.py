@@ -65,6 +65,7 @@ print(index.search(near, parameters={"q": sys.argv[2]})[0])
 """
 
 
+@pytest.mark.slow  # torch is imported
 def test_is_opened_by_txtai_itself(kept):
     with ImageIndex.open(kept) as index:
         code = index.fingerprint(draw(1, SIZE))

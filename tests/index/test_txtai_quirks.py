@@ -83,7 +83,10 @@ finally:
 
 
 class TestImports:
-    @pytest.mark.parametrize("patched", ["patched", "stock"])
+    @pytest.mark.parametrize(
+        "patched",
+        ["patched", pytest.param("stock", marks=pytest.mark.slow)],  # imports torch
+    )
     def test_of_sub_indexes_come_late_and_are_of_one_copy_of_txtai(
         self, tmp_path, pytestconfig, patched
     ):

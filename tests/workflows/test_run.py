@@ -255,6 +255,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.slow  # torch is imported
 def test_txtai_api_answers_a_distance_query(home, folder):
     run("config.yml", [str(folder)])
     port = free_port()
