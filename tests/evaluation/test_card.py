@@ -155,6 +155,7 @@ def test_an_entrant_is_the_same_in_another_process():
     assert copy.near(codes[1], ["a"]) == entrant.near(codes[1], ["a"])
 
 
+@pytest.mark.slow  # the card of four methods; the command below makes a small one
 class TestCard:
     def test_asks_every_method_every_attack(self, card):
         assert [item.name for item in card.attacks] == list(CHOSEN)

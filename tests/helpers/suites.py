@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import settings
 
 FULL = 100  # examples of a property in the thorough suite, if it states no number
-QUICK = 15  # examples of the same property in the quick suite
-FEWEST = 5
+QUICK = 8  # examples of the same property in the quick suite
+FEWEST = 4
 
 # No deadlines: no test asserts on time, in this way either.
 settings.register_profile("quick", deadline=None, max_examples=QUICK)
