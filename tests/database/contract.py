@@ -15,6 +15,7 @@ from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
 from hashlens.hashing.metrics import total_distance, total_similarity
+from suites import examples
 
 PLAIN = {"keyword": False, "defaults": False}
 HASHES = st.text("0123456789abcdef", min_size=16, max_size=16)
@@ -179,7 +180,7 @@ class DatabaseContract:
 
     # SQL functions
 
-    @settings(max_examples=10, suppress_health_check=[HealthCheck.differing_executors])
+    @settings(max_examples=examples(10), suppress_health_check=[HealthCheck.differing_executors])
     @given(texts=st.lists(st.none() | TEXTS, min_size=1, max_size=30))
     @pytest.mark.parametrize("metric", [None, "hamming", "levenshtein", "jaro_winkler"])
     def test_distances_are_those_of_brute_force_for_missing_and_malformed_texts_too(

@@ -1,4 +1,4 @@
-"""Both content databases, in ImageIndex and in stock txtai, against brute force."""
+"""Both content databases in stock txtai; what each must do by itself is in contract.py."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
+from contract import PLAIN, QUERY, documents, expected
 from hashlens import SQL_FUNCTIONS
-from hashlens.hashing.metrics import total_distance, total_similarity
 from hashlens.sql.functions import distance as sql_distance
-from suites import examples
 
 CLASSES = {"sqlite": "hashlens.database.SQLite", "duckdb": "hashlens.database.DuckDB"}
-PLAIN = {"keyword": False, "defaults": False}
-HASHES = st.text("0123456789abcdef", min_size=16, max_size=16)
-TEXTS = HASHES | st.text("0123456789abcdefxyz-", min_size=1, max_size=20)
-QUERY = "00ff00ff00ff00ff"
 
 
 def answers(embeddings: Embeddings, metric: str | None = None) -> list[tuple[str, float, float]]:
@@ -34,93 +26,6 @@ def answers(embeddings: Embeddings, metric: str | None = None) -> list[tuple[str
         parameters={"q": QUERY},
     )
     return [(row["id"], row["d"], row["s"]) for row in rows]
-
-
-def expected(texts: list[str | None], metric: str = "hamming") -> list[tuple[str, float, float]]:
-    rows = [
-        (f"{n:04}", total_distance(text, QUERY, metric), total_similarity(text, QUERY, metric))
-        for n, text in enumerate(texts)
-    ]
-    return sorted(rows, key=lambda row: (row[1], row[0]))
-
-
-def documents(texts: list[str | None]):
-    for n, text in enumerate(texts):
-        row = {"id": f"{n:04}", "text": text} if text else {"id": f"{n:04}", "skipped": "no image"}
-        yield (f"{n:04}", row, None)
-
-
-class TestContentClasses:
-    @settings(
-        max_examples=examples(10),
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-    )
-    @given(texts=st.lists(st.none() | TEXTS, min_size=1, max_size=30))
-    @pytest.mark.parametrize("metric", [None, "hamming", "levenshtein", "jaro_winkler"])
-    def test_answer_as_brute_force_does_ties_and_bad_rows_included(self, content, metric, texts):
-        embeddings = Embeddings(content=CLASSES[content], **PLAIN)
-        embeddings.index(documents(texts))
-        found = answers(embeddings, metric)
-        embeddings.close()
-        assert [(uid, pytest.approx(d), pytest.approx(s)) for uid, d, s in found] == expected(
-            texts, metric or "hamming"
-        )
-
-    def test_compare_numbers_as_numbers(self, content):
-        embeddings = Embeddings(content=CLASSES[content], **PLAIN)
-        embeddings.index([(n, {"text": "ff", "width": n, "mtime": n / 2}, None) for n in range(20)])
-        rows = embeddings.search(
-            "select width, mtime from txtai where width > 8 order by width desc", 3
-        )
-        assert rows == [{"width": n, "mtime": n / 2} for n in (19, 18, 17)]
-        embeddings.close()
-
-    def test_sort_nulls_first_divide_whole_numbers_and_give_plain_types(self, content):
-        embeddings = Embeddings(content=CLASSES[content], **PLAIN)
-        embeddings.index(
-            [(n, {"text": "ff", **({"width": n} if n else {})}, None) for n in range(4)]
-        )
-        rows = embeddings.search(
-            "select width, width / 2 half, width + 0.5 more, entry from txtai order by width", 9
-        )
-        assert [(row["width"], row["half"], row["more"]) for row in rows] == [
-            (None, None, None),
-            (1, 0, 1.5),
-            (2, 1, 2.5),
-            (3, 1, 3.5),
-        ]
-        assert {type(row["entry"]) for row in rows} == {str}
-        embeddings.close()
-
-    def test_read_the_metric_of_two_arguments_from_the_configuration(self, content):
-        settings = {"hashlens": {"metric": "levenshtein"}}
-        embeddings = Embeddings(content=CLASSES[content], **PLAIN, **settings)
-        texts = ["0ff00ff00ff00ff0", "00ff00ff00ff00fe", None]
-        embeddings.index(documents(texts))
-        assert answers(embeddings) == expected(texts, "levenshtein")
-        embeddings.close()
-
-    def test_functions_of_the_configuration_come_first(self, content):
-        def distance(a: str, b: str) -> int:
-            return 7
-
-        embeddings = Embeddings(content=CLASSES[content], functions=[distance], **PLAIN)
-        embeddings.index(documents([QUERY]))
-        rows = embeddings.search("select distance(text, 'x') d, similarity(text, :q) s from txtai",
-                                 parameters={"q": QUERY})  # fmt: skip
-        assert rows == [{"d": 7, "s": 1.0}]
-        embeddings.close()
-
-    # SQLite tells of an exception in a function only by way of this hook.
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-    def test_a_failed_query_harms_no_later_one(self, content):
-        embeddings = Embeddings(content=CLASSES[content], **PLAIN)
-        embeddings.index(documents([QUERY, None]))
-        for bad in ("nothing(id)", "distance(text, 'a', 'bogus')"):
-            with pytest.raises(SQLError):
-                list(embeddings.search(f"select {bad} from txtai"))
-        assert answers(embeddings) == expected([QUERY, None])
-        embeddings.close()
 
 
 # What a stranger runs: no import of hashlens, no functions given.
