@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import hashlens
+from hashlens.index.host import host
 
 WIDTH = 100  # of a line of code
 # What is looked for together. A name that stands here before it is public is passed over.
@@ -53,11 +54,12 @@ MADE_ELSEWHERE: dict[str, tuple[str, ...]] = {"ImageIndex": (), "Groups": ("link
 
 def write(line: Callable[[str], None]) -> None:
     """Write the reference, line by line."""
-    for topic, names in topics().items():
-        line(f"## {topic}\n")
-        for name in names:
-            for text in _entry(name, getattr(hashlens, name)):
-                line(f"{text}\n")
+    with host().active():  # without models: they take seconds to load, and say nothing here
+        for topic, names in topics().items():
+            line(f"## {topic}\n")
+            for name in names:
+                for text in _entry(name, getattr(hashlens, name)):
+                    line(f"{text}\n")
 
 
 def topics() -> dict[str, list[str]]:

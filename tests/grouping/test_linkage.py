@@ -157,7 +157,7 @@ def test_long_codes_are_in_order_up_to_the_bound():
         link(codes, 2_048)
 
 
-@pytest.mark.parametrize("few", [10**9, -1])
+@pytest.mark.parametrize("few", [pytest.param(10**9, marks=pytest.mark.slow), -1])
 def test_one_giant_component_takes_no_time_of_squares(few, monkeypatch):
     monkeypatch.setattr(linkage, "FEW_PAIRS", few)
     # Most of a cube: codes one bit apart have an even and an odd number of bits. Steps for all

@@ -121,8 +121,10 @@ assert len(done) == 4
 }
 
 
-# Each imports torch: the quick suite runs one case of that kind.
+# Each imports torch, which takes most of its time. In the quick suite all other tests of indexes
+# use txtai as it is already there.
 WITH_TORCH = (
+    "txtai that is there already is used as it is",
     "txtai as a whole can be imported after it, beside it",
     "a search beside it leaves other imports alone",
 )

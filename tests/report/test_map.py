@@ -119,7 +119,7 @@ def test_fingerprints_on_a_line_are_no_trouble():
     assert layout(["00", "01"])[:, 1].tolist() == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("families", [3, 6, 10, 20, 100, 300])
+@pytest.mark.parametrize("families", [3, 6, 10, 20, 100, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_near_duplicates_lie_together(families, seed):
     points = layout(planted(families, 4, seed=seed), seed=seed)

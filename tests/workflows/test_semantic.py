@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+import txtai
 
 from drawing import draw
 from hashlens import ImageIndex
@@ -119,15 +117,7 @@ def test_similar_and_distance_in_one_query(model, folder, tmp_path, monkeypatch)
         assert again.index([folder]).hashed == 0
         assert again.count() == len(again.sql(vectors)) == 13
 
-    stock = (
-        "import sys; from txtai import Embeddings; e = Embeddings().load(sys.argv[1]); "
-        "print(e.search('select path from txtai where similar(:q, 1, \\'semantic\\')', 1, "
-        "parameters={'q': sys.argv[2]})[0]['path'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", stock, tmp_path / "index", folder / "50.png"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert Path(done.stdout.strip()) == folder / "50.png"
+    with txtai.Embeddings().load(str(tmp_path / "index")) as stock:
+        query = "select path from txtai where similar(:q, 1, 'semantic')"
+        (row,) = stock.search(query, 1, parameters={"q": str(folder / "50.png")})
+        assert row["path"] == str(folder / "50.png")
