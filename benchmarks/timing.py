@@ -33,13 +33,14 @@ def in_turns(
 ) -> dict[str, list[Value]]:
     """Call each way once in each round; return its results, round by round.
 
-    A way takes the number of the round and returns what it measured, mostly seconds. The results of
+    A way takes the number of the round and returns what it measured, mostly seconds. Every other
+    round goes through the ways backwards, so that none always follows the same one. The results of
     the first `warm_up` rounds, which come before `rounds`, are dropped.
     """
     found: dict[str, list[Value]] = {name: [] for name in ways}
     for turn in range(warm_up + rounds):
-        for name, way in ways.items():
-            value = way(turn)
+        for name in list(ways)[:: -1 if turn % 2 else 1]:
+            value = ways[name](turn)
             if turn >= warm_up:
                 found[name].append(value)
     return found
