@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import count, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -32,6 +32,7 @@ from hashlens.images.walk import find_images
 
 COMMAND = "python benchmarks/versions.py OLD FOLDER"
 HERE = Path(__file__).parent.parent
+MAIN = "from hashlens.cli import main; main()"
 PHOTOS = 1_000  # that are hashed
 CROPPED = 200  # photos in the index of crops
 QUERIES = 10  # crops of a call
@@ -89,11 +90,8 @@ def importing(setting: Setting) -> Iterator[list[Way]]:
 @contextmanager
 def helping(setting: Setting) -> Iterator[list[Way]]:
     """Show the help."""
-    show = "import atexit, hashlens.cli as c; atexit.register(print, 0); c.main()"
-    silent = f"import os, sys; o = os.dup(1); sys.stdout = open(os.devnull, 'w'); {show}"
-    silent = silent.replace("print, 0", "os.write, o, b'0'")
-    command: Command = [PYTHON, "-c", silent, "--help"]
-    yield [once(partial(process, root, command)) for root in setting.roots]
+    shown = f"{PYTHON} -c '{MAIN}' --help > /dev/null && echo 0"
+    yield [once(partial(process, root, ["sh", "-c", shown])) for root in setting.roots]
 
 
 @contextmanager
@@ -103,8 +101,7 @@ def hashing(setting: Setting) -> Iterator[list[Way]]:
     folder.mkdir()
     for number, path in zip(range(PHOTOS), cycle(setting.photos(PHOTOS)), strict=False):
         shutil.copy(path, folder / f"{number:04}{path.suffix}")
-    main = "from hashlens.cli import main; main()"
-    command: Command = [PYTHON, "-c", main, "hash", folder, "--format", "json"]
+    command: Command = [PYTHON, "-c", MAIN, "hash", folder, "--format", "json"]
     yield [once(partial(process, root, command)) for root in setting.roots]
 
 
@@ -170,7 +167,7 @@ def cropping(setting: Setting) -> Iterator[list[Way]]:
     with ImageIndex.open(path, keypoints=KEYPOINTS) as index:
         index.index(photos)
     queries = []
-    for number, photo in zip(count(), photos[:: len(photos) // QUERIES], strict=False):
+    for number, photo in enumerate(photos[:: len(photos) // QUERIES]):
         image = Image.open(photo).convert("RGB")
         width, height = image.size
         queries.append(setting.scratch / f"query{number}.png")
