@@ -48,13 +48,20 @@ def pytest_configure(config: pytest.Config) -> None:
         # and they wait busily (a third of the whole suite's time on two cores).
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.disable()  # until all is imported: torch alone makes a million objects
 
 
-def pytest_collection_finish() -> None:
-    """Have the collector of garbage pass over the modules from now on: they stay."""
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import the tests without the collector of garbage, which passes over what they imported.
+
+    torch alone makes a million objects. They stay, so later passes leave them out as well.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
