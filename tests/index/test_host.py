@@ -98,6 +98,29 @@ stop.set()
 thread.join()
 assert Library().torch() is torch
 """,
+    "modules that other threads import meanwhile do no harm": """
+import threading
+from hashlens.index.host import host
+sys.setswitchinterval(1e-6)
+stop = threading.Event()
+def importing():
+    names = [f"another{n}" for n in range(100)]
+    while not stop.is_set():
+        for name in names:
+            sys.modules[name] = sys
+        for name in names:
+            del sys.modules[name]
+thread = threading.Thread(target=importing)
+lean = host()
+thread.start()
+try:
+    for _ in range(50):
+        with lean.active():
+            pass
+finally:
+    stop.set()
+    thread.join()
+""",
     "txtai that is there already is used as it is": """
 import txtai
 with ImageIndex.open(home / "index") as index:

@@ -137,7 +137,7 @@ def _take_modules() -> dict[str, ModuleType]:
     """Remove txtai and the guests from `sys.modules`, and return them."""
     taken = {
         name: module
-        for name, module in sys.modules.items()
+        for name, module in sys.modules.copy().items()  # other threads may import meanwhile
         if name == "txtai" or name.startswith("txtai.") or name in GUESTS
     }
     for name in taken:
