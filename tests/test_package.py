@@ -23,7 +23,8 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), 
 def test_the_version_is_stated_once_in_pyproject():
     stated = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert hashlens.__version__ == stated[1]
-    assert CliRunner().invoke(app, ["--version"]).output.split()[-1] == stated[1]
+    said = CliRunner().invoke(app, ["--version"]).output
+    assert said == f"hashlens, version {stated[1]}\n"
 
 
 def test_the_version_costs_nothing_until_it_is_asked_for():

@@ -8,7 +8,7 @@ from hashlens.cli import build, clean, compare, find, group, measure
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="hashlens")
+@click.version_option(package_name="hashlens", prog_name="hashlens")
 def app() -> None:
     """Find the same picture again: copies, near-duplicates and crops, answered in SQL.
 
