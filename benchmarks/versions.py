@@ -177,22 +177,22 @@ def cropping(setting: Setting) -> Iterator[list[Way]]:
 
 
 PARTS = {
-    "import": ("`import hashlens`, process", importing, 15),
-    "help": ("`hashlens --help`, process", helping, 15),
-    "hash": (f"`hashlens hash` of {PHOTOS:,} photos, process", hashing, 11),
-    "search": ("10 nearest of {rows:,} rows, 20 queries", searching, 60),
-    "crops": (f"{QUERIES} crops among {CROPPED} photos", cropping, 40),
-    "groups": ("groups of {rows:,} rows, process", grouping, 7),
+    "import": ("Import", importing, 15),
+    "help": ("Help", helping, 15),
+    "hash": (f"Hashes of {PHOTOS:,} photos", hashing, 11),
+    "search": ("The 10 nearest of {rows:,} rows", searching, 60),
+    "crops": (f"Crops among {CROPPED} photos", cropping, 40),
+    "groups": ("Groups of {rows:,} rows", grouping, 7),
 }
 
 
-def compared(name: str, ways: Sequence[Way], rounds: int) -> tuple[str, ...]:
+def compared(ways: Sequence[Way], rounds: int) -> tuple[str, ...]:
     """Return the cells of a row: ratios of new to old, pair by pair."""
     before = load()
     found = in_turns(dict(zip(("old", "new"), ways, strict=True)), rounds, warm_up=1)
     pairs = list(zip(found["old"], found["new"], strict=True))
-    assert all(old[2] == new[2] for old, new in pairs), f"{name}: the answers differ"
-    cells = [name, str(rounds)]
+    assert all(old[2] == new[2] for old, new in pairs), "the answers differ"
+    cells = [str(rounds)]
     for kind in (0, 1):
         ratios = sorted(new[kind] / old[kind] for old, new in pairs)
         low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
@@ -210,26 +210,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=MILLION, help="rows of the large index")
     parser.add_argument("--rounds", type=int, help="turns of each version (default: by part)")
     asked = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory() as name:
-        roots = (asked.old.resolve(), HERE)
-        setting = Setting(roots, asked.folder, asked.rows, Path(name))
+        setting = Setting((asked.old.resolve(), HERE), asked.folder, asked.rows, Path(name))
         for part in asked.only:
             title, making, rounds = PARTS[part]
+            title = title.format(rows=asked.rows)
             with making(setting) as ways:
-                row = compared(title.format(rows=asked.rows), ways, asked.rounds or rounds)
-            print(*row, sep=" | ", flush=True)
-            rows.append(row)
-    head = ("what", "pairs", "wall, new / old", "CPU, new / old", "old s", "new s", "load")
-    commits = [commit(root) for root in roots]
+                row = compared(ways, asked.rounds or rounds)
+            publish(Page("versions", COMMAND, asked.dry), title, row, setting.roots)
+
+
+def publish(page: Page, title: str, row: Sequence[str], roots: Sequence[Path]) -> None:
+    """Publish what a part measured."""
+    head = ("pairs", "wall, new / old", "CPU, new / old", "old s", "new s", "load")
+    old, new = map(commit, roots)
     text = (
-        f"Old: {commits[0]}; new: {commits[1]}. Medians of the ratios of pairs, which took turns, "
-        "and their quartiles; below 1 the new version is faster. CPU: all cores and threads. Load: "
-        f"that of the machine, before. The answers were equal.\n\n{table(head, rows)}"
+        f"Old: {old}; new: {new}. Medians of the ratios of pairs, which took turns, and their "
+        "quartiles; below 1 the new version is faster. CPU: all cores and threads. Load: that of "
+        f"the machine, before. The answers were equal.\n\n{table(head, [row])}"
     )
-    short = "; ".join(f"{row[0]} {row[3].partition(' ')[0]}" for row in rows)
-    page = Page("versions", COMMAND, asked.dry)
-    page.publish("This version beside an older one", text, f"CPU of new / old: {short}")
+    page.publish(title, text, f"CPU, new / old: {row[2]}")
 
 
 def commit(root: Path) -> str:
