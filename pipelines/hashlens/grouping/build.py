@@ -50,8 +50,8 @@ def build_links(
     part, whole = ends[counts].T
     links = map(
         Link,
-        collection.members(part, row_distances(collection, part, whole, terms.metric)),
-        collection.members(whole, [0] * len(whole)),
+        collection.excerpt(part).members(row_distances(collection, part, whole, terms.metric)),
+        collection.excerpt(whole).members([0] * len(whole)),
         [parts[number][2] for number in np.flatnonzero(counts).tolist()],
     )
     return tuple(sorted(links, key=lambda link: (link.whole.path, link.part.path)))
@@ -62,11 +62,12 @@ def _built(
 ) -> list[Group]:
     rows = np.concatenate(groups)
     sizes = [len(group) for group in groups]
-    contenders = iter(collection.contenders(rows))
+    excerpt = collection.excerpt(rows)
+    contenders = excerpt.contenders()
     chosen = [choose(list(islice(contenders, size)), order) for size in sizes]
     keepers = [kept.row for kept, _ in chosen]
     distances = row_distances(collection, np.repeat(keepers, sizes), rows, metric)
-    members = iter(collection.members(rows, distances))
+    members = excerpt.members(distances)
     return [
         _group(list(islice(members, len(group))), group.tolist().index(keeper), reason, metric)
         for group, keeper, (_, reason) in zip(groups, keepers, chosen, strict=True)

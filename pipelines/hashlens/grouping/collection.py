@@ -55,41 +55,48 @@ class Collection:
         rows = np.flatnonzero(is_flat)
         return rows, np.unique(self.file_digests[rows], return_inverse=True)[1]
 
-    def contenders(self, rows: Ints) -> Iterator[Contender]:
-        """Yield some rows as the rules look at them."""
+    def excerpt(self, rows: Ints) -> Excerpt:
+        """Return some rows, whose facts are Python objects."""
         places = rows.tolist()
-        return map(
-            Contender,
-            places,
-            map(self.paths.__getitem__, places),
-            *(self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS),
-            map(self.formats.__getitem__, places),
-            self._digests_of(rows),
+        return Excerpt(
+            rows=places,
+            ids=[self.ids[row] for row in places],
+            paths=[self.paths[row] for row in places],
+            fingerprints=self.fingerprints(rows),
+            numbers=[self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS],
+            formats=[self.formats[row] for row in places],
+            information=self.information[rows].tolist(),
+            file_digests=self.file_digests[rows].astype(str).tolist(),
         )
 
-    def members(self, rows: Ints, distances: Sequence[float]) -> Iterator[Member]:
-        """Yield some rows as members of groups, with the distance of each from its keeper."""
-        places = rows.tolist()
-        return map(
-            Member,
-            map(self.ids.__getitem__, places),
-            map(self.paths.__getitem__, places),
-            self.fingerprints(rows),
-            distances,
-            *(self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS),
-            map(self.formats.__getitem__, places),
-            self.information[rows].tolist(),
-            self._digests_of(rows),
-        )
 
-    def _digests_of(self, rows: Ints) -> list[str]:
-        digests: list[str] = self.file_digests[rows].astype(str).tolist()
-        return digests
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some rows of a collection: a list for each column. `numbers`: in the order of the schema."""
+
+    rows: Sequence[int]
+    ids: Sequence[str]
+    paths: Sequence[str]
+    fingerprints: Sequence[str]
+    numbers: Sequence[Sequence[int]]
+    formats: Sequence[str]
+    information: Sequence[float]
+    file_digests: Sequence[str]
+
+    def contenders(self) -> Iterator[Contender]:
+        """Yield the rows as the rules look at them."""
+        facts = *self.numbers, self.formats, self.file_digests
+        return map(Contender, self.rows, self.paths, *facts)
+
+    def members(self, distances: Sequence[float]) -> Iterator[Member]:
+        """Yield the rows as members of groups, with the distance of each from its keeper."""
+        facts = *self.numbers, self.formats, self.information, self.file_digests
+        return map(Member, self.ids, self.paths, self.fingerprints, distances, *facts)
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector: its passes over millions of new objects find no garbage."""
+    """Pause the garbage collector: its passes over millions of objects find no garbage."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

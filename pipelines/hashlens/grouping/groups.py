@@ -185,7 +185,8 @@ class Groups(Sequence[Group]):
 
     @cached_property
     def _assigned(self) -> Assignment:
-        return assign(self.collection, self.terms, self.apart)
+        with gc_paused():
+            return assign(self.collection, self.terms, self.apart)
 
 
 def _pandas() -> Any:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from hashlens.errors import ImageError, ParameterError
@@ -37,11 +38,6 @@ class Contender(NamedTuple):
     format: str
     file_digest: str
     sharpness: float | None = None
-
-    @property
-    def pixels(self) -> int:
-        """Return the number of pixels."""
-        return self.width * self.height
 
 
 Facts: TypeAlias = "Contender | Member"
@@ -100,12 +96,13 @@ def choose(images: Sequence[Image], order: Iterable[Rule]) -> tuple[Image, str]:
             continue
         values = list(map(rule.value, left))
         best = max(values)
+        if values.count(best) == len(values):
+            continue
         winners = [image for image, value in zip(left, values, strict=True) if value == best]
-        if len(winners) < len(left):
-            second = max(value for value in values if value != best)
-            over = rule.show(winners[0]), rule.show(left[values.index(second)])
-            reasons.append(rule.words.format(*over))
-            left = winners
+        second = max([value for value in values if value != best])
+        over = rule.show(winners[0]), rule.show(left[values.index(second)])
+        reasons.append(rule.words.format(*over))
+        left = winners
     return left[0], ", then ".join(reasons)
 
 
@@ -167,7 +164,7 @@ class _First(str):
 _RULES = {
     rule.name: rule
     for rule in (
-        Rule("pixels", "most pixels ({} over {})", lambda image: image.pixels, _size),
+        Rule("pixels", "most pixels ({} over {})", lambda image: image.width * image.height, _size),
         Rule(
             "lossless",
             "lossless format ({} over {})",
@@ -177,7 +174,7 @@ _RULES = {
         Rule(
             "bytes",
             "most bytes ({} over {})",
-            lambda image: image.bytes,
+            attrgetter("bytes"),
             lambda image: f"{image.bytes:,}",
         ),
         Rule(
@@ -187,13 +184,13 @@ _RULES = {
             _sharpness_text,
             reads=True,
         ),
-        Rule("newest", "newest ({} over {})", lambda image: image.mtime_ns, _date),
+        Rule("newest", "newest ({} over {})", attrgetter("mtime_ns"), _date),
         Rule("oldest", "oldest ({} over {})", lambda image: -image.mtime_ns, _date),
         Rule(
             "path",
             "first by path",
             lambda image: _First(image.path),
-            lambda image: image.path,
+            attrgetter("path"),
         ),
     )
 }
