@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -244,6 +244,7 @@ def test_any_name_is_a_name_and_nothing_else(tmp_path):
     ]
 
 
+@example(["\udcff", "\udd00"], "", "")  # a byte that is not UTF-8, and what no name can hold
 @given(st.lists(st.text(st.characters(codec=None)), min_size=1, max_size=4), st.text(), st.text())
 @settings(max_examples=examples(60))
 def test_any_text_comes_through(tmp_path_factory, names, title, fact):

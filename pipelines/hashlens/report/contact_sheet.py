@@ -142,12 +142,21 @@ def _image(member: Member, made: Thumbnail | Crashed) -> tuple[dict[str, Any], s
     row = member_record(member, FACTS)
     record = {
         "path": member.path,
-        "uri": Path(os.path.abspath(member.path)).as_uri(),
+        "uri": _uri(member.path),
         **{name: value or getattr(made, name) for name, value in row.items()},
         "sharpness": None if sharpness is None else round(sharpness, 1),
         "error": made.reason,
     }
     return record, made.thumbnail
+
+
+def _uri(path: str) -> str:
+    """Return the URI of a file; characters that no name of a file can hold are escaped."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # a row that a foreign program wrote
+        path = path.encode(errors="backslashreplace").decode()
+    return Path(os.path.abspath(path)).as_uri()
 
 
 def _blocks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
