@@ -43,33 +43,33 @@ class Turns:
     """What processes used that grouped the same images in the same way.
 
     load: load of the machine before
-    library: processes that call `index.groups`
+    calls: processes that call `index.groups`
     command: processes of the command line
     """
 
     load: str
-    library: list[Usage]
+    calls: list[Usage]
     command: list[Usage]
 
     @property
     def seconds(self) -> float:
         """Return the median seconds of a process."""
-        return statistics.median(each.seconds for each in self.library)
+        return statistics.median(each.seconds for each in self.calls)
 
     @property
     def cpu(self) -> float:
         """Return the median processor seconds."""
-        return statistics.median(each.cpu for each in self.library)
+        return statistics.median(each.cpu for each in self.calls)
 
     @property
     def memory(self) -> int:
         """Return the peak memory of all processes, bytes."""
-        return max(each.memory for each in self.library)
+        return max(each.memory for each in self.calls)
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells of a row."""
-        first = self.library[0].answer
-        steps = zip(*(each.answer["steps"] for each in self.library), strict=True)
+        first = self.calls[0].answer
+        steps = zip(*(each.answer["steps"] for each in self.calls), strict=True)
         imports, opened, *rest = map(statistics.median, steps)
         times = (self.seconds, self.cpu, imports + opened, *rest)
         command = statistics.median(each.seconds for each in self.command)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hashlens.grouping.collection import Collection
+from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.linkage import Admits, link, link_bonds
 from hashlens.grouping.measure import bonds
 from hashlens.grouping.scope import Scope, Terms
@@ -66,6 +66,7 @@ def _groups(labels: Ints, scope: Scope) -> list[Ints]:
     return [rows for rows in groups if scope.has(rows)]
 
 
+@gc_paused()
 def _labels(collection: Collection, terms: Terms, scope: Scope, barred: Ints) -> Ints:
     """Return the first row of each image's group; barred pairs are in no group together."""
     marks = np.zeros(len(collection), np.int64)

@@ -56,7 +56,7 @@ class Collection:
         return rows, np.unique(self.file_digests[rows], return_inverse=True)[1]
 
     def excerpt(self, rows: Ints) -> Excerpt:
-        """Return some rows, whose facts are Python objects."""
+        """Return some rows as lists of Python objects, to build contenders and members from."""
         places = rows.tolist()
         return Excerpt(
             rows=places,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hashlens.disk import saved
 from hashlens.errors import HashlensError, ImageError, ParameterError
 from hashlens.images import decode, digests
+from hashlens.images.walk import printable
 from hashlens.model import Decision, Progress
 from hashlens.parallel.pool import Crashed, Results, schedule
 
@@ -242,8 +243,7 @@ def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], 
     for path in paths:
         data = decode.read(path)
         size = decode.decode(data, name=path).size
-        shown = path.encode(errors="backslashreplace").decode()
-        read.append((digests.pixel_digest(data), shown, size, digests.file_digest(data)))
+        read.append((digests.pixel_digest(data), printable(path), size, digests.file_digest(data)))
     return read
 
 

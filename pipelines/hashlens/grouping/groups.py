@@ -185,8 +185,7 @@ class Groups(Sequence[Group]):
 
     @cached_property
     def _assigned(self) -> Assignment:
-        with gc_paused():
-            return assign(self.collection, self.terms, self.apart)
+        return assign(self.collection, self.terms, self.apart)
 
 
 def _pandas() -> Any:

@@ -18,6 +18,7 @@ from typing import IO, Any, TypeAlias
 
 from hashlens.disk import saved
 from hashlens.errors import ParameterError
+from hashlens.images.walk import printable
 from hashlens.model import Group, Link, Member, Progress, Skipped
 from hashlens.parallel.pool import Crashed, Results, schedule
 from hashlens.report.records import group_record, link_record, member_record, picked
@@ -155,7 +156,7 @@ def _uri(path: str) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError:  # a row that a foreign program wrote
-        path = path.encode(errors="backslashreplace").decode()
+        path = printable(path)
     return Path(os.path.abspath(path)).as_uri()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hashlens.errors import ImageError, ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
+from hashlens.images.walk import printable
 from hashlens.model import Skipped
 from hashlens.schema import CROPS
 
@@ -74,7 +75,7 @@ class RowMaker:
     def __call__(self, path: str) -> Row:
         """Read a file and return its row with samples, or with `skipped`, the reason."""
         row: Row = {"id": path, "path": path} if self.facts else {"path": path}
-        if self.facts and _printable(path) != path:
+        if self.facts and printable(path) != path:
             return skipped_row(Skipped(path, "file name is not valid UTF-8"))
         try:
             status = os.stat(path)
@@ -192,10 +193,5 @@ def stamp_of(path: str) -> Row:
 
 def skipped_row(skipped: Skipped) -> Row:
     """Return the row of a file or directory that was not opened."""
-    path = _printable(skipped.path)
-    return {"id": path, "path": path, "skipped": _printable(skipped.reason)}
-
-
-def _printable(path: str) -> str:
-    """Return a path as valid text, with escapes for bytes that are not UTF-8."""
-    return path.encode(errors="backslashreplace").decode()
+    path = printable(skipped.path)
+    return {"id": path, "path": path, "skipped": printable(skipped.reason)}
