@@ -53,6 +53,7 @@ def _prepare() -> None:
     # Matrices are small here: numpy's own threads would only take cores from the workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if sys.argv[1:2] in (["compare"], ["hash"], ["index"]):
+        import hashlens.model  # noqa: F401  before workers are forked, which need it, too
         from hashlens.parallel.process import start_early
 
         crops = (
