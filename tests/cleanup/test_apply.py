@@ -809,7 +809,18 @@ class Killed(BaseException):
 
 
 # What changes anything; a crash at any other call is one after the last of these.
-CHANGES = ("chmod", "ftruncate", "link", "mkdir", "replace", "rmdir", "symlink", "unlink", "utime")
+CHANGES = (
+    "chmod",
+    "ftruncate",
+    "link",
+    "mkdir",
+    "rename",
+    "replace",
+    "rmdir",
+    "symlink",
+    "unlink",
+    "utime",
+)
 # Where errors are said; a copy has the permissions and times that the file system lets it have.
 CALLS = (*CHANGES[1:-1], "fsync", "listdir", "lstat")
 
@@ -962,20 +973,20 @@ def test_names_last_before_others_are_taken_away(tmp_path, other_device, monkeyp
 
     def tell(name, call):
         def telling(*arguments, **options):
-            found = (
-                arguments[-1] if name != "fsync" else os.readlink(f"/proc/self/fd/{arguments[0]}")
-            )
+            found = arguments[0 if name == "rename" else -1]
+            if name == "fsync":
+                found = os.readlink(f"/proc/self/fd/{arguments[0]}")
             told.append((name, str(found)))
             return call(*arguments, **options)
 
         return telling
 
     with monkeypatch.context() as patch:
-        for name in ("fsync", "link", "unlink", "replace"):
+        for name in ("fsync", "link", "rename"):
             patch.setattr(os, name, tell(name, getattr(os, name)))
         scene.apply()
     for step in steps:
-        taken = told.index(("unlink" if action == "move" else "replace", step.path))
+        taken = told.index(("rename", step.path))
         linked = told.index(("link", step.to))
         begun = [n for n, item in enumerate(told[:linked]) if item == ("fsync", str(scene.journal))]
         copied = [item for item in told[begun[-1] : linked] if item[0] == "fsync"]
@@ -1017,15 +1028,15 @@ def test_a_full_disk_stops_the_run_and_says_how_to_go_on(moved, monkeypatch):
 
 
 def test_a_step_that_is_not_allowed_is_skipped_and_tried_again(moved, monkeypatch):
-    unlink = os.unlink
+    rename = os.rename
 
-    def forbid(path, **options):
+    def forbid(path, target):
         if str(path) == str(moved.near):
             raise PermissionError(errno.EACCES, "Permission denied")
-        unlink(path, **options)
+        rename(path, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", forbid)
+        patch.setattr(os, "rename", forbid)
         outcome = moved.apply()
     assert (outcome.done, reasons(outcome)) == (2, {"c/1.jpg": "Permission denied"})
     assert not Path(f"{moved.to}{moved.near}").parent.exists()

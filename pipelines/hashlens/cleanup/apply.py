@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -153,16 +154,17 @@ class _Run:
         """Verify, note and do a step, or resume it; raises RefusedError or OSError."""
         resumed = self.journal.states.get(number) == "begin"
         before = self.journal.begun[number] if resumed else None
-        if before and steps.is_done(before):
-            steps.remove_leftovers(before)
-            return
+        if before:
+            steps.settle(before)
+            if steps.is_done(before):
+                return
         status, keeper = self._verify(step)
         for target in self._targets(before.step.to if before else step.to, resumed=resumed):
             begun = self._begun(number, replace(step, to=target), status, before)
             begun = replace(begun, inode=keeper.st_ino if keeper else 0)
             self.journal.begin(begun)
             with suppress(TakenError):
-                steps.do(begun, status, resumed=resumed)
+                steps.do(begun, status, keeper, resumed=resumed)
                 return
             before, resumed = begun, False
         msg = f"no free name was found for {step.to}"
@@ -221,7 +223,7 @@ class _Run:
         if before:
             missing = [*before.folders, *(name for name in missing if name not in before.folders)]
             marker = before.marker or marker
-        temporary = f".hashlens-{self.journal.token}-{number}"
+        temporary = f".hashlens-{secrets.token_hex(4)}-{number}"  # in the cache of no file system
         return Begun(
             number,
             step,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from hashlens.disk import sync
 
 CHUNK = 1 << 20  # bytes
+LONGEST_NAME = 255  # bytes, if the file system does not say
 CHANGED = "changed in the meantime"
 # Errors that os.link raises across devices, without hard links, and for too many of them.
 NO_LINK = frozenset(
@@ -47,11 +48,15 @@ class Looks(NamedTuple):
 
 
 def status_of(path: str) -> os.stat_result | None:
-    """Return the status of a file or link; None if the name is not in use."""
+    """Return the status of a file or link; None if the name is not in use, or cannot be."""
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
 
 
 def is_same(one: os.stat_result, other: os.stat_result) -> bool:
@@ -113,11 +118,33 @@ def survives_removal(path: str, *, of: str) -> bool:
 
 
 def numbered(path: str) -> Iterator[str]:
-    """Yield a path, then the path with a number before its extension: a.jpg, a-2.jpg, a-3.jpg."""
-    yield path
-    start, ending = os.path.splitext(path)
-    for number in itertools.count(2):
-        yield f"{start}-{number}{ending}"
+    """Yield a path, then the path with a number before its extension: a.jpg, a-2.jpg, a-3.jpg.
+
+    A name that is too long for its file system is cut before the number.
+    """
+    folder, name = os.path.split(path)
+    most = _longest_name(folder)
+    start, ending = os.path.splitext(name)
+    for number in itertools.count(1):
+        tail = ending if number == 1 else f"-{number}{ending}"
+        room = most - len(os.fsencode(tail))
+        yield os.path.join(folder, _cut(start, room) + tail if room > 0 else _cut(name, most))
+
+
+def _longest_name(folder: str) -> int:
+    """Return how many bytes a name in this folder, or in the one it will be made in, may have."""
+    while not os.path.exists(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # AttributeError: on Windows
+        return LONGEST_NAME
+
+
+def _cut(text: str, most: int) -> str:
+    """Return the longest beginning of a text that has at most this many bytes as a file name."""
+    encoded = os.fsencode(text)
+    return text if len(encoded) <= most else encoded[:most].decode(errors="ignore")
 
 
 def missing_folders(path: str) -> list[str]:
@@ -197,6 +224,57 @@ def publish(temporary: str, target: str) -> None:
         msg = f"there is something at {target} already"
         raise TakenError(msg) from error
     sync(os.path.dirname(target))
+
+
+def take(path: str, taken: str, status: os.stat_result) -> None:
+    """Rename a file that still has this status to `taken`, a name that nobody knows, beside it.
+
+    Raises RefusedError for another file; it has its name again then.
+    """
+    _require_same(path, status)
+    os.rename(path, taken)
+    try:
+        _require_same(taken, status)
+    except RefusedError:
+        put_back(taken, path)
+        raise
+
+
+def require_kept(kept: str, status: os.stat_result | None, taken: str) -> None:
+    """Raise RefusedError unless the file `kept` is still there now that another file is `taken`.
+
+    One folder may be reached by two mounts, with devices and inodes that say nothing. The kept file
+    is gone then, too, but its name may be cached: an overlay shows it, and even its bytes, as long
+    as nobody lists the folder. Nobody has asked for the name `taken` before, so that name is in no
+    cache: if it is also beside the kept file, both folders are one.
+    """
+    folder, name = os.path.split(taken)
+    for path in {kept, os.path.realpath(kept)}:
+        beside = os.path.dirname(path)
+        is_other = os.path.realpath(beside) != os.path.realpath(folder)
+        if is_other and os.path.lexists(os.path.join(beside, name)):
+            msg = f"{folder} and {beside} are one folder by two names: index one of them only"
+            raise RefusedError(msg)
+    try:
+        now = os.stat(kept)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        msg = f"the same file as {kept}"
+        raise RefusedError(msg) from error
+    if status is None or not is_same(now, status):
+        msg = f"{kept} {CHANGED}"
+        raise RefusedError(msg)
+
+
+def put_back(taken: str, path: str) -> None:
+    """Give a taken file its name again; raises RefusedError, with the next free name it gets."""
+    names = numbered(path)
+    for name in names:
+        with suppress(TakenError):
+            publish(taken, name)
+            if name == path:
+                return
+            msg = f"something else has its name; the file is {name} now"
+            raise RefusedError(msg)
 
 
 def replace_unchanged(temporary: str, path: str, status: os.stat_result) -> None:

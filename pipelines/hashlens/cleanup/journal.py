@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -58,7 +57,6 @@ class Journal:
     descriptor: of the open file.
     plan: path of the plan.
     digest: SHA-256 of the steps of the plan, in hex.
-    token: a random part of the names of temporary files.
     begun: the steps by their number, in the order in which they began.
     states: of each step, by its number: begin, done, skipped, undone or left.
     folders: the folders that were made, in order (a dict with no values).
@@ -70,7 +68,6 @@ class Journal:
     descriptor: int
     plan: str = ""
     digest: str = ""
-    token: str = ""
     begun: dict[int, Begun] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
@@ -84,8 +81,7 @@ class Journal:
 
     def start(self, plan: str, digest: str) -> None:
         """Write a header: a plan is applied for the first time, or again after an undo."""
-        header = {"hashlens_journal": VERSION, "plan": plan, "digest": digest}
-        self._append({**header, "token": secrets.token_hex(4)}, durable=True)
+        self._append({"hashlens_journal": VERSION, "plan": plan, "digest": digest}, durable=True)
 
     def begin(self, begun: Begun) -> None:
         """Note that a step begins; the note survives a crash when this returns."""
@@ -165,9 +161,7 @@ class Journal:
             if version != VERSION:
                 msg = f"{self.path} is a journal of version {version}; this reads {VERSION}"
                 raise PlanError(msg)
-            self.plan, self.digest, self.token = (
-                record[name] for name in ("plan", "digest", "token")
-            )
+            self.plan, self.digest = record["plan"], record["digest"]
             self.is_undoing = False
             for known in (self.begun, self.states, self.folders, self.markers):
                 known.clear()

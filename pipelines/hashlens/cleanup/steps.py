@@ -1,21 +1,24 @@
 """One step: carry it out, find out how far it came, and undo it.
 
 Each function may be interrupted at any moment, and called again. A file that moves has both paths
-for a moment, and loses the old one last. So, whenever a crash comes, the file is whole at one of
-its paths, and the files on disk show how far the step came.
+for a moment, and loses the old one last. To lose it, it is first *taken*: renamed to a name that
+nobody knows. Then the file that is kept must still be there; if it is not, both names were one
+file's, and the taken file gets its name back. So, whenever a crash comes, the file is whole at one
+of its paths or beside the old one, and the files on disk show how far the step came.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from hashlens.cleanup import files
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.journal import Begun
 from hashlens.cleanup.plan_file import LINK_ACTIONS
+from hashlens.disk import sync
 from hashlens.images.walk import IGNORE
 from hashlens.model import Step
 
@@ -37,15 +40,20 @@ def top_folder(step: Step) -> str:
     return target[: -len(tree) - 1] or os.sep
 
 
-def do(begun: Begun, status: os.stat_result, *, resumed: bool = False) -> None:
-    """Carry out one step. `status` is that of the file, which the caller has verified.
+def do(
+    begun: Begun,
+    status: os.stat_result,
+    keeper: os.stat_result | None,
+    *,
+    resumed: bool = False,
+) -> None:
+    """Carry out one step. The caller has verified the file and its keeper, with these statuses.
 
-    `resumed` says that an earlier run began the step and was interrupted. Raises RefusedError if
-    the file has changed, TakenError if the name of the target is in use, and OSError. Nothing is
-    lost then, and `revert` undoes what was done.
+    `resumed` says that an earlier run began the step, was interrupted, and is settled. Raises
+    RefusedError if a file has changed or is its own keeper, TakenError if the name of the target is
+    in use, and OSError. Nothing is lost then, and `revert` undoes what was done.
     """
     step = begun.step
-    remove_leftovers(begun)
     if step.to and not (resumed and _has_arrived(begun)):
         for folder in begun.folders:
             files.make_folder(folder)
@@ -57,11 +65,14 @@ def do(begun: Begun, status: os.stat_result, *, resumed: bool = False) -> None:
             files.copy(step.path, temporary, step.digest, Looks.of(status))
         else:
             files.stage(step.path, status, temporary, step.digest, Looks.of(status))
-        files.publish(temporary, step.to)
-    if step.action in LINK_ACTIONS:
-        _link(begun, status)
-    elif step.action != "copy":
-        files.remove_unchanged(step.path, status)
+        try:
+            files.publish(temporary, step.to)
+        except TakenError:
+            files.discard(temporary)  # the next attempt has other names
+            raise
+    if keeper:
+        kept = {step.keeper: keeper} | ({step.to: files.status_of(step.to)} if step.to else {})
+        _remove(step.path, begun, status, kept)
 
 
 def _has_arrived(begun: Begun) -> bool:
@@ -80,18 +91,43 @@ def _is_second(step: Step) -> bool:
     return files.holds(step.to, step.digest) and files.survives_removal(step.path, of=step.to)
 
 
-def _link(begun: Begun, status: os.stat_result) -> None:
-    """Replace the file by a link to its keeper; raises RefusedError if either has changed."""
+def _remove(
+    path: str, begun: Begun, status: os.stat_result, kept: Mapping[str, os.stat_result | None]
+) -> None:
+    """Take a name away, and make a link there if the step asks for it.
+
+    `status` is that of the file at `path`, and `kept` has the statuses of the files that must still
+    be there then. Otherwise the file gets its name back, and RefusedError or OSError is raised.
+    """
+    taken = _taken(path, begun)
+    files.take(path, taken, status)
+    try:
+        for other, its_status in kept.items():
+            files.require_kept(other, its_status, taken)
+        if path == begun.step.path and begun.step.action in LINK_ACTIONS:
+            _make_link(begun)
+    except (RefusedError, OSError):
+        files.put_back(taken, path)
+        raise
+    files.discard(taken)
+    sync(os.path.dirname(path))
+
+
+def _make_link(begun: Begun) -> None:
+    """Make the link of a step; raises RefusedError if the keeper has changed."""
     step = begun.step
-    temporary = _temporary(step.path, begun)
-    if step.action == "symlink":
-        os.symlink(step.keeper, temporary)
-    else:
-        os.link(os.path.realpath(step.keeper), temporary)
-        if os.lstat(temporary).st_ino != begun.inode:
-            msg = f"its keeper {step.keeper} {files.CHANGED}"
-            raise RefusedError(msg)
-    files.replace_unchanged(temporary, step.path, status)
+    try:
+        if step.action == "symlink":
+            os.symlink(step.keeper, step.path)
+            return
+        os.link(os.path.realpath(step.keeper), step.path)
+    except FileExistsError as error:
+        raise RefusedError(OLD_PATH_IN_USE) from error
+    found = os.lstat(step.path)
+    if found.st_ino != begun.inode:
+        files.discard(step.path)
+        msg = f"its keeper {step.keeper} {files.CHANGED}"
+        raise RefusedError(msg)
 
 
 def is_done(begun: Begun) -> bool:
@@ -118,12 +154,12 @@ def _is_link(begun: Begun) -> bool:
 
 
 def revert(begun: Begun, *, finished: bool) -> None:
-    """Undo a step, however far it came; do nothing if it is undone already.
+    """Settle and undo a step, however far it came; do nothing if it is undone already.
 
     `finished` says that the step is known to have been carried out to its end. Raises RefusedError
     if the step cannot be undone, and OSError.
     """
-    remove_leftovers(begun)
+    settle(begun)
     if not finished and _is_untouched(begun):
         return
     if begun.step.action == "copy":
@@ -176,7 +212,7 @@ def _move_back(begun: Begun) -> None:
     temporary = _temporary(step.path, begun)
     status = _stage_back(begun, temporary)
     files.publish(temporary, step.path)
-    files.remove_unchanged(step.to, status)
+    _remove(step.to, begun, status, {step.path: files.status_of(step.path)})
 
 
 def _restore_linked(begun: Begun) -> None:
@@ -203,7 +239,7 @@ def _restore_linked(begun: Begun) -> None:
     else:
         files.replace_unchanged(temporary, step.path, found)
     if status is not None:
-        files.remove_unchanged(step.to, status)
+        _remove(step.to, begun, status, {step.path: files.status_of(step.path)})
 
 
 def _stage_back(begun: Begun, temporary: str) -> os.stat_result:
@@ -229,19 +265,53 @@ def _remove_target(begun: Begun) -> None:
     step = begun.step
     found = files.status_of(step.to) if step.to else None
     if found and _is_second(step):
-        files.remove_unchanged(step.to, found)
+        _remove(step.to, begun, found, {step.path: os.stat(step.path)})
 
 
-def remove_leftovers(begun: Begun) -> None:
-    """Remove what a crash has left: temporary files, and an empty file that reserved a name."""
-    for path in (begun.step.path, begun.step.to):
-        temporary = _temporary(path, begun) if path else ""
-        found = files.status_of(temporary) if temporary else None
-        if found:
-            status = files.status_of(path)
-            if status and _is_reserved(status, found):
-                files.remove_unchanged(path, status)
+def settle(begun: Begun) -> None:
+    """Bring what a crash has left in order: the files that were taken, and temporary files.
+
+    A taken file gets its name back, unless the step has come so far that it can go. Raises
+    RefusedError if something else has its name.
+    """
+    for path in filter(None, (begun.step.path, begun.step.to)):
+        temporary = _temporary(path, begun)
+        staged = files.status_of(temporary)
+        if staged:
+            _give_up_reserved(path, staged)
             files.discard(temporary)
+        taken = _taken(path, begun)
+        found = files.status_of(taken)
+        if found:
+            _give_up_reserved(path, found)
+            if _is_needless(path, found, begun):
+                files.discard(taken)
+            else:
+                files.put_back(taken, path)
+
+
+def _give_up_reserved(path: str, temporary: os.stat_result) -> None:
+    """Remove the empty file by which `publish` has reserved a name, if it is there."""
+    status = files.status_of(path)
+    if status and _is_reserved(status, temporary):
+        files.remove_unchanged(path, status)
+
+
+def _is_needless(path: str, taken: os.stat_result, begun: Begun) -> bool:
+    """Return whether a taken file has its name, is linked from it, or is there with its bytes."""
+    status = files.status_of(path)
+    if status is None:
+        return False
+    is_linked = path == begun.step.path and _is_link(begun) and _leads_to_keeper(begun.step)
+    return os.path.samestat(status, taken) or is_linked or files.holds(path, begun.step.digest)
+
+
+def _leads_to_keeper(step: Step) -> bool:
+    try:
+        files.examine(step.path, step.keeper_digest, follow=True)
+    except (RefusedError, OSError):
+        return False
+    return True
 
 
 def _is_reserved(status: os.stat_result, temporary: os.stat_result) -> bool:
@@ -253,6 +323,11 @@ def _is_reserved(status: os.stat_result, temporary: os.stat_result) -> bool:
 def _temporary(path: str, begun: Begun) -> str:
     """Return the path of the temporary file of a step beside a path."""
     return os.path.join(os.path.dirname(path), begun.temporary)
+
+
+def _taken(path: str, begun: Begun) -> str:
+    """Return the name that a file gets when it is taken away from a path."""
+    return f"{_temporary(path, begun)}-taken"
 
 
 def remove_empty(folders: Collection[str], markers: Collection[str]) -> None:

@@ -61,8 +61,8 @@ def _undo_step(journal: Journal, begun: Begun) -> str:
     else:
         journal.end(begun.number, "undone")
         return ""
-    with suppress(OSError):
-        steps.remove_leftovers(begun)
+    with suppress(OSError, RefusedError):
+        steps.settle(begun)
     if full:
         msg = f"{begun.step.path}: {reason}; make room, then undo again"
         raise PlanError(msg)
