@@ -380,10 +380,11 @@ def test_a_plan_that_takes_a_keeper_away_is_refused(tmp_path, action):
     )
     steps = [chain if step.path == chain.path else step for step in scene.plan.steps]
     Plan(tuple(steps)).save(scene.plan_path)
+    journal = scene.journal.read_bytes()
     with pytest.raises(PlanError, match=f"is the keeper of .* itself to {action}; set one of the"):
         scene.apply()
     assert scene.state() == scene.before
-    assert not scene.journal.exists()
+    assert scene.journal.read_bytes() == journal
 
 
 def test_a_name_in_use_by_now_gets_a_number(tmp_path):
@@ -529,7 +530,7 @@ def test_an_edited_plan_is_applied(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     outcome = apply(path)
     assert outcome.done == 1
-    assert outcome.journal == str(tmp_path / "edited.journal.jsonl")
+    assert outcome.journal == str(tmp_path / "edited.csv.journal.jsonl")
     changed = set(scene.before) - set(scene.state())
     assert changed == {Path("photos/b/1.jpg")}
     undo(outcome.journal)
@@ -626,10 +627,11 @@ def test_what_is_no_journal_is_refused_and_stays_as_it_is(moved, tmp_path):
 def test_nothing_is_applied_of_a_plan_that_cannot_be_read(moved):
     text = moved.plan_path.read_text()
     moved.plan_path.write_text(text + "{")
+    journal = moved.journal.read_bytes()
     with pytest.raises(PlanError, match="line 6: not JSON"):
         moved.apply()
     assert moved.state() == moved.before
-    assert os.listdir(moved.plan_path.parent) == ["plan.jsonl"]
+    assert moved.journal.read_bytes() == journal
 
 
 # Undo
@@ -1236,7 +1238,7 @@ def test_any_tree_is_as_planned_and_then_as_it_was(
     assert outcome.done == sum(step.action != "keep" for step in plan.steps)
     require_applied(plan)
     undo(outcome.journal)
-    for name in ("plan.csv", "plan.journal.jsonl", "plan.journal.jsonl.lock"):
+    for name in ("plan.csv", "plan.csv.journal.jsonl", "plan.csv.journal.jsonl.lock"):
         (root / name).unlink()
     after = snapshot(root)
     if action == "delete":
@@ -1251,4 +1253,5 @@ def test_the_journal_is_lines_of_json(moved):
     records = [json.loads(line) for line in moved.journal.read_text().splitlines()]
     assert records[0]["digest"] == Plan.read(moved.plan_path).digest
     assert records[0]["plan"] == str(moved.plan_path)
+    assert records[0]["written"]
     assert [item["event"] for item in records[1:]] == ["begin", "done"] * 3

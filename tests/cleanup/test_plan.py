@@ -4,7 +4,6 @@ import builtins
 import csv
 import json
 import os
-import random
 from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
@@ -92,15 +91,15 @@ def test_links_need_a_folder_where_bytes_differ(photos, tmp_path, action):
     assert of(plan, photos / "c/b/a.jpg").to == f"{tmp_path}/q{photos}/c/b/a.jpg"
 
 
-def test_the_order_of_groups_does_not_matter(photos, tmp_path):
+def test_groups_have_their_numbers_in_the_order_given(photos, tmp_path):
     groups = [
         group(*(put(photos / str(n) / side / "x.jpg", b"%d" % n) for side in "ab"))
-        for n in range(9)
+        for n in (3, 1, 2)
     ]
     plan = make_plan(groups, "move", to=tmp_path / "to", backup=tmp_path / "backup")
-    for seed in range(5):
-        mixed = random.Random(seed).sample(groups, len(groups))  # noqa: S311
-        assert make_plan(mixed, "move", to=tmp_path / "to", backup=tmp_path / "backup") == plan
+    for number, each in enumerate(groups, 1):
+        paths = {step.path for step in plan.steps if step.group == number}
+        assert paths == {item.path for item in each.members}
 
 
 def test_protected_files_stay_also_through_links(photos, tmp_path):
@@ -130,7 +129,7 @@ def test_backups_come_first_and_leave_untouched_groups_out(photos, tmp_path):
     gone = group(*alone)
     alone[1].unlink()
     plan = make_plan([gone, group(keeper, other)], "delete", backup=tmp_path / "backup")
-    assert actions(plan) == ["copy", "copy", "keep", "delete", "keep", "keep"]
+    assert actions(plan) == ["copy", "copy", "keep", "keep", "keep", "delete"]
     assert [step.to for step in plan.steps[:2]] == [
         f"{tmp_path}/backup/keep{keeper}",
         f"{tmp_path}/backup/remove{other}",
@@ -170,15 +169,48 @@ def test_two_names_through_a_linked_folder_are_one_file(photos):
     assert actions(plan) == ["keep", "keep"]
 
 
-def test_a_hard_link_of_the_keeper_is_not_linked_again_but_may_go(photos, tmp_path):
+@pytest.mark.parametrize("action", ["move", "delete", "symlink", "hardlink"])
+def test_a_hard_link_of_the_keeper_stays_unless_asked_for(photos, tmp_path, action):
     keeper = put(photos / "a.jpg", b"same")
     os.link(keeper, photos / "b.jpg")
     same = group(keeper, photos / "b.jpg")
-    plan = make_plan([same], "hardlink")
-    assert of(plan, photos / "b.jpg").reason == "a hard link of the keeper already"
-    for action in ("move", "delete", "symlink"):
-        to = tmp_path / "to" if action == "move" else None
-        assert actions(make_plan([same], action, to=to)) == ["keep", action]
+    to = tmp_path / "to" if action == "move" else None
+    plan = make_plan([same], action, to=to)
+    assert of(plan, photos / "b.jpg").reason == "a hard link of the keeper: it takes no room"
+    assert plan.summary()["freed"] == 0
+    asked = make_plan([same], action, to=to, hard_links=True)
+    assert actions(asked) == ["keep", "keep" if action == "hardlink" else action]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_hard_links_go_when_all_names_of_the_file_do(photos, tmp_path, elsewhere):
+    keeper, one = put(photos / "a.jpg", b"same"), put(photos / "b.jpg", b"same")
+    names = [photos / "c.jpg", photos / "d.jpg"]
+    for name in (*names, *([tmp_path / "other.jpg"] if elsewhere else [])):
+        os.link(one, name)
+    plan = make_plan([group(keeper, one, *names)], "delete")
+    plan.save(tmp_path / "plan.jsonl")
+    assert actions(plan) == ["keep", *["keep" if elsewhere else "delete"] * 3]
+    if elsewhere:
+        assert of(plan, one).reason == "a hard link: 1 other names of the file stay"
+    told = plan.summary()["freed"]
+    assert apply(tmp_path / "plan.jsonl").bytes == told == (0 if elsewhere else 4)
+    assert plan.summary()["freed"] == 0
+
+
+def test_freed_is_what_apply_frees(photos, tmp_path):
+    keeper = put(photos / "a.jpg", b"same")
+    for name in "bcde":
+        os.link(keeper, photos / f"{name}.jpg")
+    copy = put(photos / "f.jpg", b"same")
+    same = group(keeper, *(photos / f"{name}.jpg" for name in "bcde"), copy)
+    for hard_links in (False, True):
+        plan = make_plan([same], "delete", hard_links=hard_links)
+        path = tmp_path / f"{hard_links}.jsonl"
+        plan.save(path)
+        told = plan.summary()["freed"]
+        assert apply(path).bytes == told == 4
+        put(copy, b"same")
 
 
 def test_changed_files_are_left_alone(photos):
@@ -310,7 +342,7 @@ def test_a_plan_is_read_as_it_was_saved(tmp_path_factory, steps, ending):
     path = tmp_path_factory.mktemp("plans") / f"plan{ending}"
     Plan(tuple(steps)).save(path)
     assert Plan.read(path) == Plan(tuple(steps))
-    assert os.listdir(path.parent) == [path.name]
+    assert not [name for name in os.listdir(path.parent) if name.endswith(".new")]
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv"])
@@ -363,7 +395,64 @@ def test_a_plan_that_cannot_be_written_leaves_the_old_one(photos, tmp_path, monk
     with pytest.raises(PlanError, match="cannot be written: No such file"):
         plan.save(tmp_path / "none" / "plan.csv")
     assert Plan.read(path) == plan
-    assert sorted(os.listdir(tmp_path)) == ["photos", "plan.jsonl"]
+    plan.save(path)
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
+def test_a_plan_that_was_edited_is_not_replaced(photos, tmp_path, ending):
+    keeper, other = pair(photos)
+    groups = [group(keeper, other)]
+    plan = make_plan(groups, "delete")
+    path = tmp_path / f"plan{ending}"
+    plan.save(path)
+    make_plan(groups, "quarantine", to=tmp_path / "to").save(path)  # nobody has edited it
+    plan.save(path)
+    text = path.read_text()
+    for edited in (
+        text.replace("delete", "keep"),
+        "".join(text.splitlines(keepends=True)[:-1]),
+        "all my notes",
+    ):
+        path.write_text(edited)
+        with pytest.raises(PlanError, match=r"was edited, or not written here.*--force"):
+            plan.save(path)
+        assert path.read_text() == edited
+        plan.save(path, force=True)
+        assert Plan.read(path) == plan
+    apply(path)
+    with pytest.raises(PlanError, match="was applied"):
+        plan.save(path, force=True)
+
+
+@pytest.mark.parametrize("action", ["move", "quarantine", "hardlink", "symlink", "delete"])
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
+def test_two_words_exchange_keeper_and_duplicate(photos, tmp_path, action, ending):
+    keeper, other = pair(photos, b"one", b"other")
+    third = put(photos / "third.jpg", b"third")
+    to = None if action == "delete" else tmp_path / "to"
+    path = tmp_path / f"plan{ending}"
+    make_plan([group(keeper, other, third)], action, to=to).save(path)
+    lines = path.read_text().splitlines(keepends=True)
+    first, second = len(lines) - 3, len(lines) - 2
+    quoted = '"keep"', f'"{action}"'
+    lines[first] = lines[first].replace(*quoted)
+    lines[second] = lines[second].replace(*quoted[::-1])
+    path.write_text("".join(lines))
+    plan = Plan.read(path)
+    assert [step.keeper for step in plan.steps if step.action == action] == [str(other)] * 2
+    outcome = apply(path)
+    assert (outcome.done, outcome.skipped) == (2, ())
+    assert other.read_bytes() == b"other"
+    for gone in (keeper, third):
+        assert gone.is_symlink() or not gone.exists() or gone.read_bytes() == b"other"
+
+
+def test_two_plans_in_one_folder_have_two_journals(photos, tmp_path):
+    for name, folder in (("plan.jsonl", "1"), ("plan.csv", "2"), ("plan.json", "3")):
+        pictures = pair(photos / folder)
+        make_plan([group(*pictures)], "delete").save(tmp_path / name)
+    for name in ("plan.jsonl", "plan.csv", "plan.json"):
+        assert apply(tmp_path / name).done == 1
 
 
 GOOD = asdict(

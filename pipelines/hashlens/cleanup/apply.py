@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from hashlens.cleanup import files, steps
+from hashlens.cleanup.actions import LINK_ACTIONS, REMOVAL_ACTIONS, top_folder
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
-from hashlens.cleanup.plan_file import LINK_ACTIONS, REMOVAL_ACTIONS
 from hashlens.errors import PlanError
 from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
@@ -28,11 +28,11 @@ def apply(
 ) -> Outcome:
     """Carry out a plan, or continue one that was interrupted; the journal serves to undo it.
 
-    The journal is by default the plan's file with `.journal.jsonl` in place of its extension. A
-    step is skipped, with the reason, if its file or keeper is not, byte for byte, what the plan
-    says, or if the system does not allow the step; it is tried again when the plan is applied
-    again. Nothing is ever overwritten: if a name is in use, the file gets the next name with a
-    number.
+    The journal is by default the plan's file with `.journal.jsonl` in place of `.jsonl`, or after
+    another extension. A step is skipped, with the reason, if its file or keeper is not, byte for
+    byte, what the plan says, if both are one file by two names, or if the system does not allow the
+    step; it is tried again when the plan is applied again. Nothing is ever overwritten: if a name
+    is in use, the file gets the next name with a number.
 
     Raises PlanError, before anything is done, if the plan cannot be read, would take away the
     keeper of a step, or has changed since the journal was begun. Raises it as well if no space is
@@ -69,7 +69,8 @@ def _real_name(path: str) -> str:
 def _require_journal_of(plan: Plan, plan_path: str, journal: Journal) -> None:
     """Start a journal without steps to undo; raise PlanError if it is of another plan."""
     if not journal.undoable:
-        journal.start(plan_path, plan.digest)
+        if journal.begun or journal.digest != plan.digest:
+            journal.start(plan_path, plan.digest)
     elif journal.is_undoing:
         msg = (
             f"{journal.path}: this plan was undone in part; undo the rest, or give another journal"
@@ -237,7 +238,7 @@ class _Run:
 
 def _marker(step: Step, missing: Sequence[str]) -> str:
     """Return the marker that must be made in the folder of the files put aside; "" if none."""
-    top = steps.top_folder(step)
+    top = top_folder(step)
     if top and (top in missing or not os.listdir(top)):
         return os.path.join(top, IGNORE)
     return ""

@@ -7,12 +7,13 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from hashlens.cleanup.actions import LINK_ACTIONS, below, target
 from hashlens.cleanup.files import numbered
-from hashlens.cleanup.plan_file import LINK_ACTIONS
 from hashlens.errors import ParameterError
 from hashlens.model import Member, Step
 
 CHANGED = "changed since it was indexed: index again"
+HARD_LINK = "a hard link of the keeper: it takes no room"
 NO_DIGEST = "no digest in the index: index again"
 
 
@@ -40,6 +41,25 @@ class File:
             return self.status.st_dev, self.status.st_ino  # equal by a second mount, too
         return self.real_path
 
+    @property
+    def inode(self) -> object:
+        """Return a key that all hard links of a file share; None if the file is gone."""
+        return (self.status.st_dev, self.status.st_ino) if self.status else None
+
+
+def _step(group: int, file: File, keeper: File) -> Step:
+    """Return the step that keeps a file."""
+    return Step(
+        group,
+        "keep",
+        file.path,
+        digest=file.member.file_digest,
+        bytes=file.member.bytes,
+        keeper=keeper.path,
+        keeper_digest=keeper.member.file_digest,
+        distance=float(file.member.distance),
+    )
+
 
 def look_at(member: Member) -> File:
     """Look at the file of a member, and compare it with the indexed size and time."""
@@ -62,9 +82,16 @@ class Choices:
     """
 
     def __init__(
-        self, action: str, to: str, protected: list[str], groups: list[list[File]]
+        self,
+        action: str,
+        to: str,
+        protected: list[str],
+        groups: list[list[File]],
+        *,
+        hard_links: bool,
     ) -> None:
-        self.action, self.to, self.protected = action, to, protected
+        self.action, self.to, self.protected, self.hard_links = action, to, protected, hard_links
+        self.names: dict[object, set[str]] = {}  # real paths by inode
         self.acted_on: dict[object, str] = {}  # paths by the key of the file
         self.taken_names: set[str] = set()  # targets of earlier steps
         self.candidates: dict[str, Iterator[str]] = {}  # by the wanted name, the next ones to try
@@ -74,6 +101,7 @@ class Choices:
         self.kept = {file.key: file.path for file in [*links, *(files[0] for files in groups)]}
         seen: set[str] = set()
         for file in (file for files in groups for file in files):
+            self.names.setdefault(file.inode, set()).add(file.real_path)
             if file.path in seen:
                 msg = f"{file.path} is in the groups twice: each image is in one group at most"
                 raise ParameterError(msg)
@@ -82,20 +110,9 @@ class Choices:
     def steps(self, group: int, files: list[File], keeper_reason: str) -> Iterator[Step]:
         """Yield the steps of a group, the keeper's first."""
         keeper = files[0]
-        for file in files:
-            step = Step(
-                group,
-                "keep",
-                file.path,
-                digest=file.member.file_digest,
-                bytes=file.member.bytes,
-                keeper=keeper.path,
-                keeper_digest=keeper.member.file_digest,
-                distance=float(file.member.distance),
-            )
-            if file is keeper:
-                yield self._keeper_step(step, file, keeper_reason)
-                continue
+        yield self._keeper_step(_step(group, keeper, keeper), keeper, keeper_reason)
+        for file in files[1:]:
+            step = _step(group, file, keeper)
             reason = self._reason_to_keep(file, keeper)
             if reason:
                 yield replace(step, reason=reason)
@@ -128,30 +145,31 @@ class Choices:
         other = self.kept.get(file.key) or self.acted_on.get(file.key)
         if other:
             return f"same file as {other}"
-        return self._reason_not_to_link(file, keeper) if self.action == "hardlink" else ""
+        return self._reason_by_links(file, keeper)
 
-    def _reason_not_to_link(self, file: File, keeper: File) -> str:
-        """Return why a file cannot become a hard link of its keeper; "" if it can."""
-        if file.status and keeper.status:
-            if os.path.samestat(file.status, keeper.status):
-                return "a hard link of the keeper already"
-            if file.status.st_dev != keeper.status.st_dev:
-                return "on another device than the keeper, so it cannot be a hard link"
+    def _reason_by_links(self, file: File, keeper: File) -> str:
+        """Return why hard links, made or to be made, keep a file; "" if they do not."""
+        if not (file.status and keeper.status):
+            return ""
+        if os.path.samestat(file.status, keeper.status):
+            return "" if self.hard_links and self.action != "hardlink" else HARD_LINK
+        if self.action == "hardlink" and file.status.st_dev != keeper.status.st_dev:
+            return "on another device than the keeper, so it cannot be a hard link"
+        names = self.names[file.inode]
+        if not self.hard_links and len(names) < file.status.st_nlink:
+            return f"a hard link: {file.status.st_nlink - len(names)} other names of the file stay"
         return ""
 
     def _target(self, file: File, keeper: File) -> str:
         """Return where a duplicate goes; "" if it goes nowhere. Raises ParameterError."""
-        if self.action == "delete":
-            return ""
-        if self.action == "move":
-            return self._free_name(os.path.join(self.to, os.path.basename(file.path)), file)
-        if self.action in LINK_ACTIONS and file.member.file_digest == keeper.member.file_digest:
+        is_equal = file.member.file_digest == keeper.member.file_digest
+        if self.action == "delete" or (self.action in LINK_ACTIONS and is_equal):
             return ""
         if not self.to:
             msg = f"{file.path} has other bytes than its keeper {keeper.path}: name a folder to "
             msg += "put such files into when links replace them: --to DIR"
             raise ParameterError(msg)
-        return self._free_name(_below(self.to, file.path), file)
+        return self._free_name(target(self.action, self.to, file.path), file)
 
     def _free_name(self, wanted: str, file: File | None) -> str:
         """Return the wanted name, or the next one with a number, that no file has or will get."""
@@ -173,13 +191,8 @@ class Choices:
             is_keeper = step.path == step.keeper
             if step.group in groups and (is_keeper or step.action != "keep"):
                 subfolder = os.path.join(folder, "keep" if is_keeper else "remove")
-                to = self._free_name(_below(subfolder, step.path), None)
+                to = self._free_name(below(subfolder, step.path), None)
                 yield replace(step, action="copy", to=to, reason="backup")
-
-
-def _below(folder: str, path: str) -> str:
-    """Return the whole path of a file, moved below a folder."""
-    return os.path.join(folder, os.path.splitdrive(path)[1].lstrip(os.sep))
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -56,7 +56,8 @@ class Journal:
     path: the file.
     descriptor: of the open file.
     plan: path of the plan.
-    digest: SHA-256 of the steps of the plan, in hex.
+    digest: SHA-256 of the steps of the plan that is applied, in hex.
+    written: SHA-256 of the steps of the plan as it was written last; "" if that is not known.
     begun: the steps by their number, in the order in which they began.
     states: of each step, by its number: begin, done, skipped, undone or left.
     folders: the folders that were made, in order (a dict with no values).
@@ -68,6 +69,7 @@ class Journal:
     descriptor: int
     plan: str = ""
     digest: str = ""
+    written: str = ""
     begun: dict[int, Begun] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
@@ -82,6 +84,11 @@ class Journal:
     def start(self, plan: str, digest: str) -> None:
         """Write a header: a plan is applied for the first time, or again after an undo."""
         self._append({"hashlens_journal": VERSION, "plan": plan, "digest": digest}, durable=True)
+
+    def write_down(self, plan: str, digest: str) -> None:
+        """Write a header: a plan was written."""
+        header = {"hashlens_journal": VERSION, "plan": plan, "digest": digest}
+        self._append({**header, "written": True}, durable=True)
 
     def begin(self, begun: Begun) -> None:
         """Note that a step begins; the note survives a crash when this returns."""
@@ -163,6 +170,8 @@ class Journal:
                 raise PlanError(msg)
             self.plan, self.digest = record["plan"], record["digest"]
             self.is_undoing = False
+            if record.get("written"):
+                self.written = self.digest
             for known in (self.begun, self.states, self.folders, self.markers):
                 known.clear()
             return
@@ -199,14 +208,6 @@ def open_journal(path: str, *, create: bool) -> Iterator[Journal]:
             journal.flush()
         finally:
             os.close(descriptor)
-
-
-def is_applied(path: str) -> bool:
-    """Return whether a journal exists and has steps to undo; raises PlanError as `open_journal`."""
-    if not os.path.exists(path):
-        return False
-    with open_journal(path, create=False) as journal:
-        return bool(journal.undoable)
 
 
 def _open(path: str, *, create: bool) -> int:

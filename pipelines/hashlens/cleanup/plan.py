@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,9 +10,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hashlens.cleanup.actions import LINK_ACTIONS, REMOVAL_ACTIONS
 from hashlens.cleanup.choose import Choices, look_at
-from hashlens.cleanup.journal import is_applied
-from hashlens.cleanup.plan_file import FIELDS, LINK_ACTIONS, REMOVAL_ACTIONS, read, write
+from hashlens.cleanup.files import status_of
+from hashlens.cleanup.journal import Journal, open_journal
+from hashlens.cleanup.plan_file import (
+    FIELDS,
+    is_csv,
+    read,
+    write,
+)
 from hashlens.errors import ParameterError, PlanError
 from hashlens.model import ACTIONS, Group, Skipped, Step
 
@@ -33,18 +41,24 @@ class Plan:
     steps: tuple[Step, ...]
     skipped: tuple[Skipped, ...] = field(default=(), compare=False)
 
-    def save(self, path: Path) -> None:
-        """Write the plan to a file .jsonl or .csv, whole or not at all.
+    def save(self, path: Path, *, force: bool = False) -> None:
+        """Write the plan to a file .jsonl or .csv, whole or not at all, and begin its journal.
 
-        Raises PlanError if it cannot be written, or if the file is a plan that was applied: its
-        journal needs the file.
+        Raises PlanError if it cannot be written, if the file is a plan that was applied, whose
+        journal needs the file, or, without `force`, if the file is not as it was written: somebody
+        has edited it.
         """
-        journal = journal_of(os.fspath(path))
-        if is_applied(journal):
-            msg = f"{os.fspath(path)} was applied, as {journal} tells; undo it, choose another "
-            msg += "name, or remove the journal, without which nothing of it can be undone"
+        name = os.path.abspath(path)
+        is_csv(name)  # raises for another extension, before there is a journal
+        if not os.path.isdir(os.path.dirname(name)):
+            msg = f"{name} cannot be written: {os.strerror(errno.ENOENT)}"
             raise PlanError(msg)
-        write(os.fspath(path), self.steps)
+        with open_journal(journal_of(name), create=True) as journal:
+            reason = _reason_to_stay(name, journal, force=force)
+            if reason:
+                raise PlanError(reason)
+            write(name, self.steps)
+            journal.write_down(name, self.digest)
 
     @classmethod
     def read(cls, path: Path) -> Plan:
@@ -73,7 +87,7 @@ class Plan:
         """Return the number of `groups` and of files to `keep`, and the bytes that are `freed`.
 
         Each action has its `files` and `bytes`. A file frees its bytes if it is deleted, or
-        replaced by a link to an equal file, and has no other name.
+        replaced by a link to an equal file, under all its names.
         """
         found: dict[str, Any] = {
             "groups": len({step.group for step in self.steps}),
@@ -83,15 +97,57 @@ class Plan:
             sizes = [step.bytes for step in self.steps if step.action == action]
             if sizes:
                 found[action] = {"files": len(sizes), "bytes": sum(sizes)}
-        in_place = [step for step in self.steps if step.action in LINK_ACTIONS and not step.to]
-        deleted = [step for step in self.steps if step.action == "delete"]
-        found["freed"] = sum(step.bytes for step in in_place + deleted)
+        found["freed"] = _freed(self.steps)
         return found
 
 
+def _freed(steps: Iterable[Step]) -> int:
+    """Return the bytes of the files that lose all their names."""
+    left: dict[tuple[int, int], int] = {}
+    freed = 0
+    for step in steps:
+        is_in_place = step.action in LINK_ACTIONS and not step.to
+        status = status_of(step.path) if is_in_place or step.action == "delete" else None
+        if status:
+            file = status.st_dev, status.st_ino
+            left[file] = left.get(file, status.st_nlink) - 1
+            freed += 0 if left[file] else status.st_size
+    return freed
+
+
 def journal_of(plan_path: str) -> str:
-    """Return the default path of the journal of a plan."""
-    return os.path.splitext(plan_path)[0] + ".journal.jsonl"
+    """Return the path of a plan's journal: plan.journal.jsonl, plan.csv.journal.jsonl."""
+    start, ending = os.path.splitext(plan_path)
+    return f"{start if ending.lower() == '.jsonl' else plan_path}.journal.jsonl"
+
+
+def may_be_replaced(plan_path: str) -> bool:
+    """Return whether there is no plan at a path, or one that was neither applied nor edited."""
+    name = os.path.abspath(plan_path)
+    if not os.path.exists(journal_of(name)):
+        return not os.path.lexists(name)
+    with open_journal(journal_of(name), create=False) as journal:
+        return not _reason_to_stay(name, journal)
+
+
+def _reason_to_stay(path: str, journal: Journal, *, force: bool = False) -> str:
+    """Return why the file of a plan must not be replaced; "" if it may."""
+    if journal.undoable:
+        return (
+            f"{path} was applied, as {journal.path} tells; undo it, choose another name, or remove "
+            "the journal, without which nothing of it can be undone"
+        )
+    if force or not os.path.lexists(path) or _is_as_written(path, journal):
+        return ""
+    return f"{path} was edited, or not written here: choose another name, or give --force"
+
+
+def _is_as_written(path: str, journal: Journal) -> bool:
+    """Return whether a plan has the steps that were written last, by its journal."""
+    try:
+        return Plan.read(path).digest == journal.written
+    except PlanError:
+        return False
 
 
 def make_plan(
@@ -101,6 +157,7 @@ def make_plan(
     to: Path | None = None,
     protect: Iterable[Path] = (),
     backup: Path | None = None,
+    hard_links: bool = False,
 ) -> Plan:
     """Decide what is to be done with each image of some groups: one step each, with its reason.
 
@@ -110,15 +167,18 @@ def make_plan(
     `delete` deletes for good. Files below a folder of `protect` are kept. With `backup`, all files
     that are acted on, and their keepers, are copied below that folder first.
 
-    Changes nothing on disk. Raises ParameterError for unusable parameters.
+    A file that has other names, as hard links, is left alone unless all of them are duplicates, or
+    `hard_links` is set: nothing is freed by it. Groups have the numbers that `hashlens.Groups` and
+    reports give them. Changes nothing on disk. Raises ParameterError for unusable parameters.
     """
     if action not in ACTIONS:
         msg = f"action must be one of {', '.join(ACTIONS)}, not {action!r}"
         raise ParameterError(msg)
-    ordered = sorted(groups, key=lambda group: os.path.abspath(group.keeper.path))
-    files = [[look_at(member) for member in group.members] for group in ordered]
-    choices = Choices(action, _target_folder(action, to), _protected(protect), files)
-    reasons = [group.reason for group in ordered]
+    numbered_groups = list(groups)
+    files = [[look_at(member) for member in group.members] for group in numbered_groups]
+    folders = _target_folder(action, to), _protected(protect)
+    choices = Choices(action, *folders, files, hard_links=hard_links)
+    reasons = [group.reason for group in numbered_groups]
     steps = [
         step
         for number, (group, reason) in enumerate(zip(files, reasons, strict=True), 1)

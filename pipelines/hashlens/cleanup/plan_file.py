@@ -9,16 +9,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any, TextIO
 
+from hashlens.cleanup.actions import LINK_ACTIONS, REMOVAL_ACTIONS, target, top_folder
 from hashlens.disk import saved
 from hashlens.errors import PlanError
 from hashlens.model import Step
 
-# Actions after which the file is not at its path any more.
-REMOVAL_ACTIONS = ("move", "quarantine", "hardlink", "symlink", "delete")
-LINK_ACTIONS = ("hardlink", "symlink")
 NUMERIC_FIELDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
 FIELDS = tuple(field.name for field in fields(Step))
 DIGEST = re.compile("[0-9a-f]{64}")
@@ -31,7 +29,7 @@ def write(path: str, steps: Iterable[Step]) -> None:
     Raises PlanError for an extension that is not of JSON Lines or CSV, and for a file that cannot
     be written.
     """
-    write_steps = _write_csv if _is_csv(path) else _write_lines
+    write_steps = _write_csv if is_csv(path) else _write_lines
     try:
         with saved(path, newline="") as file:
             write_steps(file, steps)
@@ -41,8 +39,13 @@ def write(path: str, steps: Iterable[Step]) -> None:
 
 
 def read(path: str) -> list[Step]:
-    """Read steps; raises PlanError, naming file and line, for a line that is not a step."""
-    records = _csv_records if _is_csv(path) else _line_records
+    """Read steps; raises PlanError, naming file and line, for a line that is not a step.
+
+    Two words exchange keeper and duplicate; the rest is completed. If the keeper of a step is itself
+    to be taken away, the keeper is instead the first image of the group that is kept. A file that
+    goes to no place goes to the folder to which that image was to go.
+    """
+    records = _csv_records if is_csv(path) else _line_records
     steps, lines = [], []
     number = 1
     try:
@@ -50,6 +53,9 @@ def read(path: str) -> list[Step]:
             for number, record in records(file):
                 steps.append(_step(record))
                 lines.append(number)
+        steps = list(_completed(steps))
+        for line, step in zip(lines, steps, strict=True):
+            _require_complete(step, line)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise PlanError(msg) from error
@@ -72,7 +78,7 @@ class _LineError(ValueError):
         self.line = line
 
 
-def _is_csv(path: str) -> bool:
+def is_csv(path: str) -> bool:
     """Return whether a file is CSV, and not JSON Lines; raises PlanError for other extensions."""
     ending = os.path.splitext(path)[1].lower()
     if ending != ".csv" and ending not in JSON_LINES:
@@ -157,30 +163,59 @@ def _step(record: dict[str, Any]) -> Step:
         if getattr(step, name) and not DIGEST.fullmatch(getattr(step, name)):
             msg = f"{name} must be a SHA-256 in 64 hex digits, not {getattr(step, name)!r}"
             raise ValueError(msg)
-    if step.action != "keep":
-        _require_complete(step)
     return step
 
 
-def _require_complete(step: Step) -> None:
-    """Raise ValueError if a step lacks a field that its action needs, or has one too many."""
+def _completed(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield steps, each with a keeper that is kept, and with a place to go, if these are known."""
+    removed = {step.path for step in steps if step.action in REMOVAL_ACTIONS}
+    kept: dict[int, Step] = {}
+    exchanged: dict[int, Step] = {}  # by group: an image that is kept, and was to go to a place
+    for step in steps:
+        if step.action == "keep" and step.digest:
+            kept.setdefault(step.group, step)
+            if step.to:
+                exchanged.setdefault(step.group, step)
+    for step in steps:
+        whole = step
+        if step.action in REMOVAL_ACTIONS:
+            other = kept.get(step.group)
+            if other and step.keeper in removed:
+                whole = replace(whole, keeper=other.path, keeper_digest=other.digest)
+            beside = exchanged.get(step.group)
+            if beside and not step.to and not _goes_nowhere(whole):
+                folder = top_folder(replace(beside, action=step.action))
+                whole = replace(whole, to=target(step.action, folder, step.path))
+        yield whole
+
+
+def _goes_nowhere(step: Step) -> bool:
+    """Return whether a step needs no place: it deletes a file, or puts a link to equal bytes."""
+    return step.action == "delete" or (
+        step.action in LINK_ACTIONS and step.digest == step.keeper_digest
+    )
+
+
+def _require_complete(step: Step, line: int) -> None:
+    """Raise _LineError if a step lacks a field that its action needs, or has one too many."""
+    if step.action == "keep":
+        return
     needed = ["digest"]
     if step.action in REMOVAL_ACTIONS:
         needed += ["keeper", "keeper_digest"]
-    in_place = step.action in LINK_ACTIONS and step.digest == step.keeper_digest
-    if step.action != "delete" and not in_place:
+    if not _goes_nowhere(step):
         needed.append("to")
     for name in needed:
         if not getattr(step, name):
             msg = f"to {step.action} a file, {name!r} must be given"
-            raise ValueError(msg)
+            raise _LineError(line, msg)
     if step.action == "delete" and step.to:
         msg = f"a deleted file goes nowhere: 'to' must be empty, not {step.to!r}"
-        raise ValueError(msg)
+        raise _LineError(line, msg)
     for name in ("to", "keeper"):
         if getattr(step, name) == step.path and not (step.action == "copy" and name == "keeper"):
             msg = f"path and {name!r} are one and the same: {step.path!r}"
-            raise ValueError(msg)
+            raise _LineError(line, msg)
 
 
 def _value(name: str, given: Any) -> Any:

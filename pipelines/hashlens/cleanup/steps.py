@@ -15,29 +15,15 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from hashlens.cleanup import files
+from hashlens.cleanup.actions import LINK_ACTIONS
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.journal import Begun
-from hashlens.cleanup.plan_file import LINK_ACTIONS
 from hashlens.disk import sync
 from hashlens.images.walk import IGNORE
 from hashlens.model import Step
 
 MOVES = ("move", "quarantine")
 OLD_PATH_IN_USE = "something else is at its old place"
-
-
-def top_folder(step: Step) -> str:
-    """Return the folder `--to` of a step, which indexing should pass over; "" for a flat copy.
-
-    `move` puts files into this folder itself; other actions put them below it with their whole
-    paths.
-    """
-    target = os.path.dirname(step.to)
-    tree = os.path.splitdrive(os.path.dirname(step.path))[1].strip(os.sep)
-    is_tree = bool(tree) and target.endswith(os.sep + tree)
-    if step.action == "move" or not is_tree:
-        return "" if step.action == "copy" else target
-    return target[: -len(tree) - 1] or os.sep
 
 
 def do(

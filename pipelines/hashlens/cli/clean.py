@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     help="Never touch files in this folder; repeatable.",
 )
 @click.option(
+    "--hard-links", is_flag=True, help="Act on hard links, too, although they take no room."
+)
+@click.option("--force", is_flag=True, help="Overwrite a plan that was edited.")
+@click.option(
     "--out",
     type=click.Path(dir_okay=False),
     default="plan.jsonl",
@@ -57,6 +61,8 @@ def plan(
     to: str | None,
     backup: str | None,
     protect: tuple[str, ...],
+    hard_links: bool,
+    force: bool,
     out: str,
     style: str,
     directory: str,
@@ -64,14 +70,15 @@ def plan(
 ) -> None:
     """Write a plan for the duplicates, for review: no file is touched.
 
-    The plan has a line for each picture of each group, with the reason. Remove lines, or change
-    their action to keep, as you like. `hashlens apply` carries the plan out.
+    The plan has a line for each picture of each group, with the reason. Remove lines, change their
+    action to keep, or exchange the actions of the keeper and a duplicate. `hashlens apply` carries
+    the plan out.
     """
     with open_index(directory) as opened:
         found = grouped(opened, terms)
         to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
-    made = found.plan(action, to=to, protect=protect, backup=backup)
-    made.save(out)
+    made = found.plan(action, to=to, protect=protect, backup=backup, hard_links=hard_links)
+    made.save(out, force=force)
     summary = made.summary()
     if style != "json":
         summary = {name: _in_words(value) for name, value in summary.items()}
@@ -84,7 +91,7 @@ def plan(
     "--journal",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="File of the steps done (PLAN with .journal.jsonl).",
+    help="File of the steps done (plan.journal.jsonl; of plan.csv: plan.csv.journal.jsonl).",
 )
 @format_option
 def apply(plan: str, journal: str | None, style: str) -> None:

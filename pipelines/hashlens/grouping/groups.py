@@ -115,11 +115,13 @@ class Groups(Sequence[Group]):
         to: str | None = None,
         protect: Iterable[str] = (),
         backup: str | None = None,
+        hard_links: bool = False,
     ) -> Plan:
         """Return what to do with the duplicates, as `hashlens.make_plan` does."""
         from hashlens.cleanup.plan import make_plan  # noqa: PLC0415  for plans only
 
-        return make_plan(self, action, to=to, protect=protect, backup=backup)
+        how: Any = {"to": to, "protect": protect, "backup": backup, "hard_links": hard_links}
+        return make_plan(self, action, **how)
 
     def save_html(
         self,

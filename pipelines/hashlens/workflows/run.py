@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hashlens.cleanup.files import numbered
-from hashlens.cleanup.plan import journal_of
+from hashlens.cleanup.plan import may_be_replaced
 from hashlens.errors import HashlensError, ParameterError, QueryError
 from hashlens.index.directory import write_lock
 from hashlens.index.host import host
@@ -29,7 +29,8 @@ def run(
 
     After a workflow that writes to the index come the steps that the file has under `hashlens`:
     `groups` (parameters of `ImageIndex.groups`), `report` (`html`, `mosaics`) and `plan`
-    (`action`, `to`, `protect`, `backup`, `out`). The plan is saved for review and never carried
+    (`action`, `to`, `protect`, `backup`,
+    `hard_links`, `out`). The plan is saved for review and never carried
     out.
 
     Raises ParameterError for a file that cannot be run, IndexingError if another process is
@@ -106,9 +107,9 @@ def _clean_up(
     if report.get("mosaics"):
         summary["mosaics"] = len(found.save_mosaics(report["mosaics"]))
     if plan:
-        # A plan that was applied stays with its journal; the next run takes the next free name.
+        # A plan that was applied or edited stays; the next run takes the next free name.
         names = numbered(plan.pop("out", "plan.jsonl"))
-        out = next(name for name in names if not os.path.exists(journal_of(name)))
+        out = next(name for name in names if may_be_replaced(name))
         made = found.plan(**plan)
         made.save(out)
         summary["plan"] = {"file": out, **made.summary()}
