@@ -125,10 +125,11 @@ def numbered(path: str) -> Iterator[str]:
     folder, name = os.path.split(path)
     most = _longest_name(folder)
     start, ending = os.path.splitext(name)
+    if len(os.fsencode(ending)) > most // 2:
+        start, ending = name, ""
     for number in itertools.count(1):
         tail = ending if number == 1 else f"-{number}{ending}"
-        room = most - len(os.fsencode(tail))
-        yield os.path.join(folder, _cut(start, room) + tail if room > 0 else _cut(name, most))
+        yield os.path.join(folder, _cut(start, most - len(os.fsencode(tail))) + tail)
 
 
 def _longest_name(folder: str) -> int:

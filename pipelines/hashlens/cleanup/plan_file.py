@@ -41,9 +41,9 @@ def write(path: str, steps: Iterable[Step]) -> None:
 def read(path: str) -> list[Step]:
     """Read steps; raises PlanError, naming file and line, for a line that is not a step.
 
-    Two words exchange keeper and duplicate; the rest is completed. If the keeper of a step is itself
-    to be taken away, the keeper is instead the first image of the group that is kept. A file that
-    goes to no place goes to the folder to which that image was to go.
+    Two words exchange keeper and duplicate; the rest is completed. If the keeper of a step is
+    itself to be taken away, the keeper is instead the first image of the group that is kept. A file
+    that goes to no place goes to the folder to which that image was to go.
     """
     records = _csv_records if is_csv(path) else _line_records
     steps, lines = [], []
