@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -49,6 +50,7 @@ class Report:
     ignored: files with another extension.
     skipped: files without a fingerprint, each with its reason.
     uncroppable: in an index with crops, files without keypoints: no part of them can be found.
+    left_out: the number of files and folders that each pattern has left out.
     """
 
     hashed: int = 0
@@ -58,6 +60,7 @@ class Report:
     ignored: int = 0
     skipped: tuple[Skipped, ...] = ()
     uncroppable: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def images(self) -> int:

@@ -60,6 +60,13 @@ MOST_SKIPPED = 20  # files listed for each reason
 @click.option(
     "--keypoints", type=int, metavar="N", help="Keypoints stored per picture, at most (200)."
 )
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out what fits, as in .gitignore; repeatable; the index remembers the patterns.",
+)
+@click.option("--no-exclude", is_flag=True, help="Forget the patterns that the index remembers.")
 @click.option("--moved", is_flag=True, help="Recognise moved files by the digest of their bytes.")
 @files_options
 @format_option
@@ -71,6 +78,8 @@ def index(
     content: str | None,
     crops: bool | None,
     keypoints: int | None,
+    exclude: tuple[str, ...],
+    no_exclude: bool,
     moved: bool,
     endings: tuple[str, ...],
     popular: bool,
@@ -81,8 +90,12 @@ def index(
     """Bring an index up to date with folders and files.
 
     Only new and changed files are read; rows of vanished files are dropped. Files that cannot be
-    read are skipped, listed, and stored in the index with the reason.
+    read are skipped, listed, and stored in the index with the reason. Trash, thumbnails and
+    snapshots of systems are left out, unless they are named.
     """
+    if exclude and no_exclude:
+        msg = "--exclude and --no-exclude exclude each other"
+        raise click.UsageError(msg)
     from hashlens.index.image_index import ImageIndex
 
     given = {name: value for name, value in settings.items() if value is not None}
@@ -91,12 +104,16 @@ def index(
         with progress_bar() as advance:
             report = opened.index(
                 paths,
+                exclude=exclude if exclude or no_exclude else None,
                 moved=moved,
                 extensions=extensions_of(endings, popular),
                 workers=workers,
                 progress=advance,
             )
         _show_report(report, opened, style)
+    for pattern in exclude:
+        if not pattern.startswith("!") and pattern not in report.left_out:
+            click.echo(f"hashlens: --exclude {pattern!r} fits nothing", err=True)
 
 
 @click.command("hash", cls=HashingCommand)
@@ -253,6 +270,9 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
             (report.ignored, "other files passed over"),
         )
         print("  " + ", ".join(f"{count} {what}" for count, what in parts))
+        if report.left_out:
+            found = ", ".join(f"{pattern} {count}" for pattern, count in report.left_out.items())
+            print(f"  left out: {found}")
         reasons: dict[str, list[str]] = {}
         for item in report.skipped:
             reasons.setdefault(item.reason, []).append(item.path)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
 
 from hashlens.errors import ParameterError
+from hashlens.images.exclude import Excludes
 from hashlens.images.formats import EXTENSIONS
 from hashlens.model import Skipped
 
@@ -18,40 +20,54 @@ UNREADABLE = "directory cannot be read"
 IGNORE = ".hashlensignore"
 
 
+class LeftOut(NamedTuple):
+    """A file or folder that was left out, by a pattern."""
+
+    path: str
+    pattern: str
+
+
+Found: TypeAlias = "str | Skipped | LeftOut"
+
+
 def find_images(
     paths: Iterable[str | os.PathLike[str]],
     *,
     extensions: frozenset[str] = EXTENSIONS,
-    exclude: str | os.PathLike[str] | None = None,
-) -> Iterator[str | Skipped | None]:
+    own: str | os.PathLike[str] | None = None,
+    excludes: Excludes | None = None,
+) -> Iterator[Found | None]:
     """Find the images below some paths; yield None for a file with another extension.
 
-    A file that was given itself is found whatever its extension. Files below the directory
-    `exclude`, such as the index's own, are passed over.
+    A file that was given itself is found whatever its extension. Files below the directory `own`,
+    that of the index, are passed over.
     """
     roots = [os.path.abspath(path) for path in _checked(paths)]
     given_files = {root for root in roots if not os.path.isdir(root)}
-    excluded = os.path.join(exclude, "") if exclude else None
-    for found in walk(roots):
-        if isinstance(found, Skipped):
+    excluded = os.path.join(own, "") if own else None
+    for found in walk(roots, excludes):
+        if not isinstance(found, str):
             yield found
         elif not (excluded and found.startswith(excluded)):
             yield found if has_extension(found, extensions) or found in given_files else None
 
 
-def walk(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Skipped]:
+def walk(
+    paths: Iterable[str | os.PathLike[str]], excludes: Excludes | None = None
+) -> Iterator[Found]:
     """Find the files below some paths, sorted, each once, whatever their extension.
 
     Links to directories are followed, after the real directories. A directory that cannot be read,
-    or was visited under another name, is a `Skipped`. Raises ParameterError for a path that does
-    not exist, before the first file is found.
+    or was visited under another name, is a `Skipped`. What a pattern of `excludes` leaves out is a
+    `LeftOut`, unless it was given itself. Raises ParameterError for a path that does not exist,
+    before the first file is found.
     """
     roots = [os.path.abspath(path) for path in _checked(paths)]
     for root in roots:
         if not os.path.lexists(root):
             msg = f"no such file or directory: {root}"
             raise ParameterError(msg)
-    return _walk(roots)
+    return _walk(roots, excludes or Excludes())
 
 
 def _checked(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -63,16 +79,18 @@ def _checked(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     return given
 
 
-def _walk(roots: list[str]) -> Iterator[str | Skipped]:
+def _walk(roots: list[str], excludes: Excludes) -> Iterator[Found]:
     visited: dict[tuple[int, int], str] = {}
     pending = list(roots)
     given = frozenset(roots)
     # A directory is entered once, so only a given file, or a Skipped, could be yielded twice.
-    given_files: set[str | Skipped] = {root for root in roots if not os.path.isdir(root)}
-    yielded: set[str | Skipped] = set()
+    given_files: set[Found] = {root for root in roots if not os.path.isdir(root)}
+    yielded: set[Found] = set()
     for root in pending:  # grows by each link to a directory that is met
-        for entry in _descend(root, given, visited, pending) if os.path.isdir(root) else [root]:
-            if entry in given_files or isinstance(entry, Skipped):
+        is_folder = os.path.isdir(root)
+        below = _descend(root, given, visited, pending, excludes) if is_folder else [root]
+        for entry in below:
+            if entry in given_files or not isinstance(entry, str):
                 if entry in yielded:
                     continue
                 yielded.add(entry)
@@ -80,14 +98,19 @@ def _walk(roots: list[str]) -> Iterator[str | Skipped]:
 
 
 def _descend(
-    root: str, given: Container[str], visited: dict[tuple[int, int], str], links: list[str]
-) -> Iterator[str | Skipped]:
+    root: str,
+    given: Container[str],
+    visited: dict[tuple[int, int], str],
+    links: list[str],
+    excludes: Excludes,
+) -> Iterator[Found]:
     """Find the files of a folder and its subfolders; append links to folders to `links`.
 
-    given: folders that are entered even if they hold an IGNORE file.
+    given: paths that are taken in whatever patterns and IGNORE files say.
     visited: the path under which each folder was entered, by device and inode.
     """
     pending = [root]
+    above = len(os.path.join(root, ""))
     while pending:
         folder = pending.pop()
         try:
@@ -108,11 +131,17 @@ def _descend(
         subfolders = []
         for entry in entries:
             kind = _kind(entry)
-            if kind == "folder":
+            if not kind:
+                continue
+            relative = entry.path[above:] + ("" if kind == "file" else "/")
+            pattern = excludes.pattern_for(relative)
+            if pattern is not None and entry.path not in given:
+                yield LeftOut(entry.path, pattern)
+            elif kind == "folder":
                 subfolders.append(entry.path)
             elif kind == "link to folder":
                 links.append(entry.path)
-            elif kind == "file":
+            else:
                 yield entry.path
         pending += reversed(subfolders)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ LOCK = ".lock"
 DOCUMENTS = "documents"  # the content database
 INDEXES = "indexes"  # the directory of the sub-indexes
 BUILDING = ".building"  # the directory of a whole new index, until its files are put in place
+EXCLUDE = "exclude"  # patterns of what is left out, as in .gitignore
 STAGED = ".indexes"  # the directory of new sub-indexes, until they are put in place
 
 
@@ -36,6 +37,24 @@ def config_of(path: Path) -> dict[str, Any]:
         msg = f"no index can be opened at {path}: its config.json is not that of a txtai index"
         raise IndexingError(msg)
     return config
+
+
+def excluded(path: Path) -> list[str]:
+    """Return the patterns of what the index leaves out; comments and empty lines are no patterns."""
+    try:
+        lines = (path / EXCLUDE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        msg = f"the patterns in {path / EXCLUDE} cannot be read: {error}"
+        raise IndexingError(msg) from error
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def write_excluded(path: Path, patterns: Iterable[str]) -> None:
+    """Remember the patterns of what the index leaves out."""
+    with saved(path / EXCLUDE) as file:
+        file.writelines(f"{pattern}\n" for pattern in patterns)
 
 
 def require_empty(path: Path, *, leftovers: bool = False) -> None:

@@ -20,6 +20,7 @@ from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.keepers import DEFAULT_RULES
 from hashlens.index import calibrate, queries
 from hashlens.index.arguments import Paths, index_path, listed
+from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.search import search
 from hashlens.index.store import Store, open_store
 from hashlens.index.update import delete, update
@@ -105,6 +106,7 @@ class ImageIndex:
         paths: Paths,
         *,
         moved: bool = False,
+        exclude: str | Iterable[str] | None = None,
         extensions: Iterable[str] | None = None,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -116,6 +118,10 @@ class ImageIndex:
         deleted; all other rows stay. With `moved`, a new file takes over the row of a file that is
         gone, if both have the same bytes.
 
+        `exclude` has patterns of what to leave out, as in .gitignore. The index remembers them until
+        others are given (its file `exclude`). Trash, thumbnails and snapshots of systems are always
+        left out, unless they are named or a pattern with `!` takes them in.
+
         `extensions` are those of the files to take from folders (default: all image formats).
         `workers` files are hashed at a time (default: one for each processor). `progress` is called
         after each file.
@@ -123,9 +129,9 @@ class ImageIndex:
         Rows are committed about every second; with sub-indexes other than the crop index, all at
         the end. Raises ParameterError for a path that does not exist.
         """
-        return update(
-            self._store, self._make, listed(paths), extensions, workers, progress, moved=moved
-        )
+        patterns = [exclude] if isinstance(exclude, str) else exclude
+        how: Any = {"exclude": patterns, "moved": moved}
+        return update(self._store, self._make, listed(paths), extensions, workers, progress, **how)
 
     def upsert(
         self,
@@ -333,6 +339,8 @@ class ImageIndex:
         if path is not None and index_path(path) != self.path:
             self._store.copy(index_path(path))
             self.decisions.copy(index_path(path))
+            if patterns := excluded(self.path):
+                write_excluded(index_path(path), patterns)
 
     def close(self) -> None:
         """Close the index."""

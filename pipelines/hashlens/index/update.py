@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from hashlens.errors import ImageError
 from hashlens.images.digests import file_digest
+from hashlens.images.exclude import Excludes
 from hashlens.images.formats import extensions as chosen_extensions
-from hashlens.images.walk import find_images, has_extension, is_unreadable
+from hashlens.images.walk import LeftOut, find_images, has_extension, is_unreadable
+from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.host import needs_models
 from hashlens.index.store import Known, Store
 from hashlens.model import Progress, Report, Skipped
@@ -30,18 +33,23 @@ def update(
     workers: int | None,
     progress: Callable[[Progress], None] | None,
     *,
+    exclude: Iterable[str] | None = None,
     force: bool = False,
     moved: bool = False,
 ) -> Report:
     """Make the rows of the files below some paths, and delete the rows of vanished files.
 
-    With `force`, every file is read again and no row is deleted. With `moved`, a new file takes
+    `exclude` has the patterns of what is left out, from now on; None stands for those that the
+    index remembers. With `force`, every file is read again and no row is deleted. With `moved`, a new file takes
     over the row of a file that is gone, if both have the same bytes.
     """
     endings = chosen_extensions(extensions)
-    found = list(find_images(paths, extensions=endings, exclude=store.path))
-    images = [item for item in found if item is not None]
-    ignored = len(found) - len(images)
+    remembered = excluded(store.path)
+    excludes = Excludes(remembered if exclude is None else exclude)
+    found = list(find_images(paths, extensions=endings, own=store.path, excludes=excludes))
+    images = [item for item in found if isinstance(item, (str, Skipped))]
+    left_out = Counter(item.pattern for item in found if isinstance(item, LeftOut))
+    ignored = found.count(None)
     del found
     with ExitStack() as stack:
         if store.is_new:
@@ -65,6 +73,8 @@ def update(
         vanished = [] if force else list(changes.vanished(paths, endings))
         if vanished:
             store.write([], vanished)
+        if list(excludes.patterns) != remembered and store.path.exists():
+            write_excluded(store.path, excludes.patterns)
     return Report(
         changes.hashed,
         changes.unchanged,
@@ -73,6 +83,7 @@ def update(
         ignored,
         tuple(changes.skipped),
         tuple(changes.uncroppable),
+        dict(left_out),
     )
 
 

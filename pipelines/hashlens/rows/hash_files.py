@@ -58,7 +58,7 @@ def list_images(paths: Paths, extensions: Iterable[str] | None) -> list[str | Sk
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
     found = find_images(given, extensions=checked_extensions(extensions))
-    return [item for item in found if item is not None]
+    return [item for item in found if isinstance(item, (str, Skipped))]
 
 
 def _hashed(

@@ -13,6 +13,7 @@ from hashlens.errors import ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.walk import find_images
+from hashlens.model import Skipped
 from hashlens.rows.maker import Document
 from hashlens.rows.settings import Settings, settings_of
 from hashlens.rows.stream import RowStream
@@ -117,6 +118,6 @@ class ImageRows:
         return self._documents(cast("Folder", folders))  # a str is a Sequence too
 
     def _documents(self, folder: Folder) -> list[Document]:
-        images = [item for item in find_images([folder]) if item is not None]
+        images = [item for item in find_images([folder]) if isinstance(item, (str, Skipped))]
         with RowStream(self.make, images, self.workers) as rows:
             return [(row["id"], row, None) for row in rows]
