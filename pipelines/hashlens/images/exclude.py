@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,8 +17,7 @@ from hashlens.errors import ParameterError
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-# Folders of what was thrown away, of what machines make, and of old states; files of macOS that only
-# hold attributes.
+# Folders of what was thrown away, of what machines make, and of old states; attributes of macOS.
 DEFAULTS = (
     *(".Trash*/", "$RECYCLE.BIN/", "$Recycle.Bin/", "RECYCLER/", "Recycled/"),
     *(r"\#recycle/", "@Recycle/", ".Recycle.Bin/", ".recycle/", ".dtrash/", ".trashed-*"),
@@ -50,7 +50,7 @@ class Excludes:
         `path` is relative to the folder that was given; that of a folder ends in a slash.
         """
         if not self.patterns:
-            name = path[path.rfind("/", 0, -1) + 1 :]
+            name = os.path.basename(path.rstrip("/"))
             if name[0] not in _BEGINNINGS:
                 return None
         found = self._spec.check_file(path)

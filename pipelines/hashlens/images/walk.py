@@ -129,12 +129,8 @@ def _descend(
             continue  # not noted as visited: a later root may be this folder
         visited[status.st_dev, status.st_ino] = folder
         subfolders = []
-        for entry in entries:
-            kind = _kind(entry)
-            if not kind:
-                continue
-            relative = entry.path[above:] + ("" if kind == "file" else "/")
-            pattern = excludes.pattern_for(relative)
+        for entry, kind in _kinds(entries):
+            pattern = excludes.pattern_for(entry.path[above:] + ("" if kind == "file" else "/"))
             if pattern is not None and entry.path not in given:
                 yield LeftOut(entry.path, pattern)
             elif kind == "folder":
@@ -144,6 +140,14 @@ def _descend(
             else:
                 yield entry.path
         pending += reversed(subfolders)
+
+
+def _kinds(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Yield the entries of a folder that can be of use, and what they are."""
+    for entry in entries:
+        kind = _kind(entry)
+        if kind:
+            yield entry, kind
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

@@ -40,7 +40,7 @@ def config_of(path: Path) -> dict[str, Any]:
 
 
 def excluded(path: Path) -> list[str]:
-    """Return the patterns of what the index leaves out; comments and empty lines are no patterns."""
+    """Return the patterns of what the index leaves out, without comments and empty lines."""
     try:
         lines = (path / EXCLUDE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -118,9 +118,9 @@ class ImageIndex:
         deleted; all other rows stay. With `moved`, a new file takes over the row of a file that is
         gone, if both have the same bytes.
 
-        `exclude` has patterns of what to leave out, as in .gitignore. The index remembers them until
-        others are given (its file `exclude`). Trash, thumbnails and snapshots of systems are always
-        left out, unless they are named or a pattern with `!` takes them in.
+        `exclude` has patterns of what to leave out, as in .gitignore. The index remembers them, in
+        its file `exclude`, until others are given. Trash, thumbnails and snapshots of systems are
+        left out in any case, unless they are named, or a pattern with `!` takes them in.
 
         `extensions` are those of the files to take from folders (default: all image formats).
         `workers` files are hashed at a time (default: one for each processor). `progress` is called

@@ -40,8 +40,8 @@ def update(
     """Make the rows of the files below some paths, and delete the rows of vanished files.
 
     `exclude` has the patterns of what is left out, from now on; None stands for those that the
-    index remembers. With `force`, every file is read again and no row is deleted. With `moved`, a new file takes
-    over the row of a file that is gone, if both have the same bytes.
+    index remembers. With `force`, every file is read again and no row is deleted. With `moved`, a
+    new file takes over the row of a file that is gone, if both have the same bytes.
     """
     endings = chosen_extensions(extensions)
     remembered = excluded(store.path)
