@@ -51,6 +51,7 @@ class Report:
     skipped: files without a fingerprint, each with its reason.
     uncroppable: in an index with crops, files without keypoints: no part of them can be found.
     left_out: the number of files and folders that each pattern has left out.
+    away: the number of rows that stay, by the folder of their files, which is gone or empty.
     """
 
     hashed: int = 0
@@ -61,6 +62,7 @@ class Report:
     skipped: tuple[Skipped, ...] = ()
     uncroppable: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    away: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def images(self) -> int:

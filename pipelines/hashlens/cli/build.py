@@ -30,7 +30,7 @@ MOST_SKIPPED = 20  # files listed for each reason
 
 
 @click.command(cls=HashingCommand)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(), metavar="PATH...")
 @index_option
 @click.option("--algorithm", metavar="NAME", help="Perceptual hash of a new index (perceptual).")
 @hash_options
@@ -68,6 +68,7 @@ MOST_SKIPPED = 20  # files listed for each reason
 )
 @click.option("--no-exclude", is_flag=True, help="Forget the patterns that the index remembers.")
 @click.option("--moved", is_flag=True, help="Recognise moved files by the digest of their bytes.")
+@click.option("--prune", is_flag=True, help="Drop the rows of folders that are gone or empty, too.")
 @files_options
 @format_option
 def index(
@@ -81,6 +82,7 @@ def index(
     exclude: tuple[str, ...],
     no_exclude: bool,
     moved: bool,
+    prune: bool,
     endings: tuple[str, ...],
     popular: bool,
     workers: int | None,
@@ -89,9 +91,10 @@ def index(
 ) -> None:
     """Bring an index up to date with folders and files.
 
-    Only new and changed files are read; rows of vanished files are dropped. Files that cannot be
-    read are skipped, listed, and stored in the index with the reason. Trash, thumbnails and
-    snapshots of systems are left out, unless they are named.
+    Only new and changed files are read; rows of vanished files are dropped. Rows of folders that
+    are gone or empty stay, since a disk may not be mounted. Files that cannot be read are skipped,
+    listed, and stored in the index with the reason. Trash, thumbnails and snapshots of systems are
+    left out, unless they are named.
     """
     if exclude and no_exclude:
         msg = "--exclude and --no-exclude exclude each other"
@@ -106,6 +109,7 @@ def index(
                 paths,
                 exclude=exclude if exclude or no_exclude else None,
                 moved=moved,
+                prune=prune,
                 extensions=extensions_of(endings, popular),
                 workers=workers,
                 progress=advance,
@@ -114,6 +118,27 @@ def index(
     for pattern in exclude:
         if not pattern.startswith("!") and pattern not in report.left_out:
             click.echo(f"hashlens: --exclude {pattern!r} fits nothing", err=True)
+
+
+@click.command()
+@click.argument("old", type=click.Path())
+@click.argument("new", type=click.Path(exists=True))
+@index_option
+@format_option
+def relocate(old: str, new: str, directory: str, style: str) -> None:
+    """Adopt files that moved from one folder to another, without reading them."""
+    with open_index(directory) as opened:
+        show_one({"relocated": opened.relocate(old, new)}, style)
+
+
+@click.command()
+@click.argument("path", type=click.Path())
+@index_option
+@format_option
+def forget(path: str, directory: str, style: str) -> None:
+    """Drop the rows of a file, or of all files below a folder; no file is touched."""
+    with open_index(directory) as opened:
+        show_one({"forgotten": opened.forget(path)}, style)
 
 
 @click.command("hash", cls=HashingCommand)
@@ -273,6 +298,8 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
         if report.left_out:
             found = ", ".join(f"{pattern} {count}" for pattern, count in report.left_out.items())
             print(f"  left out: {found}")
+        for folder, count in report.away.items():
+            print(f"  kept {count} rows: {folder} is gone or empty (--prune drops them)")
         reasons: dict[str, list[str]] = {}
         for item in report.skipped:
             reasons.setdefault(item.reason, []).append(item.path)
@@ -291,4 +318,4 @@ def _show_paths(title: str, paths: Sequence[str], condition: str) -> None:
         print(f"  … and {len(paths) - MOST_SKIPPED} more: select path from txtai where {condition}")
 
 
-COMMANDS = (index, hash_, formats, info, run)
+COMMANDS = (index, relocate, forget, hash_, formats, info, run)

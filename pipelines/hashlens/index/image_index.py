@@ -21,6 +21,7 @@ from hashlens.grouping.keepers import DEFAULT_RULES
 from hashlens.index import calibrate, queries
 from hashlens.index.arguments import Paths, index_path, listed
 from hashlens.index.directory import excluded, write_excluded
+from hashlens.index.places import forget, relocate
 from hashlens.index.search import search
 from hashlens.index.store import Store, open_store
 from hashlens.index.update import delete, update
@@ -106,6 +107,7 @@ class ImageIndex:
         paths: Paths,
         *,
         moved: bool = False,
+        prune: bool = False,
         exclude: str | Iterable[str] | None = None,
         extensions: Iterable[str] | None = None,
         workers: int | None = None,
@@ -115,8 +117,9 @@ class ImageIndex:
 
         Files are read if they are new, if their size or modification time has changed, or if other
         versions of the decoders hashed them. Rows of files that have vanished from the folders are
-        deleted; all other rows stay. With `moved`, a new file takes over the row of a file that is
-        gone, if both have the same bytes.
+        deleted, and all other rows stay. Rows of folders that are gone or empty stay, too, unless
+        `prune` is set: a disk may not be mounted (`Report.away`). With `moved`, a new file takes
+        over the row of a file that is gone, if both have the same bytes.
 
         `exclude` has patterns of what to leave out, as in .gitignore. The index remembers them, in
         its file `exclude`, until others are given. Trash, thumbnails and snapshots of systems are
@@ -130,7 +133,7 @@ class ImageIndex:
         the end. Raises ParameterError for a path that does not exist.
         """
         patterns = [exclude] if isinstance(exclude, str) else exclude
-        how: Any = {"exclude": patterns, "moved": moved}
+        how: Any = {"exclude": patterns, "moved": moved, "prune": prune}
         return update(self._store, self._make, listed(paths), extensions, workers, progress, **how)
 
     def upsert(
@@ -152,6 +155,21 @@ class ImageIndex:
     def delete(self, ids: str | Iterable[str]) -> list[str]:
         """Delete rows by id; returns the ids that were there. No file is touched."""
         return delete(self._store, listed(ids))
+
+    def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
+        """Adopt files that moved from one folder to another; return how many rows have new paths.
+
+        No file is read. Raises ParameterError if there are no rows below `old`, or if no file of
+        them is below `new`.
+        """
+        return relocate(self._store, old, new)
+
+    def forget(self, path: str | os.PathLike[str]) -> int:
+        """Delete the rows of a file, or of all files below a folder; return how many.
+
+        No file is touched. Raises ParameterError if there are no such rows.
+        """
+        return forget(self._store, path)
 
     def fingerprint(self, source: Source, column: str = "text") -> str:
         """Return the fingerprint of an image, as the index makes the fingerprints of its rows.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 
 from hashlens.errors import ImageError
 from hashlens.images.digests import file_digest
@@ -36,17 +37,20 @@ def update(
     exclude: Iterable[str] | None = None,
     force: bool = False,
     moved: bool = False,
+    prune: bool = False,
 ) -> Report:
     """Make the rows of the files below some paths, and delete the rows of vanished files.
 
     `exclude` has the patterns of what is left out, from now on; None stands for those that the
     index remembers. With `force`, every file is read again and no row is deleted. With `moved`, a
-    new file takes over the row of a file that is gone, if both have the same bytes.
+    new file takes over the row of a file that is gone, if both have the same bytes. Rows of folders
+    that are gone or empty stay, unless `prune` is set: a disk may not be mounted.
     """
     endings = chosen_extensions(extensions)
     remembered = excluded(store.path)
     excludes = Excludes(remembered if exclude is None else exclude)
-    found = list(find_images(paths, extensions=endings, own=store.path, excludes=excludes))
+    there = [path for path in paths if os.path.lexists(path) or not _has_rows(store, path)]
+    found = list(find_images(there, extensions=endings, own=store.path, excludes=excludes))
     images = [item for item in found if isinstance(item, (str, Skipped))]
     left_out = Counter(item.pattern for item in found if isinstance(item, LeftOut))
     ignored = found.count(None)
@@ -71,6 +75,8 @@ def update(
         for batch in _batches(to_write, in_one=needs_models(store.config)):
             store.write([(row["id"], row, None) for row in batch])
         vanished = [] if force else list(changes.vanished(paths, endings))
+        away = Counter() if prune else _away(vanished)
+        vanished = [uid for uid in vanished if not _is_below_any(uid, away)]
         if vanished:
             store.write([], vanished)
         if list(excludes.patterns) != remembered and store.path.exists():
@@ -84,6 +90,7 @@ def update(
         tuple(changes.skipped),
         tuple(changes.uncroppable),
         dict(left_out),
+        dict(away),
     )
 
 
@@ -94,6 +101,51 @@ def delete(store: Store, ids: Iterable[str]) -> list[str]:
         present = [str(uid) for uid in ids if uid in known]
         store.write([], present)
     return present
+
+
+def _has_rows(store: Store, path: str | os.PathLike[str]) -> bool:
+    """Return whether an index has rows of a file, or of files below a folder."""
+    if store.is_new:
+        return False
+    name = os.path.abspath(path)
+    below = os.path.join(name, "")
+    return any(row.id == name or row.id.startswith(below) for row in store.known())
+
+
+def _away(ids: Iterable[str]) -> Counter[str]:
+    """Return the folders of files that are gone or empty, and how many of the files they had.
+
+    Of folders in each other, the outermost is returned.
+    """
+    is_away = cache(_is_away)
+    found: Counter[str] = Counter()
+    for uid in ids:
+        folder = os.path.dirname(uid)
+        if is_away(folder) and not os.path.lexists(uid):
+            while is_away(os.path.dirname(folder)):
+                folder = os.path.dirname(folder)
+            found[folder] += 1
+    return found
+
+
+def _is_away(folder: str) -> bool:
+    """Return whether a folder is gone or empty; one that cannot be read is neither."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+
+
+def _is_below_any(path: str, folders: Container[str]) -> bool:
+    """Return whether a path lies in one of some folders, at any depth."""
+    while (folder := os.path.dirname(path)) != path:
+        if folder in folders:
+            return True
+        path = folder
+    return False
 
 
 def _reported(
