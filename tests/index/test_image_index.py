@@ -311,7 +311,7 @@ class TestUpdate:
                         draw(look, (40 + look, 40)).save(path)
                     else:
                         path.write_text("no image")
-                kept.index([photos])
+                kept.index([photos], prune=True)
                 with ImageIndex.open(home / f"fresh{number}") as fresh:
                     fresh.index([photos])
                     assert kept.sql(wanted) == fresh.sql(wanted)
