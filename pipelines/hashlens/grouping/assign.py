@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,17 +18,20 @@ from hashlens.neighbors.codes import Codes, Ints
 
 # Finds the pairs among some rows of a collection that a person has decided on; shape (k, 2).
 Apart = Callable[[Collection, Ints], Ints]
+# Finds the rows among some rows of a collection whose files are gone.
+Gone = Callable[[Collection, Ints], Ints]
 
 
 class Assignment(NamedTuple):
     """Which images are in one group.
 
     `labels`: for each row the first row of its group. `groups`: the rows of each group that counts,
-    sorted by their first rows.
+    sorted by their first rows. `gone`: rows that would be in groups if their files were there.
     """
 
     labels: Ints
     groups: list[Ints]
+    gone: Ints
 
 
 def none_apart(_: Collection, __: Ints) -> Ints:
@@ -35,24 +39,55 @@ def none_apart(_: Collection, __: Ints) -> Ints:
     return np.empty((0, 2), np.int64)
 
 
-def assign(collection: Collection, terms: Terms, apart: Apart) -> Assignment:
+def none_gone(_: Collection, __: Ints) -> Ints:
+    """Return no rows: no file is looked for."""
+    return np.empty(0, np.int64)
+
+
+def files_gone(collection: Collection, rows: Ints) -> Ints:
+    """Return the rows whose files are gone."""
+    return np.array([row for row in rows.tolist() if _is_gone(collection.paths[row])], np.int64)
+
+
+def _is_gone(path: str) -> bool:
+    """Return whether no file is at a path; one that must not be looked at is not gone."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def assign(
+    collection: Collection, terms: Terms, apart: Apart = none_apart, gone: Gone = none_gone
+) -> Assignment:
     """Assign each image to a group.
 
     Images with the same fingerprint begin as one unit, but those in `apart` each as a unit of
     their own; units are joined by `hashlens.grouping.linkage`. Flat pictures are joined only if
-    their files are equal. Images that do not count by the terms are in no group, and a decision
-    counts only if both its images are in groups without it.
+    their files are equal. Images that do not count by the terms are in no group, images whose files
+    are gone neither, and a decision counts only if both its images are in groups without it.
     """
     scope = Scope(collection, terms)
     barred = np.empty((0, 2), np.int64)
+    absent = np.empty(0, np.int64)
+    looked_for = np.zeros(len(collection), bool)
     while True:
         labels = _labels(collection, terms, scope, barred)
-        # Finding decisions may read files: files of images in no group are not read. By the
-        # decisions found, other images may come into groups; they are asked about next.
+        # Files of images in no group are not looked for, and not read to find decisions. By what is
+        # found, other images may come into groups; they are asked about next.
         grouped = np.flatnonzero(np.bincount(labels, minlength=len(labels))[labels] > 1)
+        found = gone(collection, grouped[~looked_for[grouped]])
+        looked_for[grouped] = True
+        if len(found):
+            absent = np.sort(np.concatenate([absent, found]))
+            scope.leave_out(found)
+            continue
         known = _united(barred, apart(collection, grouped))
         if len(known) == len(barred):
-            return Assignment(labels, _groups(labels, scope))
+            return Assignment(labels, _groups(labels, scope), absent)
         barred = known
 
 

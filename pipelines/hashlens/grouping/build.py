@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from hashlens.grouping.assign import Apart
+from hashlens.grouping.assign import Apart, Gone
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import diameter, row_distances
@@ -33,18 +33,21 @@ def build_links(
     terms: Terms,
     labels: Ints,
     apart: Apart,
+    gone: Gone,
     parts: Sequence[tuple[int, int, Place]],
 ) -> tuple[Link, ...]:
     """Return links from rows of part and whole and the place of the part, sorted by path.
 
     Left out are links within a group (`labels`: the group of each row), links between two images
-    on which there is a decision, and links that do not count by the terms.
+    on which there is a decision, links of files that are gone, and links that do not count by the
+    terms.
     """
     ends = np.array([(part, whole) for part, whole, _ in parts], np.int64).reshape(-1, 2)
     every = np.arange(len(collection))
     admits = Scope(collection, terms).admits(every, every)
     counts = admits(*ends.T) if admits else np.ones(len(ends), bool)
     counts &= labels[ends[:, 0]] != labels[ends[:, 1]]
+    counts &= ~np.isin(ends, gone(collection, np.unique(ends))).any(axis=1)
     barred = {frozenset(pair) for pair in apart(collection, np.unique(ends)).tolist()}
     counts &= np.array([frozenset(pair) not in barred for pair in ends.tolist()], bool)
     part, whole = ends[counts].T

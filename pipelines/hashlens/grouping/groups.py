@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from hashlens.errors import ParameterError
-from hashlens.grouping.assign import Apart, Assignment, assign, none_apart
+from hashlens.grouping.assign import Apart, Assignment, Gone, assign, none_apart, none_gone
 from hashlens.grouping.build import build_groups, build_links
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.near import all_distances, borderline, near, pairs_of
@@ -38,13 +38,15 @@ class Groups(Sequence[Group]):
 
     `terms`: what makes a group. `collection`: the images. `links`: pairs of images one of which
     shows a part of the other. `apart`: finds the pairs that are never in one group, by a decision.
-    Made by `ImageIndex.groups`.
+    `absent`: finds the images whose files are gone; they are in no group. Made by
+    `ImageIndex.groups`.
     """
 
     terms: Terms
     collection: Collection = field(repr=False)
     links: tuple[Link, ...] = ()
     apart: Apart = field(default=none_apart, repr=False)
+    absent: Gone = field(default=none_gone, repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -83,6 +85,11 @@ class Groups(Sequence[Group]):
         with gc_paused():
             return tuple(build_groups(self.collection, self.terms, self._assigned.groups))
 
+    @property
+    def gone(self) -> list[str]:
+        """Return the paths of files that are gone; if they were there, they would be in groups."""
+        return [self.collection.paths[row] for row in self._assigned.gone.tolist()]
+
     def with_links(self, parts: Iterable[tuple[int, int, Place]]) -> Groups:
         """Return these groups with links: rows of part and whole, and the place of the part.
 
@@ -90,7 +97,8 @@ class Groups(Sequence[Group]):
         and links that do not count by the terms.
         """
         labels = self._assigned.labels
-        links = build_links(self.collection, self.terms, labels, self.apart, list(parts))
+        finders = self.apart, self.absent
+        links = build_links(self.collection, self.terms, labels, *finders, list(parts))
         return replace(self, links=links)
 
     def rethreshold(self, max_distance: float) -> Groups:
@@ -187,7 +195,7 @@ class Groups(Sequence[Group]):
 
     @cached_property
     def _assigned(self) -> Assignment:
-        return assign(self.collection, self.terms, self.apart)
+        return assign(self.collection, self.terms, self.apart, self.absent)
 
 
 def _pandas() -> Any:

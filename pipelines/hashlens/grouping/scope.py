@@ -55,12 +55,14 @@ class Scope:
     def __init__(self, collection: Collection, terms: Terms) -> None:
         self._sides = _sides(collection, terms.between) if terms.between else None
         self._folders = _folders(collection) if terms.not_same_folder else None
-        self._images = len(collection)
+        sides = self._sides
+        self.images: NDArray[np.bool_] = (  # whether each takes part
+            np.ones(len(collection), bool) if sides is None else sides > 0
+        )
 
-    @property
-    def images(self) -> NDArray[np.bool_]:
-        """Return for each image whether it takes part."""
-        return np.ones(self._images, bool) if self._sides is None else self._sides > 0
+    def leave_out(self, rows: Ints) -> None:
+        """Let some images take no part."""
+        self.images[rows] = False
 
     def has(self, rows: Ints) -> bool:
         """Return whether images that match each other make a group: a pair of them counts."""
@@ -82,7 +84,7 @@ class Scope:
             np.bitwise_or.at(sides, units, self._sides[rows])
             checks.append(lambda a, b: _both(sides[a], sides[b]))
         if self._folders is not None:
-            lowest, highest = np.full(count, self._images), np.full(count, -1)
+            lowest, highest = np.full(count, len(self.images)), np.full(count, -1)
             np.minimum.at(lowest, units, self._folders[rows])
             np.maximum.at(highest, units, self._folders[rows])
             checks.append(lambda a, b: (lowest[a] != highest[b]) | (highest[a] != lowest[b]))

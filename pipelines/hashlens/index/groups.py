@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal
 
+from hashlens.grouping.assign import files_gone
 from hashlens.grouping.collection import Collection, read_collection
 from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.groups import Groups
@@ -49,7 +50,8 @@ def find_groups(
     )
     rows = store.columns("text", *GROUPED, by_id=False)
     images = read_collection(rows, fixed_digits(settings))
-    found = Groups(terms, images, apart=partial(decisions.apart, workers=workers))
+    apart = partial(decisions.apart, workers=workers)
+    found = Groups(terms, images, apart=apart, absent=files_gone)
     if not crops:
         return found
     return found.with_links(_parts(store, settings, images, workers, progress))
