@@ -311,13 +311,15 @@ class Step:
     """One line of a plan: what is to be done with one file.
 
     group: number of the group in the plan, from 1.
-    action: `keep` (nothing), `copy`, `move`, `quarantine`, `hardlink`, `symlink` or `delete`.
+    action: `keep` (nothing), `copy`, `move`, `quarantine`, `hardlink`, `symlink` or `delete`; or
+        `partner`: the file goes where its picture goes, or stays with it.
     path: the file.
     to: the new path of the file. For `hardlink` and `symlink`, the path to which the replaced file
         goes; "" if its bytes are those of the keeper.
     digest: SHA-256 of the file, in hex.
     bytes: size of the file.
-    keeper: the file that is kept; it must be there when anything happens to the file.
+    keeper: the file that is kept; it must be there when anything happens to the file. Of a partner:
+        the picture to which it belongs.
     keeper_digest: SHA-256 of the keeper, in hex.
     distance: between the fingerprints of file and keeper.
     reason: why the action was chosen, in words.

@@ -9,6 +9,8 @@ from hashlens.model import Step
 # Actions after which the file is not at its path any more.
 REMOVAL_ACTIONS = ("move", "quarantine", "hardlink", "symlink", "delete")
 LINK_ACTIONS = ("hardlink", "symlink")
+MOVES = ("move", "quarantine")
+PARTNER = "partner"  # does what the picture does to which the file belongs
 
 
 def target(action: str, folder: str, path: str) -> str:

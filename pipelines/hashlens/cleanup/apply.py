@@ -7,13 +7,15 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from hashlens.cleanup import files, steps
-from hashlens.cleanup.actions import LINK_ACTIONS, REMOVAL_ACTIONS, top_folder
+from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, top_folder
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
+from hashlens.images.partners import renamed
 from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
 
@@ -102,11 +104,14 @@ class _Run:
     def run(self, progress: Callable[[Progress], None] | None) -> Outcome:
         """Carry out all steps that are not done."""
         done = earlier = freed = 0
-        todo = [(n, step) for n, step in enumerate(self.planned) if step.action != "keep"]
-        todo.sort(key=lambda item: item[1].action != "copy")  # backups first, in any order of lines
+        todo = [(n, step) for n, step in enumerate(self.planned) if self._is_to_do(step)]
+        # Backups first, partners last, in any order of lines.
+        todo.sort(key=lambda item: (item[1].action != "copy", item[1].action == PARTNER))
         for count, (number, step) in enumerate(todo, 1):
             if self.journal.states.get(number) == "done":
                 earlier += 1
+            elif step.action == PARTNER and not self._is_done(self.moves[step.keeper]):
+                pass  # its picture stays, as was said of it
             elif reason := self._carry_out(number, step):
                 self.skipped.append(Skipped(step.path, reason))
                 if step.action == "copy":
@@ -117,6 +122,25 @@ class _Run:
             if progress:
                 progress(Progress(count, len(todo), step.path))
         return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path)
+
+    @cached_property
+    def moves(self) -> dict[str, int]:
+        """Return the numbers of the steps that move pictures, by path."""
+        return {step.path: n for n, step in enumerate(self.planned) if step.action in MOVES}
+
+    def _is_to_do(self, step: Step) -> bool:
+        return step.keeper in self.moves if step.action == PARTNER else step.action != "keep"
+
+    def _is_done(self, number: int) -> bool:
+        return self.journal.states.get(number) == "done"
+
+    def _as_picture(self, number: int, step: Step) -> Step:
+        """Return the step that moves a partner as its picture was moved; raises RefusedError."""
+        picture = self.journal.begun[self.moves[step.keeper]].step
+        before = self.journal.begun.get(number)
+        digest = before.step.digest if before else files.digest_of(step.path)
+        to = renamed(step.path, picture.path, picture.to)
+        return replace(picture, path=step.path, to=to, digest=digest, reason=step.reason)
 
     def _carry_out(self, number: int, step: Step) -> str:
         """Carry out a step; return "", or the reason if it was taken back."""
@@ -153,6 +177,8 @@ class _Run:
 
     def _do(self, number: int, step: Step) -> None:
         """Verify, note and do a step, or resume it; raises RefusedError or OSError."""
+        if step.action == PARTNER:
+            step = self._as_picture(number, step)
         resumed = self.journal.states.get(number) == "begin"
         before = self.journal.begun[number] if resumed else None
         if before:

@@ -94,6 +94,21 @@ def examine(path: str, digest: str, *, follow: bool = False) -> os.stat_result:
     return status
 
 
+def digest_of(path: str) -> str:
+    """Return the SHA-256 of a regular file; raises RefusedError for anything else."""
+    if status_of(path) is None:
+        msg = "gone"
+        raise RefusedError(msg)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            msg = "not a regular file"
+            raise RefusedError(msg)
+        return _digest(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def holds(path: str, digest: str) -> bool:
     """Return whether `path` is a regular file, not a link, whose bytes have this SHA-256."""
     try:

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hashlens.cleanup.actions import LINK_ACTIONS, REMOVAL_ACTIONS
+from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS
 from hashlens.cleanup.choose import Choices, look_at
 from hashlens.cleanup.files import status_of
 from hashlens.cleanup.journal import Journal, open_journal
+from hashlens.cleanup.partners import with_partners
 from hashlens.cleanup.plan_file import (
     FIELDS,
     is_csv,
@@ -97,6 +98,9 @@ class Plan:
             sizes = [step.bytes for step in self.steps if step.action == action]
             if sizes:
                 found[action] = {"files": len(sizes), "bytes": sum(sizes)}
+        partners = sum(step.action == PARTNER for step in self.steps)
+        if partners:
+            found["partners"] = partners
         found["freed"] = _freed(self.steps)
         return found
 
@@ -158,6 +162,7 @@ def make_plan(
     protect: Iterable[Path] = (),
     backup: Path | None = None,
     hard_links: bool = False,
+    partners: bool = True,
 ) -> Plan:
     """Decide what is to be done with each image of some groups: one step each, with its reason.
 
@@ -167,7 +172,8 @@ def make_plan(
     `delete` deletes for good. Files below a folder of `protect` are kept. With `backup`, all files
     that are acted on, and their keepers, are copied below that folder first.
 
-    A file that has other names, as hard links, is left alone unless all of them are duplicates, or
+    Partners of a picture go with it: sidecars, the film of a live photo, RAW beside JPEG. Without
+    `partners`, they stay where they are. A file that has other names, as hard links, is left alone unless all of them are duplicates, or
     `hard_links` is set: nothing is freed by it. Groups have the numbers that `hashlens.Groups` and
     reports give them. Changes nothing on disk. Raises ParameterError for unusable parameters.
     """
@@ -184,6 +190,8 @@ def make_plan(
         for number, (group, reason) in enumerate(zip(files, reasons, strict=True), 1)
         for step in choices.steps(number, group, reason)
     ]
+    if partners:
+        steps = list(with_partners(steps))
     if backup is not None:
         steps = [*choices.backups(steps, _folder(backup, "--backup")), *steps]
     skipped = (

@@ -12,7 +12,13 @@ from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from typing import Any, TextIO
 
-from hashlens.cleanup.actions import LINK_ACTIONS, REMOVAL_ACTIONS, target, top_folder
+from hashlens.cleanup.actions import (
+    LINK_ACTIONS,
+    PARTNER,
+    REMOVAL_ACTIONS,
+    target,
+    top_folder,
+)
 from hashlens.disk import saved
 from hashlens.errors import PlanError
 from hashlens.model import Step
@@ -151,8 +157,9 @@ def _step(record: dict[str, Any]) -> Step:
     """Return the step of a record; raises ValueError for one that could not be carried out."""
     _require_fields(list(record))
     step = Step(**{name: _value(name, given) for name, given in record.items()})
-    if step.action not in ("keep", "copy", *REMOVAL_ACTIONS):
-        msg = f"unknown action {step.action!r}; there are keep, copy, {', '.join(REMOVAL_ACTIONS)}"
+    known = ("keep", "copy", *REMOVAL_ACTIONS, PARTNER)
+    if step.action not in known:
+        msg = f"unknown action {step.action!r}; there are {', '.join(known)}"
         raise ValueError(msg)
     for name in ("path", "to", "keeper"):
         given = getattr(step, name)
@@ -200,10 +207,10 @@ def _require_complete(step: Step, line: int) -> None:
     """Raise _LineError if a step lacks a field that its action needs, or has one too many."""
     if step.action == "keep":
         return
-    needed = ["digest"]
+    needed = ["keeper"] if step.action == PARTNER else ["digest"]
     if step.action in REMOVAL_ACTIONS:
         needed += ["keeper", "keeper_digest"]
-    if not _goes_nowhere(step):
+    if not _goes_nowhere(step) and step.action != PARTNER:
         needed.append("to")
     for name in needed:
         if not getattr(step, name):

@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 @click.option(
     "--hard-links", is_flag=True, help="Act on hard links, too, although they take no room."
 )
+@click.option(
+    "--partners/--no-partners",
+    default=True,
+    help="Move sidecars, live photos and RAW files with their pictures (yes).",
+)
 @click.option("--force", is_flag=True, help="Overwrite a plan that was edited.")
 @click.option(
     "--out",
@@ -62,6 +67,7 @@ def plan(
     backup: str | None,
     protect: tuple[str, ...],
     hard_links: bool,
+    partners: bool,
     force: bool,
     out: str,
     style: str,
@@ -77,7 +83,8 @@ def plan(
     with open_index(directory) as opened:
         found = grouped(opened, terms)
         to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
-    made = found.plan(action, to=to, protect=protect, backup=backup, hard_links=hard_links)
+    how: Any = {"to": to, "protect": protect, "backup": backup}
+    made = found.plan(action, **how, hard_links=hard_links, partners=partners)
     made.save(out, force=force)
     summary = made.summary()
     if style != "json":

@@ -124,12 +124,13 @@ class Groups(Sequence[Group]):
         protect: Iterable[str] = (),
         backup: str | None = None,
         hard_links: bool = False,
+        partners: bool = True,
     ) -> Plan:
         """Return what to do with the duplicates, as `hashlens.make_plan` does."""
         from hashlens.cleanup.plan import make_plan  # noqa: PLC0415  for plans only
 
-        how: Any = {"to": to, "protect": protect, "backup": backup, "hard_links": hard_links}
-        return make_plan(self, action, **how)
+        how: Any = {"to": to, "protect": protect, "backup": backup}
+        return make_plan(self, action, **how, hard_links=hard_links, partners=partners)
 
     def save_html(
         self,

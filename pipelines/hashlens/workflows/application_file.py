@@ -29,7 +29,7 @@ STEPS = {
         "workers",
     },
     "report": {"html", "mosaics"},
-    "plan": {"action", "to", "protect", "backup", "hard_links", "out"},
+    "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "out"},
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
 _OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep")

@@ -30,7 +30,7 @@ def run(
     After a workflow that writes to the index come the steps that the file has under `hashlens`:
     `groups` (parameters of `ImageIndex.groups`), `report` (`html`, `mosaics`) and `plan`
     (`action`, `to`, `protect`, `backup`,
-    `hard_links`, `out`). The plan is saved for review and never carried
+    `hard_links`, `partners`, `out`). The plan is saved for review and never carried
     out.
 
     Raises ParameterError for a file that cannot be run, IndexingError if another process is

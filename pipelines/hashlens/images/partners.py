@@ -1,0 +1,97 @@
+"""Files that belong to a picture: sidecars, the film of a live photo, the RAW beside a JPEG."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from hashlens.images.formats import EXTENSIONS
+
+RAW = frozenset(
+    (
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq"),
+        *(".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw"),
+        *(".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    )
+)
+SIDECARS = frozenset((".xmp", ".aae", ".pp3", ".dop", ".json", ".thm"))
+FILMS = frozenset((".mov", ".mp4"))
+_OF_STEM = RAW | SIDECARS | FILMS  # of IMG_1.jpg: IMG_1.xmp; IMG_1.jpg.xmp may be a sidecar only
+MOST_ENDINGS = 3  # of a name: .jpg.supplemental-metadata.json
+
+
+class Folders:
+    """The partners of pictures; each folder is read once."""
+
+    def __init__(self) -> None:
+        self._by_stem = cache(_by_stem)
+
+    def partners(self, path: str) -> list[str]:
+        """Return the files that belong to a picture, sorted by name."""
+        folder, name = os.path.split(path)
+        near = self._by_stem(folder).get(_stem(name), ())
+        return [os.path.join(folder, other) for other in near if _is_partner(other, name)]
+
+    def sharers(self, path: str, partner: str) -> list[str]:
+        """Return the other pictures to which a partner of a picture belongs, too."""
+        folder, name = os.path.split(path)
+        own = os.path.basename(partner)
+        near = self._by_stem(folder).get(_stem(name), ())
+        return [
+            os.path.join(folder, other)
+            for other in near
+            if other != name and _ending(other) in EXTENSIONS and _is_partner(own, other)
+        ]
+
+
+def renamed(partner: str, picture: str, new: str) -> str:
+    """Return where a partner goes when its picture goes to `new`, so that it stays a partner."""
+    name, own = os.path.basename(picture), os.path.basename(partner)
+    stem, new_stem = os.path.splitext(name)[0], os.path.splitext(os.path.basename(new))[0]
+    if own.lower().startswith(name.lower()):
+        changed = os.path.basename(new) + own[len(name) :]
+    else:
+        changed = new_stem + own[len(stem) :]
+    return os.path.join(os.path.dirname(new), changed)
+
+
+def _is_partner(other: str, name: str) -> bool:
+    """Return whether a file belongs to a picture; `name` is the picture's."""
+    lower, of = other.lower(), name.lower()
+    stem, ending = os.path.splitext(lower)
+    if lower == of or (_ending(of) in RAW and ending in RAW):
+        return False
+    if stem == _stem(name):
+        return ending in _OF_STEM
+    rest = lower[len(of) :]
+    return lower.startswith(of) and (rest in SIDECARS or _is_of_takeout(rest))
+
+
+def _is_of_takeout(rest: str) -> bool:
+    """Return whether a name goes on as Google Takeout names its files, which it cuts anywhere."""
+    start, ending = os.path.splitext(rest)
+    return ending == ".json" and len(start) > 1 and ".supplemental-metadata".startswith(start)
+
+
+def _by_stem(folder: str) -> dict[str, list[str]]:
+    """Return the names in a folder, sorted, by each part of a name that ends before a dot."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return {}
+    found: dict[str, list[str]] = {}
+    for name in names:
+        stem = name
+        for _ in range(MOST_ENDINGS):
+            before, stem = stem, _stem(stem)
+            if stem != before:
+                found.setdefault(stem, []).append(name)
+    return found
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name.lower())[0]
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name.lower())[1]

@@ -1,0 +1,65 @@
+"""Files that belong to a picture."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from hashlens.images.partners import Folders, renamed
+
+
+@pytest.mark.parametrize(
+    ("picture", "partner", "new", "goes_to"),
+    [
+        ("IMG_1.jpg", "IMG_1.xmp", "a-2.jpg", "a-2.xmp"),
+        ("IMG_1.jpg", "IMG_1.jpg.xmp", "a-2.jpg", "a-2.jpg.xmp"),
+        ("IMG_1.JPG", "img_1.xmp", "IMG_1.JPG", "IMG_1.xmp"),
+        ("IMG_1.HEIC", "IMG_1.MOV", "IMG_1-2.HEIC", "IMG_1-2.MOV"),
+        ("IMG_1.HEIC", "IMG_1.AAE", "IMG_1.HEIC", "IMG_1.AAE"),
+        ("DSC_5.jpg", "DSC_5.NEF", "DSC_5.jpg", "DSC_5.NEF"),
+        ("DSC_5.jpg", "DSC_5.jpg.pp3", "DSC_5-3.jpg", "DSC_5-3.jpg.pp3"),
+        ("a.b.c.jpg", "a.b.c.xmp", "a.b.c.jpg", "a.b.c.xmp"),
+        ("x.jpg", "x.jpg.json", "x.jpg", "x.jpg.json"),
+        ("x.jpg", "x.jpg.supplemental-metadata.json", "y.jpg", "y.jpg.supplemental-metadata.json"),
+        ("x.jpg", "x.jpg.supplem.json", "x.jpg", "x.jpg.supplem.json"),
+    ],
+)
+def test_partners_are_found_and_stay_partners(tmp_path, picture, partner, new, goes_to):
+    for name in (picture, partner, "other.xmp", "IMG_10.xmp", "IMG_1_edit.jpg", "x.jpg.txt"):
+        (tmp_path / name).touch()
+    path = str(tmp_path / picture)
+    found = Folders().partners(path)
+    assert found == [str(tmp_path / partner)]
+    assert renamed(found[0], path, f"/to/{new}") == f"/to/{goes_to}"
+
+
+def test_what_is_no_partner(tmp_path):
+    names = (
+        "a.jpg",
+        "a.png",
+        "a.txt",
+        "ab.xmp",
+        "b.a.jpg.xmp",
+        "A.jpgx",
+        "a.jpg.mov",
+        "a.jpg.x.json",
+    )
+    for name in names:
+        (tmp_path / name).touch()
+    assert Folders().partners(str(tmp_path / "a.jpg")) == []
+    assert Folders().partners(str(tmp_path / "nowhere" / "a.jpg")) == []
+
+
+def test_a_partner_may_be_shared(tmp_path):
+    for name in ("a.jpg", "a.heic", "a.xmp", "a.jpg.xmp", "a.nef"):
+        (tmp_path / name).touch()
+    folders = Folders()
+
+    def sharers(partner):
+        found = folders.sharers(str(tmp_path / "a.jpg"), str(tmp_path / partner))
+        return [os.path.basename(path) for path in found]
+
+    assert sharers("a.xmp") == ["a.heic"]
+    assert sharers("a.nef") == ["a.heic"]
+    assert sharers("a.jpg.xmp") == []
