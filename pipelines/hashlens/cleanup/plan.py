@@ -173,9 +173,11 @@ def make_plan(
     that are acted on, and their keepers, are copied below that folder first.
 
     Partners of a picture go with it: sidecars, the film of a live photo, RAW beside JPEG. Without
-    `partners`, they stay where they are. A file that has other names, as hard links, is left alone unless all of them are duplicates, or
-    `hard_links` is set: nothing is freed by it. Groups have the numbers that `hashlens.Groups` and
-    reports give them. Changes nothing on disk. Raises ParameterError for unusable parameters.
+    `partners`, they stay where they are. A file that has other names, as hard links, is left alone
+    unless all of them are duplicates, or `hard_links` is set: nothing is freed by it.
+
+    Groups have the numbers that `hashlens.Groups` and reports give them. Changes nothing on disk.
+    Raises ParameterError for unusable parameters.
     """
     if action not in ACTIONS:
         msg = f"action must be one of {', '.join(ACTIONS)}, not {action!r}"
