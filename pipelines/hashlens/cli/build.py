@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os.path import abspath, isfile
+from os.path import abspath, isfile, lexists
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ from hashlens.cli.options import (
     progress_bar,
 )
 from hashlens.cli.output import show, show_one, stream
+from hashlens.errors import ParameterError
 
 if TYPE_CHECKING:
     from hashlens.index.image_index import ImageIndex
@@ -99,8 +101,11 @@ def index(
     if exclude and no_exclude:
         msg = "--exclude and --no-exclude exclude each other"
         raise click.UsageError(msg)
+    from hashlens.index.directory import exists
     from hashlens.index.image_index import ImageIndex
 
+    if not exists(Path(directory)):
+        _require_paths(paths)  # before there is a directory for the index
     given = {name: value for name, value in settings.items() if value is not None}
     given |= hash_params(params) | ({"also": also} if also else {}) | _crops(crops, keypoints)
     with ImageIndex.open(directory, eager=False, content=content, **given) as opened:
@@ -118,6 +123,14 @@ def index(
     for pattern in exclude:
         if not pattern.startswith("!") and pattern not in report.left_out:
             click.echo(f"hashlens: --exclude {pattern!r} fits nothing", err=True)
+
+
+def _require_paths(paths: Sequence[str]) -> None:
+    """Raise ParameterError for a path that does not exist."""
+    for path in paths:
+        if not lexists(path):
+            msg = f"no such file or directory: {path}"
+            raise ParameterError(msg)
 
 
 @click.command()
