@@ -210,9 +210,12 @@ class Member:
     width, height: of the picture, in pixels.
     bytes: size of the file.
     mtime_ns: modification time of the file when it was indexed, in nanoseconds.
+    frames: frames, pages, layers or sizes in the file; 0 if it is not known how many.
     format: Pillow's name of the file format.
     information: information score of the picture; below `LOW_INFORMATION` it is nearly flat.
     file_digest: SHA-256 of the file, in hex.
+    damaged: what is wrong with the file; "" if nothing is known.
+    same: `bytes` or `pixels` if these equal the keeper's; "" if not, or if it is not known.
     sharpness: variance of the Laplacian, in grey levels squared; None if it was not measured.
     """
 
@@ -224,9 +227,12 @@ class Member:
     height: int = 0
     bytes: int = 0
     mtime_ns: int = 0
+    frames: int = 1
     format: str = ""
     information: float = 0.0
     file_digest: str = ""
+    damaged: str = ""
+    same: str = ""
     sharpness: float | None = None
 
     @property

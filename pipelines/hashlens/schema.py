@@ -43,11 +43,19 @@ COLUMNS = (
     Column("mtime", "DOUBLE", "time of modification, seconds since 1970"),
     Column("mtime_ns", "BIGINT", "time of modification, nanoseconds since 1970"),
     Column("format", "VARCHAR", "JPEG, PNG, …"),
+    Column("frames", "BIGINT", "number of frames, pages, layers or sizes in the file"),
+    Column(
+        "frame_hashes",
+        "VARCHAR",
+        "fingerprints of up to 16 frames, spread over the first 512; NULL for a single frame",
+    ),
+    Column("damaged", "VARCHAR", "what is wrong with a file that can be read all the same"),
     Column("file_digest", "VARCHAR", "SHA-256 of the file's bytes"),
     Column(
         "pixel_digest",
         "VARCHAR",
-        "SHA-256 of all pixels, equal if only metadata differs; needs the setting `pixel_digests`",
+        "SHA-256 of all pixels of all frames, equal if only metadata differs; "
+        "needs the setting `pixel_digests`",
     ),
     Column(
         "policy",
@@ -110,9 +118,13 @@ MATCHED = _chosen(
     *("id", "path", "width", "height", "bytes", "mtime"),
     *("format", "information", "file_digest", "text"),
 )
-GROUPED_NUMBERS = _chosen("width", "height", "bytes", "mtime_ns")
-GROUPED = _chosen("path", "information", *GROUPED_NUMBERS, "format", "file_digest", "pixel_digest")
-EQUAL = _chosen("text", "path", "information", "file_digest")  # to find equal pictures
+GROUPED_NUMBERS = _chosen("width", "height", "bytes", "mtime_ns", "frames")
+GROUPED = _chosen(
+    *("path", "information", *GROUPED_NUMBERS, "format", "damaged", "frame_hashes"),
+    *("file_digest", "pixel_digest"),
+)
+# To find equal pictures.
+EQUAL = _chosen("text", "path", "information", "file_digest", "frames", "frame_hashes")
 
 # What tables print.
 SHOWN = _chosen("path", "width", "height", "bytes")

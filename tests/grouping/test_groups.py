@@ -655,11 +655,11 @@ class TestKeepers:
             assert (names[number], reason) == ("v", "first by path")
 
     def test_rules_are_read_from_lists_and_from_text(self):
-        wanted = ["bytes", "folder", "path"]
+        wanted = ["sound", "bytes", "folder", "path"]
         for given_rules in ("bytes, folder=/x", ["bytes", "folder=/x"], ("bytes", "folder=/x")):
             assert [rule.name for rule in rules(given_rules)] == wanted
-        assert [rule.name for rule in rules()] == list(DEFAULT_RULES)
-        assert [rule.name for rule in rules("path,bytes")] == ["path", "bytes"]
+        assert [rule.name for rule in rules()] == ["sound", *DEFAULT_RULES]
+        assert [rule.name for rule in rules("path,bytes")] == ["sound", "path", "bytes"]
         for bad in ("", "best", "pixels;bytes", "folder", [""], ["Pixels"]):
             with pytest.raises(ParameterError, match="tells what to keep; known are pixels"):
                 rules(bad)

@@ -146,7 +146,8 @@ class TestDrafts:
                 theirs = decode(data, draft=draft)
                 assert draft_module.use_simplejpeg()
                 ours = decode(data, draft=draft)
-                assert ours[1:] == theirs[1:]
+                assert ours[1:4] == theirs[1:4]
+                assert ours.is_sound == (mode != "CMYK")
                 assert ours.image.mode == theirs.image.mode
                 assert np.array_equal(np.asarray(ours.image), np.asarray(theirs.image))
 

@@ -72,7 +72,7 @@ class TestRows:
             "mtime_ns": path.stat().st_mtime_ns,
             "format": "JPEG",
             "information": pytest.approx(information(image), abs=0.2),
-            "policy": index.settings.hasher.policy,
+            "policy": f"{index.settings.hasher.policy}; frames and damage",
             "file_digest": file_digest(path.read_bytes()),
             "pixel_digest": pixel_digest(image),
             "skipped": None,

@@ -14,6 +14,7 @@ from hashlens.model import Member, Step
 
 CHANGED = "changed since it was indexed: index again"
 HARD_LINK = "a hard link of the keeper: it takes no room"
+NO_FRAMES = "not known how many frames it has: index again"
 NO_DIGEST = "no digest in the index: index again"
 
 
@@ -69,6 +70,8 @@ def look_at(member: Member) -> File:
     except OSError:
         return File(member, path, os.path.realpath(path), None, CHANGED)
     problem = "" if member.file_digest else NO_DIGEST
+    if not member.frames:
+        problem = NO_FRAMES
     now = (status.st_size, status.st_mtime_ns)
     if not stat.S_ISREG(status.st_mode) or now != (member.bytes, member.mtime_ns):
         problem = CHANGED

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hashlens.grouping.groups import Groups
     from hashlens.index.image_index import ImageIndex
 
-GROUP_COLUMNS = ("group", "keep", "distance", *SHOWN, "reason")
+GROUP_COLUMNS = ("group", "keep", "distance", "same", *SHOWN, "reason")
 LINK_COLUMNS = ("part", "whole", "box", "correlation")
 PAIR_COLUMNS = ("distance", "grouped", "first", "second")
 LINK_FIELDS = (
@@ -64,6 +64,11 @@ group_options = all_of(
     ),
     click.option(
         "--crops", is_flag=True, help="Also find pictures that show a part of one another."
+    ),
+    click.option(
+        "--only",
+        type=click.Choice(["exact"]),
+        help="Only groups of files with equal bytes, or with equal pixels.",
     ),
     click.option(
         "--keep",

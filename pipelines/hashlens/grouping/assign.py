@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from hashlens.grouping.collection import Collection, gc_paused
+from hashlens.grouping.exact import Pixels, exact_labels, no_pixels
+from hashlens.grouping.frames import unlike
 from hashlens.grouping.linkage import Admits, link, link_bonds
 from hashlens.grouping.measure import bonds
-from hashlens.grouping.scope import Scope, Terms
+from hashlens.grouping.scope import EXACT, Scope, Terms
 from hashlens.model import LOW_INFORMATION
 from hashlens.neighbors import unpack
 from hashlens.neighbors.codes import Codes, Ints
@@ -61,14 +63,20 @@ def _is_gone(path: str) -> bool:
 
 
 def assign(
-    collection: Collection, terms: Terms, apart: Apart = none_apart, gone: Gone = none_gone
+    collection: Collection,
+    terms: Terms,
+    apart: Apart = none_apart,
+    gone: Gone = none_gone,
+    pixels: Pixels = no_pixels,
 ) -> Assignment:
     """Assign each image to a group.
 
     Images with the same fingerprint begin as one unit, but those in `apart` each as a unit of
     their own; units are joined by `hashlens.grouping.linkage`. Flat pictures are joined only if
-    their files are equal. Images that do not count by the terms are in no group, images whose files
-    are gone neither, and a decision counts only if both its images are in groups without it.
+    their files are equal. Files with different numbers of frames are in no group together, nor are
+    files with as many frames that are not alike. Images that do not count by the terms are in no
+    group, images whose files are gone neither, and a decision counts only if both its images are in
+    groups without it. By terms of `exact` groups, groups are split by the digests of `pixels`.
     """
     scope = Scope(collection, terms)
     barred = np.empty((0, 2), np.int64)
@@ -86,9 +94,13 @@ def assign(
             scope.leave_out(found)
             continue
         known = _united(barred, apart(collection, grouped))
+        known = _united(known, unlike(collection, terms, labels, grouped))
         if len(known) == len(barred):
-            return Assignment(labels, _groups(labels, scope), absent)
+            break
         barred = known
+    if terms.only == EXACT:
+        labels = exact_labels(collection, labels, grouped, pixels)
+    return Assignment(labels, _groups(labels, scope), absent)
 
 
 def _groups(labels: Ints, scope: Scope) -> list[Ints]:
@@ -107,8 +119,10 @@ def _labels(collection: Collection, terms: Terms, scope: Scope, barred: Ints) ->
     marks = np.zeros(len(collection), np.int64)
     marks[barred.ravel()] = barred.ravel() + 1
     rows = np.flatnonzero((collection.information >= LOW_INFORMATION) & scope.images)
-    units = _units(collection.codes[rows], marks[rows])
-    linked = _linked(collection, terms, scope.admits(units.numbers, rows), rows, units, barred)
+    frames = collection.numbers["frames"][rows]
+    units = _units(collection.codes[rows], marks[rows], frames)
+    admits = _admits(scope.admits(units.numbers, rows), frames[units.firsts])
+    linked = _linked(collection, terms, admits, rows, units, barred)
     labels = np.arange(len(collection))
     labels[rows] = rows[units.firsts[linked]][units.numbers]
     flat, files = collection.flat_files(scope.images)
@@ -118,6 +132,13 @@ def _labels(collection: Collection, terms: Terms, scope: Scope, barred: Ints) ->
     smallest = np.full(len(collection), len(collection))
     np.minimum.at(smallest, labels, np.arange(len(collection)))
     return smallest[labels]
+
+
+def _admits(counts: Admits | None, frames: Ints) -> Admits | None:
+    """Return which pairs of units count: those of `counts` with as many frames; None if all do."""
+    if (frames == frames[:1]).all():
+        return counts
+    return lambda a, b: (frames[a] == frames[b]) & (counts(a, b) if counts else True)
 
 
 def _linked(
@@ -157,15 +178,18 @@ class _Units(NamedTuple):
     firsts: Ints
 
 
-def _units(codes: Codes, marks: Ints) -> _Units:
+def _units(codes: Codes, marks: Ints, frames: Ints) -> _Units:
     """Return the units of images, numbered in the order of fingerprints.
 
-    Images with one fingerprint are a unit; each image with a mark is a unit of its own.
+    Images with one fingerprint and number of frames are a unit; each image with a mark is a unit of
+    its own.
     """
-    order = np.lexsort((marks, *codes.T[::-1]))
+    order = np.lexsort((frames, marks, *codes.T[::-1]))
     ordered = codes[order]
     new = np.ones(len(order), bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1) | (np.diff(marks[order]) != 0)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    for parts in (marks, frames):
+        new[1:] |= np.diff(parts[order]) != 0
     units = np.empty(len(order), np.int64)
     units[order] = np.cumsum(new) - 1
     return _Units(units, order[new])

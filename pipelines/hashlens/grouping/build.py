@@ -11,7 +11,7 @@ from hashlens.grouping.assign import Apart, Gone
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.keepers import Rule, choose, rules
 from hashlens.grouping.measure import diameter, row_distances
-from hashlens.grouping.scope import Scope, Terms
+from hashlens.grouping.scope import EXACT, Scope, Terms
 from hashlens.model import Group, Link, Member, Place
 from hashlens.neighbors.codes import Ints
 
@@ -24,7 +24,7 @@ def build_groups(collection: Collection, terms: Terms, groups: Sequence[Ints]) -
     rest = iter(groups)
     while some := list(islice(rest, AT_ONCE)):
         with gc_paused():
-            built = _built(collection, terms.metric, some, order)
+            built = _built(collection, terms, some, order)
         yield from built
 
 
@@ -53,15 +53,17 @@ def build_links(
     part, whole = ends[counts].T
     links = map(
         Link,
-        collection.excerpt(part).members(row_distances(collection, part, whole, terms.metric)),
-        collection.excerpt(whole).members([0] * len(whole)),
+        collection.excerpt(part).members(
+            row_distances(collection, part, whole, terms.metric), [""] * len(part)
+        ),
+        collection.excerpt(whole).members([0] * len(whole), [""] * len(whole)),
         [parts[number][2] for number in np.flatnonzero(counts).tolist()],
     )
     return tuple(sorted(links, key=lambda link: (link.whole.path, link.part.path)))
 
 
 def _built(
-    collection: Collection, metric: str, groups: Sequence[Ints], order: Sequence[Rule]
+    collection: Collection, terms: Terms, groups: Sequence[Ints], order: Sequence[Rule]
 ) -> list[Group]:
     rows = np.concatenate(groups)
     sizes = [len(group) for group in groups]
@@ -69,12 +71,29 @@ def _built(
     contenders = excerpt.contenders()
     chosen = [choose(list(islice(contenders, size)), order) for size in sizes]
     keepers = [kept.row for kept, _ in chosen]
-    distances = row_distances(collection, np.repeat(keepers, sizes), rows, metric)
-    members = excerpt.members(distances)
+    kept = np.repeat(keepers, sizes)
+    distances = row_distances(collection, kept, rows, terms.metric)
+    members = excerpt.members(distances, _same(collection, terms, rows, kept))
     return [
-        _group(list(islice(members, len(group))), group.tolist().index(keeper), reason, metric)
+        _group(
+            list(islice(members, len(group))), group.tolist().index(keeper), reason, terms.metric
+        )
         for group, keeper, (_, reason) in zip(groups, keepers, chosen, strict=True)
     ]
+
+
+def _same(collection: Collection, terms: Terms, rows: Ints, kept: Ints) -> list[str]:
+    """Return what rows have in common with their keepers: `bytes`, `pixels` or ""."""
+    files, pixels = (
+        (digests[rows] == digests[kept]) & (digests[rows] != b"")
+        for digests in (collection.file_digests, collection.pixel_digests)
+    )
+    if terms.only == EXACT:
+        pixels[:] = True  # members without equal bytes are there for their pixels
+    found = np.where(files, "bytes", np.where(pixels, "pixels", ""))
+    found[rows == kept] = ""
+    same: list[str] = found.tolist()
+    return same
 
 
 def _group(members: list[Member], keeper: int, reason: str, metric: str) -> Group:

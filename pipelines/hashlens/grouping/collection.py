@@ -36,6 +36,8 @@ class Collection:
     formats: Sequence[str]
     file_digests: NDArray[np.bytes_]
     pixel_digests: NDArray[np.bytes_]
+    damaged: Sequence[str]
+    frame_hashes: Sequence[str]
 
     def __len__(self) -> int:
         """Count the images."""
@@ -67,6 +69,8 @@ class Collection:
             formats=[self.formats[row] for row in places],
             information=self.information[rows].tolist(),
             file_digests=self.file_digests[rows].astype(str).tolist(),
+            pixel_digests=self.pixel_digests[rows].tolist(),
+            damaged=[self.damaged[row] for row in places],
         )
 
 
@@ -82,16 +86,18 @@ class Excerpt:
     formats: Sequence[str]
     information: Sequence[float]
     file_digests: Sequence[str]
+    pixel_digests: Sequence[bytes]
+    damaged: Sequence[str]
 
     def contenders(self) -> Iterator[Contender]:
         """Yield the rows as the rules look at them."""
-        facts = *self.numbers, self.formats, self.file_digests
+        facts = *self.numbers, self.formats, self.file_digests, self.damaged
         return map(Contender, self.rows, self.paths, *facts)
 
-    def members(self, distances: Sequence[float]) -> Iterator[Member]:
-        """Yield the rows as members of groups, with the distance of each from its keeper."""
-        facts = *self.numbers, self.formats, self.information, self.file_digests
-        return map(Member, self.ids, self.paths, self.fingerprints, distances, *facts)
+    def members(self, distances: Sequence[float], same: Sequence[str]) -> Iterator[Member]:
+        """Yield the rows as members of groups, with what each has in common with its keeper."""
+        facts = *self.numbers, self.formats, self.information, self.file_digests, self.damaged
+        return map(Member, self.ids, self.paths, self.fingerprints, distances, *facts, same)
 
 
 @contextmanager
@@ -124,8 +130,8 @@ def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
         if packed is not None:
             codes.append(packed)
             kept.append(_compact(columns))
-    ids, paths, information, formats, files, pixels, *numbers = (
-        [[*column] for column in zip(*kept, strict=True)] if kept else [[] for _ in range(10)]
+    ids, paths, information, formats, files, pixels, damaged, frames, *numbers = (
+        [[*column] for column in zip(*kept, strict=True)] if kept else [[] for _ in range(13)]
     )
     names = [uid for block in ids for uid in block]
     by_id = sorted(range(len(names)), key=names.__getitem__)
@@ -152,6 +158,8 @@ def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
         formats=texts(formats),
         file_digests=values(np.empty(0, "S1"), files),
         pixel_digests=values(np.empty(0, "S1"), pixels),
+        damaged=texts(damaged),
+        frame_hashes=texts(frames),
     )
 
 
@@ -168,7 +176,7 @@ def _fits(text: Any, digits: int) -> bool:
 
 def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
     """Return columns as lists and arrays, in the order in which `read_collection` joins them."""
-    ids, _, paths, information, *numbers, formats, files, pixels = columns
+    ids, _, paths, information, *numbers, formats, damaged, frames, files, pixels = columns
     return (
         ids,
         [
@@ -179,6 +187,8 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
         list(map(intern, _only(str, formats, ""))),
         _digests(files),
         _digests(pixels),
+        list(map(intern, _only(str, damaged, ""))),
+        _only(str, frames, ""),
         *(np.array(_only(int, column, 0), np.int64) for column in numbers),
     )
 

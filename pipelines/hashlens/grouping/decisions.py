@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FILE = "decisions.db"
 VERDICTS = ("not-duplicate", "keep-both")
+_SIDES = ("width", "height")
 _DIGEST = re.compile("[0-9a-f]{64}")
 COLUMNS = tuple(field.name for field in fields(Decision))
 # `pixels`: the digest of pixels of each file that was read, by the digest of its bytes. `sizes`: of
@@ -158,7 +159,13 @@ class Decisions:
         decided = [(item.first, item.second) for item in self]
         found = [np.empty((0, 2), np.int64)]
         if decided:
-            pixels = self._pixels(collection, rows.tolist(), workers, progress)
+            # Sides in any order: an index may take pictures as they are, without a turn.
+            known = {
+                tuple(sorted(size)) for (*size,) in self._read("SELECT width, height FROM sizes")
+            }
+            sides = np.sort([collection.numbers[name][rows] for name in _SIDES], axis=0).T
+            fits = np.array([tuple(size) in known for size in sides.tolist()], bool)
+            pixels = self.pixels(collection, rows[fits], workers=workers, progress=progress)
             holders: dict[str, list[int]] = {}
             for row, digest in sorted(pixels.items()):
                 holders.setdefault(digest, []).append(row)
@@ -173,35 +180,40 @@ class Decisions:
                 found.append(np.stack([ones[a], others[b]], axis=1))
         return np.concatenate(found)
 
-    def _pixels(
+    def pixels(
         self,
         collection: Collection,
-        rows: Sequence[int],
-        workers: int | None,
-        progress: Callable[[Progress], None] | None,
+        rows: NDArray[Any],
+        *,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> dict[int, str]:
-        """Return the pixel digests of the rows that may be in a decision."""
-        sizes = {tuple(sorted(size)) for (*size,) in self._read("SELECT width, height FROM sizes")}
+        """Return the digests of the pixels of some rows; a file without one is read, once."""
         cached = dict(self._read("SELECT file, pixels FROM pixels"))
-        widths, heights = collection.numbers["width"], collection.numbers["height"]
+        several = collection.numbers["frames"] > 1
         known: dict[int, str] = {}
         unread: dict[str, list[int]] = {}
-        for row in rows:
+        for row in rows.tolist():
             file = collection.file_digests[row].decode()
-            digest = collection.pixel_digests[row].decode() or cached.get(file, "")
+            # Earlier versions have stored digests of the first frame alone, by the file's digest.
+            key = f"{file} frames" if several[row] else file
+            digest = collection.pixel_digests[row].decode() or cached.get(key, "")
             if digest:
                 known[row] = digest
-            elif file and tuple(sorted((int(widths[row]), int(heights[row])))) in sizes:
-                unread.setdefault(file, []).append(row)
-        items = [(file, [collection.paths[row] for row in same]) for file, same in unread.items()]
+            elif file:
+                unread.setdefault(key, []).append(row)
+        items = [
+            (key.partition(" ")[0], [collection.paths[row] for row in same])
+            for key, same in unread.items()
+        ]
         learnt: list[tuple[str, str]] = []
         with Results(_read_digest, items, schedule(len(items), workers)) as results:
-            for number, (digest, (file, paths)) in enumerate(zip(results, items, strict=True), 1):
+            for number, (digest, key) in enumerate(zip(results, unread, strict=True), 1):
                 if digest and not isinstance(digest, Crashed):
-                    learnt.append((file, digest))
-                    known.update(dict.fromkeys(unread[file], digest))
+                    learnt.append((key, digest))
+                    known.update(dict.fromkeys(unread[key], digest))
                 if progress:
-                    progress(Progress(number, len(items), paths[0]))
+                    progress(Progress(number, len(items), items[number - 1][1][0]))
         if learnt:
             with (
                 suppress(HashlensError),

@@ -20,6 +20,7 @@ from hashlens.errors import ParameterError
 from hashlens.grouping.assign import Apart, Assignment, Gone, assign, none_apart, none_gone
 from hashlens.grouping.build import build_groups, build_links
 from hashlens.grouping.collection import Collection, gc_paused
+from hashlens.grouping.exact import Pixels, no_pixels
 from hashlens.grouping.near import all_distances, borderline, near, pairs_of
 from hashlens.grouping.scope import Terms
 from hashlens.model import Group, Link, Pair, Place, Progress, Skipped
@@ -38,8 +39,8 @@ class Groups(Sequence[Group]):
 
     `terms`: what makes a group. `collection`: the images. `links`: pairs of images one of which
     shows a part of the other. `apart`: finds the pairs that are never in one group, by a decision.
-    `absent`: finds the images whose files are gone; they are in no group. Made by
-    `ImageIndex.groups`.
+    `absent`: finds the images whose files are gone; they are in no group. `pixels`: finds the
+    digests of pixels by which exact groups are split. Made by `ImageIndex.groups`.
     """
 
     terms: Terms
@@ -47,6 +48,7 @@ class Groups(Sequence[Group]):
     links: tuple[Link, ...] = ()
     apart: Apart = field(default=none_apart, repr=False)
     absent: Gone = field(default=none_gone, repr=False)
+    pixels: Pixels = field(default=no_pixels, repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -196,7 +198,7 @@ class Groups(Sequence[Group]):
 
     @cached_property
     def _assigned(self) -> Assignment:
-        return assign(self.collection, self.terms, self.apart, self.absent)
+        return assign(self.collection, self.terms, self.apart, self.absent, self.pixels)
 
 
 def _pandas() -> Any:

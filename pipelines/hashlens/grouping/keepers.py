@@ -35,8 +35,10 @@ class Contender(NamedTuple):
     height: int
     bytes: int
     mtime_ns: int
+    frames: int
     format: str
     file_digest: str
+    damaged: str = ""
     sharpness: float | None = None
 
 
@@ -65,10 +67,11 @@ def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
 
     `pixels` (most), `lossless` (format), `bytes` (most), `sharpness` (highest variance of the
     Laplacian), `newest` or `oldest` (modification time), `folder=DIR` (in it, or below) and `path`
-    (first by name), which is added as the last rule unless named. Raises ParameterError for an
-    unknown name.
+    (first by name), which is added as the last rule unless named. Before all of them, whatever
+    names are given, stands the rule that a damaged file is not kept if there is a sound one. Raises
+    ParameterError for an unknown name.
     """
-    found = [_rule(name) for name in rule_names(names)]
+    found = [SOUND, *(_rule(name) for name in rule_names(names))]
     if not any(rule.name == "path" for rule in found):
         found.append(_RULES["path"])
     return tuple(found)
@@ -161,6 +164,12 @@ class _First(str):
         return str.__lt__(self, other)
 
 
+SOUND = Rule(
+    "sound",
+    "not damaged (the other: {1})",
+    lambda image: not image.damaged,
+    lambda image: image.damaged,
+)
 _RULES = {
     rule.name: rule
     for rule in (

@@ -15,6 +15,7 @@ from hashlens.grouping.linkage import Admits
 from hashlens.hashing.metrics import check_metric
 from hashlens.neighbors.codes import Ints
 
+EXACT = "exact"  # of `only`
 LINKAGES = ("complete", "connected")
 BOTH = 3  # sides are bits: in the first folder 1, in the second 2
 
@@ -27,6 +28,7 @@ class Terms:
     `hashlens.grouping.linkage`. `between`: two folders; only images in them take part, and only
     pairs of an image in one and an image in the other count. `not_same_folder`: only pairs of
     images in different folders count. `keep`: rules, see `hashlens.grouping.keepers`.
+    `only`: `exact` for groups of equal files, or of files with equal pixels; None for all groups.
     """
 
     max_distance: float
@@ -35,6 +37,7 @@ class Terms:
     between: tuple[str, str] | None = None
     not_same_folder: bool = False
     keep: tuple[str, ...] = DEFAULT_RULES
+    only: str | None = None
 
     def __post_init__(self) -> None:
         """Check the terms; raises ParameterError."""
@@ -44,6 +47,9 @@ class Terms:
             raise ParameterError(msg)
         if self.linkage not in LINKAGES:
             msg = f"linkage must be one of {', '.join(LINKAGES)}, not {self.linkage!r}"
+            raise ParameterError(msg)
+        if self.only not in (None, EXACT):
+            msg = f"only must be {EXACT!r}, or None for all groups, not {self.only!r}"
             raise ParameterError(msg)
         check_metric(self.metric)
         rules(self.keep)

@@ -12,8 +12,8 @@ from PIL.JpegImagePlugin import jpeg_factory
 
 from hashlens.errors import ImageError
 from hashlens.images.formats import add_reader
-from hashlens.images.jpeg_draft import JPEG_START, decode_draft
-from hashlens.images.pixels import MAX_PIXELS, Box, Draft, Pixels
+from hashlens.images.jpeg_draft import JPEG_START, decode_draft, may_have_metadata
+from hashlens.images.pixels import MAX_PIXELS, Draft, Pixels
 from hashlens.images.upright import TURNS, on_white, orientation_of, turned_box
 
 if TYPE_CHECKING:
@@ -38,22 +38,29 @@ def decode(
     if isinstance(source, (str, os.PathLike)):
         name = name or os.fspath(source)
         source = read(source)
-    if draft and isinstance(source, bytes):
-        pixels = decode_draft(source, draft)
-        if pixels:
-            return pixels
-    image, name = _opened(source, name)
+    quick = None
+    if draft and isinstance(source, bytes) and source.startswith(JPEG_START):
+        quick = decode_draft(source, draft)
+        if quick and not may_have_metadata(source):
+            return quick
+    image, name = opened(source, name)
     size, kind = image.size, image.format
-    # A draft would change the caller's own image. Only JPEG has drafts; others return None.
-    reduced = image.draft(draft[0], (draft[1], draft[1])) if draft and image is not source else None
-    box: Box | None = reduced[1] if reduced else None
-    image = _loaded(image, name)
-    orientation = orientation_of(image) if upright else 1
+    if quick and quick.size == size:
+        orientation = orientation_of(image) if upright else 1
+        image, box = quick.image, quick.box
+    else:
+        # A draft would change the caller's own image. Only JPEG has drafts; others return None.
+        own = draft if image is not source else None
+        reduced = image.draft(own[0], (own[1], own[1])) if own else None
+        box = reduced[1] if reduced else None
+        image = loaded(image, name)
+        orientation = orientation_of(image) if upright else 1
     if orientation != 1:
         box = turned_box(orientation, image.size, box)
         image = image.transpose(TURNS[orientation])
         size = size if orientation < 5 else (size[1], size[0])
-    return Pixels(on_white(image) if upright else image, box, size, kind)
+    shown = on_white(image) if upright else image
+    return Pixels(shown, box, size, kind, is_sound=quick is not None)
 
 
 def open_image(source: Source, *, name: str | None = None) -> Image.Image:
@@ -62,7 +69,7 @@ def open_image(source: Source, *, name: str | None = None) -> Image.Image:
     Takes the sources of `decode`, and raises the same errors. Of an animation, it loads the first
     frame.
     """
-    return _loaded(*_opened(source, name))
+    return loaded(*opened(source, name))
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -79,23 +86,23 @@ def read(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def _opened(source: Source, name: str | None) -> tuple[Image.Image, str]:
+def opened(source: Source, name: str | None) -> tuple[Image.Image, str]:
     """Read the header of an image; return the image and its name."""
     if isinstance(source, (str, os.PathLike)):
-        return _opened(read(source), name or os.fspath(source))
+        return opened(read(source), name or os.fspath(source))
     if isinstance(source, Image.Image):
         image, name = source, name or f"{source.mode} image"
     else:
         name = name or f"{type(source).__name__} object"
         image = _identify(source, name)
-    if not 0 < image.width * image.height <= MAX_PIXELS:
-        size = f"{image.width} x {image.height}"
-        raise ImageError(name, f"its size is {size}: 1 to {MAX_PIXELS:,} pixels can be read")
     return image, name
 
 
-def _loaded(image: Image.Image, name: str) -> Image.Image:
+def loaded(image: Image.Image, name: str) -> Image.Image:
     """Return the image with its pixels decoded; raises ImageError if they cannot be."""
+    if not 0 < image.width * image.height <= MAX_PIXELS:
+        size = f"{image.width} x {image.height}"
+        raise ImageError(name, f"its size is {size}: 1 to {MAX_PIXELS:,} pixels can be read")
     try:
         image.load()
     except Exception as error:

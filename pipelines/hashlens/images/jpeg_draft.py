@@ -30,8 +30,11 @@ def use_simplejpeg() -> bool:
 
 
 def decode_draft(data: bytes, draft: Draft) -> Pixels | None:
-    """Decode the draft of a plain JPEG; return None for all that Pillow has to decode or refuse."""
-    if not _simplejpeg or not data.startswith(JPEG_START) or _may_have_metadata(data):
+    """Decode the draft of a JPEG as it is in the file: not turned as its metadata say.
+
+    Return None for all that Pillow has to decode or refuse.
+    """
+    if not _simplejpeg:
         return None
     try:
         height, width, space, _ = _simplejpeg.decode_jpeg_header(data)
@@ -47,10 +50,35 @@ def decode_draft(data: bytes, draft: Draft) -> Pixels | None:
     if pixels.shape[:2] != size:
         return None
     image = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels)
-    return Pixels(image, (0, 0, width / scale, height / scale), (width, height), "JPEG")
+    box = (0, 0, width / scale, height / scale)
+    return Pixels(image, box, (width, height), "JPEG", is_sound=True)
 
 
-def _may_have_metadata(data: bytes) -> bool:
+def warning(data: bytes) -> str:
+    """Return what libjpeg says of a JPEG whose bytes are wrong; "" without simplejpeg."""
+    if not _simplejpeg:
+        return ""
+    try:
+        height, width, *_ = _simplejpeg.decode_jpeg_header(data)
+        size = -(-height // 8), -(-width // 8)
+        _simplejpeg.decode_jpeg(data, "GRAY", False, False, *size)
+    except ValueError as error:
+        text = str(error)
+        return text if text.startswith(("Corrupt", "Premature")) else ""
+    return ""
+
+
+def start_of_pixels(data: bytes) -> int:
+    """Return where the pixels of a JPEG begin, after its headers."""
+    position = 2
+    while data[position : position + 1] == b"\xff":
+        if data[position + 1 : position + 2] == b"\xda":
+            break
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return position
+
+
+def may_have_metadata(data: bytes) -> bool:
     """Return whether a JPEG may have EXIF or XMP, and so an orientation, or further pictures."""
     position = 2
     while data[position : position + 1] == b"\xff":

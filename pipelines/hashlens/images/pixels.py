@@ -28,9 +28,11 @@ class Pixels(NamedTuple):
         A reduced JPEG is rounded up to whole pixels, so its last ones reach beyond the picture.
     size: width and height of the picture at full size, in pixels.
     format: Pillow's name of the file format; None if the source was not a file.
+    is_sound: whether the decoder is known to have found nothing wrong with the file.
     """
 
     image: Image.Image
     box: Box | None
     size: tuple[int, int]
     format: str | None
+    is_sound: bool = False

@@ -33,6 +33,7 @@ def find_groups(
     not_same_folder: bool,
     crops: bool,
     keep: Iterable[str] | str,
+    only: str | None,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Groups:
@@ -47,11 +48,13 @@ def find_groups(
         between=two_folders(between),
         not_same_folder=not_same_folder,
         keep=rule_names(keep),
+        only=only,
     )
     rows = store.columns("text", *GROUPED, by_id=False)
     images = read_collection(rows, fixed_digits(settings))
     apart = partial(decisions.apart, workers=workers)
-    found = Groups(terms, images, apart=apart, absent=files_gone)
+    pixels = partial(decisions.pixels, workers=workers, progress=progress)
+    found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels)
     if not crops:
         return found
     return found.with_links(_parts(store, settings, images, workers, progress))

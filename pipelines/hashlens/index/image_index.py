@@ -262,6 +262,7 @@ class ImageIndex:
         not_same_folder: bool = False,
         crops: bool = False,
         keep: Iterable[str] | str = DEFAULT_RULES,
+        only: Literal["exact"] | None = None,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Groups:
@@ -280,7 +281,8 @@ class ImageIndex:
           takes a few hundredths of a second a picture
         - `keep`: the rules that choose the keeper, the first rule first (see
           `hashlens.grouping.keepers.rules`)
-        - `workers`, `progress`: as for `index`; used with `crops`
+        - `only`: `exact` for groups of files with equal bytes or equal pixels
+        - `workers`, `progress`: as for `index`; used with `crops` and `only`
 
         The nearest pairs are joined first; the order in which images were indexed has no effect.
         Flat pictures are grouped only if their files have the same bytes. Two images with a
@@ -301,6 +303,7 @@ class ImageIndex:
             not_same_folder=not_same_folder,
             crops=crops,
             keep=keep,
+            only=only,
             workers=workers,
             progress=progress,
         )

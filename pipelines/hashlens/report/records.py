@@ -12,7 +12,7 @@ from hashlens.model import Group, Link, Member
 from hashlens.schema import SHOWN
 
 # What lists and JSON show of a member.
-MEMBER_FIELDS = ("distance", *SHOWN, "format")
+MEMBER_FIELDS = ("distance", *SHOWN, "format", "same", "frames", "damaged")
 ROW_FIELDS = ("group", "keep", *MEMBER_FIELDS, "diameter", "reason")
 
 

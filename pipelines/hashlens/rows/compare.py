@@ -123,23 +123,24 @@ def _grouped(
             if "skipped" in row:
                 yield Skipped(row["path"], row["skipped"])
             else:
-                facts.append({name: row[name] for name in EQUAL})
+                facts.append({name: row.get(name) for name in EQUAL})
     yield from equal_images(facts)
 
 
 def equal_images(rows: Iterable[Mapping[str, Any]]) -> list[Duplicates]:
-    """Group rows with the same fingerprint; a row needs the columns EQUAL.
+    """Group rows with the same fingerprints, of all frames; a row needs the columns EQUAL.
 
     Flat pictures all have nearly the same fingerprint, so pictures with an information score below
     `LOW_INFORMATION` are grouped only if their files have the same bytes. Groups, and the paths in
     them, are sorted.
     """
-    groups: dict[tuple[str, str | None], list[str]] = {}
+    groups: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
         is_flat = (row["information"] or 0) < LOW_INFORMATION
-        key = (row["text"], row["file_digest"] if is_flat else None)
+        frames = row.get("frames"), row.get("frame_hashes")
+        key = (row["text"], *frames, row["file_digest"] if is_flat else None)
         groups.setdefault(key, []).append(row["path"])
-    found = (Duplicates(text, tuple(sorted(paths))) for (text, _), paths in groups.items())
+    found = (Duplicates(text, tuple(sorted(paths))) for (text, *_), paths in groups.items())
     return sorted((group for group in found if len(group.paths) > 1), key=lambda g: g.paths)
 
 

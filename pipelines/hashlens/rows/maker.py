@@ -18,6 +18,8 @@ from hashlens.schema import CROPS
 if TYPE_CHECKING:
     from hashlens.images.pixels import Pixels
 
+FACTS = "frames and damage"  # what rows of earlier versions do not have; they are made again
+
 Row: TypeAlias = dict[str, Any]
 Document: TypeAlias = tuple[str, Row, None]  # the form that txtai takes: id, data, tags
 
@@ -66,11 +68,12 @@ class RowMaker:
     @property
     def policy(self) -> str:
         """Return in one line how rows are made; rows with another policy must be made again."""
+        policy = f"{self.hasher.policy}; {FACTS}"
         if not self.keypoints:
-            return self.hasher.policy
+            return policy
         from hashlens.crops.extract import extractor  # noqa: PLC0415  loads numpy
 
-        return f"{self.hasher.policy}; {self.keypoints} of {extractor()}"
+        return f"{policy}; {self.keypoints} of {extractor()}"
 
     def __call__(self, path: str) -> Row:
         """Read a file and return its row with samples, or with `skipped`, the reason."""
@@ -111,6 +114,7 @@ class RowMaker:
                 "height": height,
                 "format": pixels.format,
                 "file_digest": digests.file_digest(data),
+                **self._whole_file(data, pixels, path),
             }
         if self.pixel_digests:
             row["pixel_digest"] = digests.pixel_digest(data)
@@ -121,6 +125,33 @@ class RowMaker:
         if self.keypoints:
             row |= self._keypoints(pixels)
         row["samples"] = samples
+
+    def _whole_file(self, data: bytes, pixels: Pixels, path: str) -> Row:
+        """Return what a file holds besides its first picture, and what is wrong with it."""
+        from hashlens.images.damage import damage  # noqa: PLC0415  loads Pillow
+        from hashlens.images.frames import Frames, sampled  # noqa: PLC0415  likewise
+
+        row: Row = {"frames": 1}
+        wrong = "" if pixels.is_sound else damage(data, pixels.format)
+        if pixels.format != "JPEG":
+            del row["frames"]  # it is not known if the next line fails
+            try:
+                frames = Frames(data, name=path)
+                row["frames"] = len(frames)
+                if len(frames) > 1:
+                    numbers = sampled(len(frames))
+                    row["frame_samples"] = [self._frame(frames.load(n)) for n in numbers]
+            except ImageError as error:
+                wrong = wrong or error.reason
+        return row | ({"damaged": wrong} if wrong else {})
+
+    def _frame(self, frame: Any) -> tuple[bytes, bytes]:
+        """Return the samples of a frame: of the first hash, and of the information score."""
+        from hashlens.hashing.samples import information  # noqa: PLC0415  loads Pillow
+        from hashlens.images.upright import upright  # noqa: PLC0415  likewise
+
+        image = upright(frame) if self.hasher.upright else frame
+        return self.hasher.hashes[0].sample(image, None), information(image, None)
 
     def _keypoints(self, pixels: Pixels) -> Row:
         """Return the number of keypoints of a picture, and their codes for the crop index."""
@@ -155,6 +186,8 @@ class RowMaker:
             policy = self.policy
             for row, score in zip(read_rows, scores, strict=True):
                 row |= {"information": score, "policy": policy}
+                if "frame_samples" in row:
+                    row["frame_hashes"] = self._frame_hashes(row.pop("frame_samples"))
         names = hash_columns(self.hasher.hashes)
         for row, texts in zip(read_rows, self.hasher.fingerprints(samples), strict=True):
             row |= zip(names, texts, strict=True)
@@ -164,6 +197,14 @@ class RowMaker:
             for row in read_rows:
                 row[CROPS] = bytes_to_text(row[CROPS])
         return list(rows)
+
+    def _frame_hashes(self, frames: Sequence[tuple[bytes, bytes]]) -> str:
+        """Return the fingerprints of some frames as one text."""
+        from hashlens.hashing.frames import joined  # noqa: PLC0415  loads numpy
+        from hashlens.hashing.kernels import information  # noqa: PLC0415  likewise
+
+        samples, greys = zip(*frames, strict=True)
+        return joined(self.hasher.hashes[0].fingerprints(samples), information(greys), greys)
 
 
 _SAME_SAMPLE = PerceptualHash("perceptual")  # its sample is that of the information score

@@ -29,8 +29,10 @@ class RowStream:
         self._items = items
         chosen = schedule(len(items), workers)
         # A forked worker has numpy already if this process has; other workers must import it.
+        # Only simplejpeg tells whether a JPEG is damaged, which is one of the facts.
         simplejpeg = (
-            len(items) >= SIMPLEJPEG_FROM
+            make.facts
+            or len(items) >= SIMPLEJPEG_FROM
             or chosen.kind in ("serial", "threads")
             or (chosen.kind == "fork" and "numpy" in sys.modules)
         )

@@ -26,13 +26,14 @@ STEPS = {
         "not_same_folder",
         "crops",
         "keep",
+        "only",
         "workers",
     },
     "report": {"html", "mosaics"},
     "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "out"},
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
-_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep")
+_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep", "only")
 
 
 @dataclass(frozen=True)
