@@ -352,6 +352,7 @@ class Outcome:
     bytes: disk space that was freed.
     skipped: files that were left alone, each with its reason.
     journal: path of the journal, from which the plan can be undone.
+    went: the number of files that went to each folder in this run.
     """
 
     done: int = 0
@@ -359,3 +360,4 @@ class Outcome:
     bytes: int = 0
     skipped: tuple[Skipped, ...] = ()
     journal: str = ""
+    went: Mapping[str, int] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from functools import cached_property
 from hashlens.cleanup import files, steps
 from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, top_folder
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
+from hashlens.cleanup.folders import remove_emptied
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
@@ -26,6 +28,7 @@ def apply(
     plan_path: str | os.PathLike[str],
     journal: str | os.PathLike[str] | None = None,
     *,
+    remove_empty: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Carry out a plan, or continue one that was interrupted; the journal serves to undo it.
@@ -34,7 +37,8 @@ def apply(
     another extension. A step is skipped, with the reason, if its file or keeper is not, byte for
     byte, what the plan says, if both are one file by two names, or if the system does not allow the
     step; it is tried again when the plan is applied again. Nothing is ever overwritten: if a name
-    is in use, the file gets the next name with a number.
+    is in use, the file gets the next name with a number. With `remove_empty`, folders that the plan
+    has emptied are removed; undo makes them again.
 
     Raises PlanError, before anything is done, if the plan cannot be read, would take away the
     keeper of a step, or has changed since the journal was begun. Raises it as well if no space is
@@ -46,7 +50,10 @@ def apply(
     path = os.path.abspath(journal) if journal else journal_of(plan_path)
     with open_journal(path, create=True) as opened:
         _require_journal_of(plan, plan_path, opened)
-        return _Run(opened, plan.steps).run(progress)
+        outcome = _Run(opened, plan.steps).run(progress)
+        if remove_empty:
+            remove_emptied(opened)
+        return outcome
 
 
 def _require_keepers(path: str, planned: Sequence[Step]) -> None:
@@ -104,6 +111,7 @@ class _Run:
     def run(self, progress: Callable[[Progress], None] | None) -> Outcome:
         """Carry out all steps that are not done."""
         done = earlier = freed = 0
+        went: Counter[str] = Counter()
         todo = [(n, step) for n, step in enumerate(self.planned) if self._is_to_do(step)]
         # Backups first, partners last, in any order of lines.
         todo.sort(key=lambda item: (item[1].action != "copy", item[1].action == PARTNER))
@@ -119,9 +127,10 @@ class _Run:
             else:
                 done += 1
                 freed += self.journal.begun[number].frees
+                went.update(_destination(self.journal.begun[number].step))
             if progress:
                 progress(Progress(count, len(todo), step.path))
-        return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path)
+        return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path, dict(went))
 
     @cached_property
     def moves(self) -> dict[str, int]:
@@ -260,6 +269,11 @@ class _Run:
             folders=tuple(missing),
             marker=marker,
         )
+
+
+def _destination(step: Step) -> list[str]:
+    """Return the folder that a file went to, without the path that it has below it."""
+    return [top_folder(step) or os.path.dirname(step.to)] if step.to else []
 
 
 def _marker(step: Step, missing: Sequence[str]) -> str:

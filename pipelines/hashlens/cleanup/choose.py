@@ -7,9 +7,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hashlens.cleanup.actions import LINK_ACTIONS, below, target
-from hashlens.cleanup.files import numbered
-from hashlens.errors import ParameterError
+from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS, below, target
+from hashlens.cleanup.files import RefusedError, digest_of, numbered
+from hashlens.errors import ParameterError, PlanError
 from hashlens.model import Member, Step
 
 CHANGED = "changed since it was indexed: index again"
@@ -188,14 +188,30 @@ class Choices:
         return free
 
     def backups(self, steps: list[Step], folder: str) -> Iterator[Step]:
-        """Yield steps that copy all files that are acted on, and their keepers, to a folder."""
-        groups = {step.group for step in steps if step.action != "keep"}
+        """Yield steps that copy all files that are acted on, and their keepers, to a folder.
+
+        The partners of these pictures are copied with them.
+        """
+        removals = [step for step in steps if step.action in REMOVAL_ACTIONS]
+        groups = {step.group for step in removals}
+        kept = {step.keeper for step in removals}
+        leaving = {step.path for step in removals}
         for step in steps:
-            is_keeper = step.path == step.keeper
-            if step.group in groups and (is_keeper or step.action != "keep"):
-                subfolder = os.path.join(folder, "keep" if is_keeper else "remove")
+            picture = step.keeper if step.action == PARTNER else step.path
+            if step.group in groups and picture in kept | leaving:
+                subfolder = os.path.join(folder, "keep" if picture in kept else "remove")
                 to = self._free_name(below(subfolder, step.path), None)
-                yield replace(step, action="copy", to=to, reason="backup")
+                digest = step.digest or _digest_of(step.path)
+                yield replace(step, action="copy", to=to, digest=digest, reason="backup")
+
+
+def _digest_of(path: str) -> str:
+    """Return the SHA-256 of a file; raises PlanError if it cannot be read."""
+    try:
+        return digest_of(path)
+    except (RefusedError, OSError) as error:
+        msg = f"{path} cannot be backed up: {error}"
+        raise PlanError(msg) from error
 
 
 def _is_below(path: str, folder: str) -> bool:

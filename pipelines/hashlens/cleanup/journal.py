@@ -62,6 +62,7 @@ class Journal:
     states: of each step, by its number: begin, done, skipped, undone or left.
     folders: the folders that were made, in order (a dict with no values).
     markers: the IGNORE files that were made, likewise.
+    emptied: folders that were removed because they were empty, with their modes.
     is_undoing: whether undo has begun.
     """
 
@@ -74,6 +75,7 @@ class Journal:
     states: dict[int, str] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
     markers: dict[str, None] = field(default_factory=dict)
+    emptied: dict[str, int] = field(default_factory=dict)
     is_undoing: bool = False
 
     @property
@@ -97,6 +99,10 @@ class Journal:
     def end(self, number: int, event: str, reason: str = "") -> None:
         """Note how a step ended: done, skipped, undone or left."""
         self._append({"event": event, "number": number, "reason": reason}, durable=False)
+
+    def note_folder(self, folder: str, mode: int) -> None:
+        """Note that an empty folder is removed; the note survives a crash when this returns."""
+        self._append({"event": "emptied", "folder": folder, "mode": mode}, durable=True)
 
     def begin_undo(self) -> None:
         """Note that the steps are undone from here on."""
@@ -172,12 +178,15 @@ class Journal:
             self.is_undoing = False
             if record.get("written"):
                 self.written = self.digest
-            for known in (self.begun, self.states, self.folders, self.markers):
+            for known in (self.begun, self.states, self.folders, self.markers, self.emptied):
                 known.clear()
             return
         event = record["event"]
         if event == "undo":
             self.is_undoing = True
+            return
+        if event == "emptied":
+            self.emptied[str(record["folder"])] = int(record["mode"])
             return
         number = int(record["number"])
         if event == "begin":

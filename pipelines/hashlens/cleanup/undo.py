@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from hashlens.cleanup import files, steps
 from hashlens.cleanup.files import RefusedError
+from hashlens.cleanup.folders import make_again
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.errors import PlanError
 from hashlens.model import Outcome, Progress, Skipped
@@ -32,6 +33,7 @@ def undo(
     with open_journal(path, create=False) as journal:
         if journal.begun and not journal.is_undoing:
             journal.begin_undo()
+        make_again(journal)
         done = 0
         skipped: list[Skipped] = []
         undoable = journal.undoable[::-1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +15,7 @@ from hashlens.cli.output import show, show_one
 from hashlens.model import ACTIONS
 
 if TYPE_CHECKING:
+    from hashlens.index.image_index import ImageIndex
     from hashlens.model import Outcome
 
 
@@ -92,6 +96,16 @@ def plan(
     show_one({"plan": out, **summary}, style)
 
 
+follow_option = click.option(
+    "--index",
+    "directory",
+    default=".hashlens",
+    show_default=True,
+    metavar="DIR",
+    help="Index whose rows are brought up to date, if it is there.",
+)
+
+
 @click.command()
 @click.argument("plan", type=click.Path(exists=True, dir_okay=False))
 @click.option(
@@ -100,34 +114,46 @@ def plan(
     metavar="FILE",
     help="File of the steps done (plan.journal.jsonl; of plan.csv: plan.csv.journal.jsonl).",
 )
+@click.option("--remove-empty", is_flag=True, help="Remove folders that the plan has emptied.")
+@follow_option
 @format_option
-def apply(plan: str, journal: str | None, style: str) -> None:
+def apply(plan: str, journal: str | None, remove_empty: bool, directory: str, style: str) -> None:
     """Carry out a plan: each file is checked, each step is written down and can be undone.
 
     A file that has changed since is left alone and reported. After a crash, run the same command
-    again. The index is brought up to date by the next `hashlens index`.
+    again. Then the rows of the index are brought up to date.
     """
     from hashlens.cleanup.apply import apply as apply_plan
 
-    with progress_bar() as advance:
-        outcome = apply_plan(plan, journal, progress=advance)
+    how: Any = {"remove_empty": remove_empty}
+    with progress_bar() as advance, _index_or_none(directory) as opened:
+        carry_out = opened.apply if opened else apply_plan
+        outcome = carry_out(plan, journal, progress=advance, **how)
     _show_outcome(outcome, style)
 
 
 @click.command()
 @click.argument("journal", type=click.Path(exists=True, dir_okay=False))
+@follow_option
 @format_option
-def undo(journal: str, style: str) -> None:
+def undo(journal: str, directory: str, style: str) -> None:
     """Undo a plan: names, bytes and times are as before.
 
     Files deleted for good stay deleted. A path that another file has taken is left alone and
-    reported.
+    reported. Then the rows of the index are brought up to date.
     """
     from hashlens.cleanup.undo import undo as undo_journal
 
-    with progress_bar() as advance:
-        outcome = undo_journal(journal, progress=advance)
+    with progress_bar() as advance, _index_or_none(directory) as opened:
+        outcome = (opened.undo if opened else undo_journal)(journal, progress=advance)
     _show_outcome(outcome, style)
+
+
+def _index_or_none(directory: str) -> AbstractContextManager[ImageIndex | None]:
+    """Open the index in a directory; without one, give None."""
+    from hashlens.index.directory import exists
+
+    return open_index(directory) if exists(Path(directory)) else nullcontext()
 
 
 @click.command()
@@ -191,6 +217,13 @@ def _in_words(value: Any) -> Any:
     return f"{value['files']} files, {value['bytes']:,} bytes" if isinstance(value, dict) else value
 
 
+def _places(went: Mapping[str, int], style: str) -> Any:
+    """Return the folders that files went to, in words unless the form of output has mappings."""
+    if style == "json":
+        return dict(went)
+    return "; ".join(f"{folder} ({count} files)" for folder, count in went.items())
+
+
 def _show_outcome(outcome: Outcome, style: str) -> None:
     """Print what was done; fail if a file was left alone."""
     record: dict[str, Any] = {
@@ -198,6 +231,7 @@ def _show_outcome(outcome: Outcome, style: str) -> None:
         "earlier": outcome.earlier,
         "freed_bytes": outcome.bytes,
         "left_alone": len(outcome.skipped),
+        "went_to": _places(outcome.went, style),
         "journal": outcome.journal,
     }
     if style == "json":

@@ -168,7 +168,12 @@ def grouped(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
     """Return the groups of an index by `group_options`."""
     given = {name: value for name, value in terms.items() if name != "keep" or value}
     with progress_bar() as advance:
-        return opened.groups(progress=advance, **given)
+        found = opened.groups(progress=advance, **given)
+        gone = len(found.gone)
+    if gone:
+        text = f"hashlens: {gone} files are gone, and in no group: index again"
+        click.echo(text, err=True)
+    return found
 
 
 def _print_rows(found: Groups, style: str) -> None:

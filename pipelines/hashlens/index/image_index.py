@@ -25,7 +25,16 @@ from hashlens.index.places import forget, relocate
 from hashlens.index.search import search
 from hashlens.index.store import Store, open_store
 from hashlens.index.update import delete, update
-from hashlens.model import Decision, Duplicates, Explanation, Match, Progress, Report, Skipped
+from hashlens.model import (
+    Decision,
+    Duplicates,
+    Explanation,
+    Match,
+    Outcome,
+    Progress,
+    Report,
+    Skipped,
+)
 from hashlens.rows.settings import settings_of
 
 if TYPE_CHECKING:
@@ -316,6 +325,34 @@ class ImageIndex:
         ImageError for a file that cannot be read.
         """
         return self.decisions.add(first, second, verdict)
+
+    def apply(
+        self,
+        plan: str | os.PathLike[str],
+        journal: str | os.PathLike[str] | None = None,
+        *,
+        remove_empty: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Outcome:
+        """Carry out a plan as `hashlens.apply` does, and bring the rows up to date with it.
+
+        Rows of files that are gone from their places are deleted; changed files are read again.
+        """
+        from hashlens.index.clean import apply_plan  # noqa: PLC0415  for plans only
+
+        make, store = self._make, self._store
+        return apply_plan(store, make, plan, journal, progress, remove_empty=remove_empty)
+
+    def undo(
+        self,
+        journal: str | os.PathLike[str],
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Outcome:
+        """Undo a plan as `hashlens.undo` does; the files that come back get their rows again."""
+        from hashlens.index.clean import undo_plan  # noqa: PLC0415  for plans only
+
+        return undo_plan(self._store, self._make, journal, progress)
 
     def map(
         self,

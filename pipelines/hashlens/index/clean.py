@@ -1,0 +1,81 @@
+"""Carry out a plan or undo it, and bring the rows of an index up to date with what moved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hashlens.cleanup.apply import apply
+from hashlens.cleanup.journal import open_journal
+from hashlens.cleanup.plan import journal_of
+from hashlens.cleanup.undo import undo
+from hashlens.errors import HashlensError, IndexingError
+from hashlens.index.store import Store
+from hashlens.index.update import delete, update
+from hashlens.model import Outcome, Progress, Step
+from hashlens.rows.maker import RowMaker
+
+Path = str | os.PathLike[str]
+Advance = Callable[[Progress], None] | None
+
+
+def apply_plan(
+    store: Store,
+    make: RowMaker,
+    plan: Path,
+    journal: Path | None,
+    progress: Advance,
+    *,
+    remove_empty: bool,
+) -> Outcome:
+    """Carry out a plan; see `ImageIndex.apply`."""
+    path = os.path.abspath(journal) if journal else journal_of(os.path.abspath(plan))
+    with _followed(store, make, path):
+        return apply(plan, journal, remove_empty=remove_empty, progress=progress)
+
+
+def undo_plan(store: Store, make: RowMaker, journal: Path, progress: Advance) -> Outcome:
+    """Undo a plan; see `ImageIndex.undo`."""
+    with _followed(store, make, os.path.abspath(journal)):
+        return undo(journal, progress=progress)
+
+
+@contextmanager
+def _followed(store: Store, make: RowMaker, journal: str) -> Iterator[None]:
+    """Bring rows up to date when `with` ends, with an error, too: some steps may be done."""
+    try:
+        yield
+    finally:
+        if os.path.isfile(journal):
+            with open_journal(journal, create=False) as opened:
+                steps = [begun.step for begun in opened.begun.values()]
+            try:
+                _follow(store, make, steps)
+            except HashlensError as error:
+                msg = f"the files are as the plan says, but not yet the rows: {error}; index again"
+                raise IndexingError(msg) from error
+
+
+def _follow(store: Store, make: RowMaker, steps: list[Step]) -> None:
+    """Drop the rows of files that are gone, and read files that are new or changed.
+
+    A new file is read if the index has the picture that was kept for it: then the file was in the
+    index before.
+    """
+    known = {row.id: (row.bytes, row.mtime_ns) for row in store.known()}
+    gone, todo = [], []
+    for step in steps:
+        try:
+            status = os.stat(step.path)
+        except OSError:
+            gone += [step.path] if step.path in known else []
+            continue
+        stamp = status.st_size, status.st_mtime_ns
+        is_back = step.path not in known and step.keeper in known and step.action != "copy"
+        if is_back or known.get(step.path, stamp) != stamp:
+            todo.append(step.path)
+    if gone:
+        delete(store, gone)
+    if todo:
+        update(store, make, todo, None, None, None, force=True)
