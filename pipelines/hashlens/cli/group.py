@@ -75,8 +75,8 @@ group_options = all_of(
         multiple=True,
         metavar="RULE",
         help="Rule that chooses the image to keep; repeatable, in order: pixels, lossless, bytes, "
-        "sharpness, newest, oldest, folder=DIR, path (pixels, lossless, bytes, sharpness, oldest, "
-        "path).",
+        "sharpness, newest, oldest, folder=DIR, path (pixels, lossless, bytes, oldest, path). A "
+        "damaged picture is never kept against a sound one.",
     ),
     workers_option,
 )

@@ -23,7 +23,7 @@ from hashlens.model import Member
 LOSSLESS = frozenset(
     ("BMP", "DIB", "FITS", "PCX", "PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "XBM", "XPM")
 )
-DEFAULT_RULES = ("pixels", "lossless", "bytes", "sharpness", "oldest", "path")
+DEFAULT_RULES = ("pixels", "lossless", "bytes", "oldest", "path")
 
 
 class Contender(NamedTuple):
