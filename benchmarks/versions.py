@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 from codes import Families
 from groups_indexes import LIMIT, Files
+from hashing_files import linked
 from results import Page, load, table
 from runs import MILLION, options
 from timing import PYTHON, Command, in_turns, once, program, usage
@@ -34,6 +35,8 @@ COMMAND = "python benchmarks/versions.py OLD FOLDER"
 HERE = Path(__file__).parent.parent
 MAIN = "from hashlens.cli import main; main()"
 PHOTOS = 1_000  # that are hashed
+INDEXED = 10_000  # that are read into an index
+SCANNED = 100_000  # that have not changed since they were indexed
 CROPPED = 200  # photos in the index of crops
 QUERIES = 10  # crops of a call
 KEYPOINTS = 200
@@ -103,6 +106,39 @@ def hashing(setting: Setting) -> Iterator[list[Way]]:
         shutil.copy(path, folder / f"{number:04}{path.suffix}")
     command: Command = [PYTHON, "-c", MAIN, "hash", folder, "--format", "json"]
     yield [once(partial(process, root, command)) for root in setting.roots]
+
+
+def index_command(root: Path, folder: Path, index: Path, *, anew: bool) -> Command:
+    """Return a command that indexes a folder; this version also leaves out what a pattern fits."""
+    exclude = "--exclude '*.part'" if root == HERE else ""
+    begin = f"rm -rf {index} && " if anew else ""
+    call = f"{PYTHON} -c '{MAIN}' index {folder} --index {index} {exclude}"
+    return ["sh", "-c", f"{begin}{call} > /dev/null 2>&1 && echo 0"]
+
+
+@contextmanager
+def indexing(setting: Setting) -> Iterator[list[Way]]:
+    """Index photos by the command line."""
+    folder = linked(setting.photos(PHOTOS), setting.scratch / "indexed", INDEXED)
+    index = setting.scratch / "made"
+    yield [
+        once(partial(process, root, index_command(root, folder, index, anew=True)))
+        for root in setting.roots
+    ]
+    shutil.rmtree(index)
+
+
+@contextmanager
+def scanning(setting: Setting) -> Iterator[list[Way]]:
+    """Index photos of which none has changed; each version has an index of its own."""
+    folder = linked(setting.photos(PHOTOS), setting.scratch / "unchanged", SCANNED)
+    ways = []
+    for number, root in enumerate(setting.roots):
+        index = setting.scratch / f"scanned{number}"
+        process(root, index_command(root, folder, index, anew=True))
+        again = index_command(root, folder, index, anew=False)
+        ways.append(once(partial(process, root, again)))
+    yield ways
 
 
 @contextmanager
@@ -180,6 +216,8 @@ PARTS = {
     "import": ("Import", importing, 15),
     "help": ("Help", helping, 15),
     "hash": (f"Hashes of {PHOTOS:,} photos", hashing, 11),
+    "index": (f"Index of {INDEXED:,} photos", indexing, 11),
+    "scan": (f"Index of {SCANNED:,} photos of which none has changed", scanning, 11),
     "search": ("The 10 nearest of {rows:,} rows", searching, 60),
     "crops": (f"Crops among {CROPPED} photos", cropping, 40),
     "groups": ("Groups of {rows:,} rows", grouping, 7),
