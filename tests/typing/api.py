@@ -134,6 +134,7 @@ def without_an_index(image: Image) -> None:
     assert_type(hashlens.file_digest(b"bytes"), str)
     assert_type(hashlens.pixel_digest(image), str)
     assert_type(hashlens.sharpness("photo.jpg"), float)
+    assert_type(hashlens.name_of(hashlens.text_of("a.jpg")), str)
     assert_type(hashlens.hash_files(["photos"], ["average"]), Iterator[dict[str, Any]])
     assert_type(hashlens.compare("copy.jpg", ["photos"], first=True), Iterator[dict[str, Any]])
     assert_type(

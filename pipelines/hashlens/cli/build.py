@@ -20,6 +20,7 @@ from hashlens.cli.options import (
     progress_bar,
 )
 from hashlens.cli.output import show, show_one, stream
+from hashlens.names import as_text, text_of
 
 if TYPE_CHECKING:
     from hashlens.index.image_index import ImageIndex
@@ -185,7 +186,7 @@ def hash_(
     if draw:
         _draw_hash(paths, algorithms, given, draw)
     columns = [PerceptualHash(name).algorithm.replace("-", "_") for name in algorithms]
-    named = {abspath(path) for path in paths}
+    named = {text_of(abspath(path)) for path in paths}
     failed = False
     with progress_bar() as advance:
         rows = hash_files(
@@ -281,9 +282,10 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
     from dataclasses import asdict
 
     if style == "json":
-        show_one({**asdict(report), "images": report.images, "index": str(opened.path)}, style)
+        record = {**asdict(report), "images": report.images, "index": str(opened.path)}
+        show_one(as_text(record), style)
     elif style == "csv":
-        show([asdict(item) for item in report.skipped], style, ("path", "reason"))
+        show([as_text(asdict(item)) for item in report.skipped], style, ("path", "reason"))
     else:
         files = report.images + len(report.skipped)
         print(f"indexed {report.images} of {files} images in {opened.path}")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hashlens.grouping.keepers import Contender
 from hashlens.hashing.metrics import is_hex
 from hashlens.model import LOW_INFORMATION, Member
+from hashlens.names import name_of
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
 from hashlens.schema import GROUPED_NUMBERS
@@ -172,7 +173,7 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
     return (
         ids,
         [
-            uid if path == uid or not path else path  # equal texts are kept once
+            name_of(uid if path == uid or not path else path)  # equal texts are kept once
             for path, uid in zip(_only(str, paths, ""), ids, strict=True)
         ],
         np.array(_only(int | float, information, 0), np.float64),

@@ -173,11 +173,6 @@ def is_unreadable(skipped: Skipped) -> bool:
     return skipped.reason.startswith(UNREADABLE)
 
 
-def printable(path: str) -> str:
-    """Return a path as valid text, with escapes for bytes that are not UTF-8."""
-    return path.encode(errors="backslashreplace").decode()
-
-
 def has_extension(path: str, extensions: frozenset[str] = EXTENSIONS) -> bool:
     """Return whether a file's extension is one of `extensions`, in upper or lower case."""
     return os.path.splitext(path)[1].lower() in extensions

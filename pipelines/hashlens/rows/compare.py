@@ -13,9 +13,10 @@ from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.metrics import check_metric, distance
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
+from hashlens.names import name_of
 from hashlens.parallel.pool import schedule
 from hashlens.rows.hash_files import Paths, hash_files, list_images
-from hashlens.rows.maker import Row, RowMaker
+from hashlens.rows.maker import Row, RowMaker, skipped_of
 from hashlens.rows.stream import RowStream
 from hashlens.schema import EQUAL
 
@@ -119,9 +120,9 @@ def _grouped(
     with RowStream(make, images, workers) as rows:
         for number, row in enumerate(rows, 1):
             if progress:
-                progress(Progress(number, len(images), row["path"]))
+                progress(Progress(number, len(images), name_of(row["path"])))
             if "skipped" in row:
-                yield Skipped(row["path"], row["skipped"])
+                yield skipped_of(row)
             else:
                 facts.append({name: row[name] for name in EQUAL})
     yield from equal_images(facts)
@@ -138,7 +139,7 @@ def equal_images(rows: Iterable[Mapping[str, Any]]) -> list[Duplicates]:
     for row in rows:
         is_flat = (row["information"] or 0) < LOW_INFORMATION
         key = (row["text"], row["file_digest"] if is_flat else None)
-        groups.setdefault(key, []).append(row["path"])
+        groups.setdefault(key, []).append(name_of(row["path"]))
     found = (Duplicates(text, tuple(sorted(paths))) for (text, _), paths in groups.items())
     return sorted((group for group in found if len(group.paths) > 1), key=lambda g: g.paths)
 

@@ -12,6 +12,7 @@ from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.formats import extensions as checked_extensions
 from hashlens.images.walk import find_images
 from hashlens.model import Progress, Skipped
+from hashlens.names import name_of
 from hashlens.parallel.pool import schedule
 from hashlens.rows.maker import Row, RowMaker, hash_columns
 from hashlens.rows.stream import RowStream
@@ -72,7 +73,7 @@ def _hashed(
     with RowStream(make, images, workers) as rows:
         for number, row in enumerate(rows, 1):
             if progress:
-                progress(Progress(number, len(images), row["path"]))
+                progress(Progress(number, len(images), name_of(row["path"])))
             if "skipped" in row:
                 yield {"path": row["path"], "skipped": row["skipped"]}
             else:
