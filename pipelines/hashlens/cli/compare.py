@@ -191,6 +191,7 @@ def _hashing(
     upright: bool | None,
     endings: tuple[str, ...],
     popular: bool,
+    any_name: bool,
     workers: int | None,
 ) -> tuple[dict[str, Any], PerceptualHash]:
     """Return the arguments of the library for reading and hashing files; and the hash."""
@@ -202,6 +203,7 @@ def _hashing(
         "grade": grade or "fast",
         "upright": upright is not False,
         "extensions": extensions_of(endings, popular),
+        "any_name": any_name,
         "workers": workers,
     }
     return hashing, hashed

@@ -9,12 +9,13 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from hashlens.errors import ImageError
 from hashlens.images.digests import file_digest
 from hashlens.images.exclude import Excludes
 from hashlens.images.formats import extensions as chosen_extensions
-from hashlens.images.walk import LeftOut, find_images, has_extension, is_unreadable
+from hashlens.images.walk import LeftOut, PassedOver, find_images, has_extension, is_unreadable
 from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.host import needs_models
 from hashlens.index.store import Known, Store
@@ -35,6 +36,7 @@ def update(
     workers: int | None,
     progress: Callable[[Progress], None] | None,
     *,
+    any_name: bool = False,
     exclude: Iterable[str] | None = None,
     force: bool = False,
     moved: bool = False,
@@ -42,6 +44,7 @@ def update(
 ) -> Report:
     """Make the rows of the files below some paths, and delete the rows of vanished files.
 
+    With `any_name`, files are taken that are pictures by their first bytes, whatever their names.
     `exclude` has the patterns of what is left out, from now on; None stands for those that the
     index remembers. With `force`, every file is read again and no row is deleted. With `moved`, a
     new file takes over the row of a file that is gone, if both have the same bytes. Rows of folders
@@ -51,10 +54,11 @@ def update(
     remembered = excluded(store.path)
     excludes = Excludes(remembered if exclude is None else exclude)
     there = [path for path in paths if os.path.lexists(path) or not _has_rows(store, path)]
-    found = list(find_images(there, extensions=endings, own=store.path, excludes=excludes))
+    how: Any = {"extensions": endings, "any_name": any_name}
+    found = list(find_images(there, **how, own=store.path, excludes=excludes))
     images = [item for item in found if isinstance(item, (str, Skipped))]
     left_out = Counter(item.pattern for item in found if isinstance(item, LeftOut))
-    ignored = found.count(None)
+    passed_over = Counter(item.kind for item in found if isinstance(item, PassedOver))
     del found
     with ExitStack() as stack:
         if store.is_new:
@@ -75,7 +79,7 @@ def update(
         to_write = map(changes.record, reported)
         for batch in _batches(to_write, in_one=needs_models(store.config)):
             store.write([(row["id"], row, None) for row in batch])
-        vanished = [] if force else list(changes.vanished(paths, endings))
+        vanished = [] if force else list(changes.vanished(paths, endings, any_name=any_name))
         away = Counter() if prune else _away(vanished)
         vanished = [row for row in vanished if not _is_below_any(row.path, away)]
         if vanished:
@@ -87,11 +91,11 @@ def update(
         changes.unchanged,
         changes.moved,
         len(vanished),
-        ignored,
         tuple(changes.skipped),
         tuple(changes.uncroppable),
         dict(left_out),
         dict(away),
+        dict(sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
@@ -255,12 +259,16 @@ class Changes:
             self.moved = len(taken)
 
     def vanished(
-        self, paths: Sequence[str | os.PathLike[str]], endings: frozenset[str]
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        endings: frozenset[str],
+        *,
+        any_name: bool,
     ) -> Iterator[Known]:
         """Yield the rows below the folders whose files have vanished.
 
         Rows below a folder that cannot be read stay, and so do rows of files that are there but
-        were passed over for their extension.
+        were passed over for their extension; with `any_name`, no file is.
         """
         roots = tuple(os.path.join(os.path.abspath(path), "") for path in paths)
         unreadable = tuple(
@@ -272,7 +280,7 @@ class Changes:
             if below.startswith(unreadable):
                 continue
             is_inside = below.startswith(roots)
-            is_wanted = has_extension(path, endings) or os.path.isdir(path)
+            is_wanted = any_name or has_extension(path, endings) or os.path.isdir(path)
             is_gone = (is_inside or row.skipped) and not os.path.lexists(path)
             if is_gone or (is_inside and is_wanted):
                 yield row

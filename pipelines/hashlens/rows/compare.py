@@ -37,6 +37,7 @@ def compare(
     max_distance: float | None = None,
     first: bool = False,
     extensions: Iterable[str] | None = None,
+    any_name: bool = False,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Row]:
@@ -68,6 +69,7 @@ def compare(
         grade=grade,
         upright=upright,
         extensions=extensions,
+        any_name=any_name,
         workers=workers,
         progress=progress,
     )
@@ -96,6 +98,7 @@ def find_duplicates(
     grade: str = "fast",
     upright: bool = True,
     extensions: Iterable[str] | None = None,
+    any_name: bool = False,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Duplicates | Skipped]:
@@ -105,7 +108,7 @@ def find_duplicates(
     are those of `ImageIndex.duplicates`. The parameters and errors are those of `compare`.
     """
     make = _maker(algorithm, grade, upright)
-    images = list_images(paths, extensions)
+    images = list_images(paths, extensions, any_name=any_name)
     schedule(1, workers)  # raises for unusable workers
     return _grouped(make, images, workers, progress)
 

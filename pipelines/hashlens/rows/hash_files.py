@@ -27,6 +27,7 @@ def hash_files(
     grade: str = "fast",
     upright: bool = True,
     extensions: Iterable[str] | None = None,
+    any_name: bool = False,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Row]:
@@ -47,18 +48,20 @@ def hash_files(
         msg = f"each algorithm can be asked for once, and these are {', '.join(names)}"
         raise ParameterError(msg)
     make = RowMaker(Hasher(hashes, grade, upright), facts=False)
-    images = list_images(paths, extensions)
+    images = list_images(paths, extensions, any_name=any_name)
     schedule(1, workers)  # raises for unusable workers
     return _hashed(make, images, names, workers, progress)
 
 
-def list_images(paths: Paths, extensions: Iterable[str] | None) -> list[str | Skipped]:
+def list_images(
+    paths: Paths, extensions: Iterable[str] | None, *, any_name: bool
+) -> list[str | Skipped]:
     """Return the images below some paths, and the directories that cannot be read.
 
     Raises ParameterError for a path that does not exist and for unusable extensions.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    found = find_images(given, extensions=checked_extensions(extensions))
+    found = find_images(given, extensions=checked_extensions(extensions), any_name=any_name)
     return [item for item in found if isinstance(item, (str, Skipped))]
 
 
