@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hashlens.names import as_text, name_of, text_of
+from hashlens.names import as_names, as_text, name_of, names_of, text_of
 
 # Bytes of names, with many near the escapes.
 PIECES = st.sampled_from(
@@ -41,6 +41,13 @@ def test_the_text_of_a_path_is_the_texts_of_its_parts(folder: bytes, name: bytes
     assert text_of(f"{first}/{second}") == f"{text_of(first)}/{text_of(second)}"
 
 
+@given(st.lists(NAMES))
+@example([b"\\u", b"d800\xe9"])
+def test_many_are_as_each(names: list[bytes]) -> None:
+    texts = [text_of(os.fsdecode(name)) for name in names]
+    assert names_of(texts) == [name_of(text) for text in texts]
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -58,4 +65,5 @@ def test_of_foreign_text_only_the_escapes_of_bytes_are_read(text: str, name: str
 
 def test_a_record_has_the_texts_of_its_names() -> None:
     record = {"\udce9": ["\udce9", ("a", 1, None)], "b": {"c": "\udcff"}}
+    assert as_names(as_text(record))["b"] == {"c": "\udcff"}
     assert as_text(record) == {r"\udce9": [r"\udce9", ["a", 1, None]], "b": {"c": r"\udcff"}}

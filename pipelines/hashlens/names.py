@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 _ESCAPED = "u(005c|d[89a-f][0-9a-f]{2})"
@@ -47,6 +47,11 @@ def name_of(text: str) -> str:
         return text
 
 
+def names_of(texts: list[str]) -> list[str]:
+    """Return the names of many texts: one look at all of them is enough if none has an escape."""
+    return list(map(name_of, texts)) if "\\u" in "".join(texts) else texts
+
+
 def as_text(value: Any) -> Any:
     """Return a value, such as a record, with the text of each name in it, at any depth."""
     return _mapped(text_of, value)
@@ -60,7 +65,7 @@ def as_names(value: Any) -> Any:
 def _mapped(change: Callable[[str], str], value: Any) -> Any:
     if isinstance(value, str):
         return change(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {_mapped(change, key): _mapped(change, item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_mapped(change, item) for item in value]

@@ -91,6 +91,13 @@ def test_rows_of_earlier_versions_without_a_fingerprint_are_filled_in(index, pho
     assert (index.skipped(), index.count()) == ([], 5)
 
 
+def test_patterns_with_them_are_remembered(index, photos):
+    pattern = os.fsdecode(b"caf\xe9/")
+    report = index.index(photos, exclude=pattern)
+    assert (report.left_out, report.removed) == ({pattern: 1}, 1)
+    assert index.index(photos).left_out == {pattern: 1}
+
+
 def test_folders_are_relocated_and_forgotten(index, photos, tmp_path):
     os.rename(at(photos, os.path.dirname(ODD)), at(tmp_path, b"\xf0"))
     assert index.relocate(at(photos, os.path.dirname(ODD)), at(tmp_path, b"\xf0")) == 1

@@ -53,7 +53,10 @@ def an_index(image: Image, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     )
     assert_type(index, hashlens.ImageIndex)
     assert_type(index.index("photos", moved=True, extensions=[".jpg"]), hashlens.Report)
-    assert_type(index.upsert([Path("a.jpg")], workers=2, progress=on_progress), hashlens.Report)
+    assert_type(
+        index.upsert([Path("a.jpg")], any_name=True, workers=2, progress=on_progress),
+        hashlens.Report,
+    )
     assert_type(index.delete("a.jpg"), list[str])
     assert_type(index.fingerprint(image, "color"), str)
     assert_type(index.search(pixels, limit=5, max_distance="auto"), list[hashlens.Match])

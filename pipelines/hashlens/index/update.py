@@ -167,21 +167,21 @@ def find_changes(
     images: Sequence[str | Skipped], known: Iterable[Known], policy: str, *, force: bool
 ) -> Changes:
     """Compare files with the rows of an index, which come sorted by id, in one pass."""
-    paths = sorted(text_of(item if isinstance(item, str) else item.path) for item in images)
+    paths, texts = _by_text([item if isinstance(item, str) else item.path for item in images])
     changes = Changes()
     same: set[str] = set()
     position = 0
     for row in known:
-        while position < len(paths) and paths[position] < row.id:
+        while position < len(texts) and texts[position] < row.id:
             position += 1
         if row.skipped is not None:
             changes.tried[row.id] = row
-        if position == len(paths) or paths[position] != row.id:
+        if position == len(texts) or texts[position] != row.id:
             changes.absent.append(row)
         elif row.skipped is not None:
             continue  # the file is tried again
-        elif not force and _is_unchanged(row, policy):
-            same.add(row.path)
+        elif not force and _is_unchanged(row, paths[position], policy):
+            same.add(paths[position])
         else:
             changes.outdated.add(row.id)
     changes.unchanged = len(same)
@@ -189,9 +189,19 @@ def find_changes(
     return changes
 
 
-def _is_unchanged(row: Known, policy: str) -> bool:
+def _by_text(paths: list[str]) -> tuple[list[str], list[str]]:
+    """Return paths sorted by their texts, and the texts."""
+    joined = "".join(paths)
+    if text_of(joined) is joined:  # one look at all of them: each is its own text
+        paths.sort()
+        return paths, paths
+    paths.sort(key=text_of)
+    return paths, list(map(text_of, paths))
+
+
+def _is_unchanged(row: Known, path: str, policy: str) -> bool:
     try:
-        status = os.stat(row.path)
+        status = os.stat(path)
     except OSError:
         return False
     now = (status.st_size, status.st_mtime_ns, policy)

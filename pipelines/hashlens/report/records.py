@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hashlens.model import Group, Link, Member
-from hashlens.names import as_text, text_of
+from hashlens.names import text_of
 from hashlens.schema import SHOWN
 
 # What lists and JSON show of a member.
@@ -20,7 +20,10 @@ ROW_FIELDS = ("group", "keep", *MEMBER_FIELDS, "diameter", "reason")
 
 def member_record(member: Member, fields: Sequence[str] = MEMBER_FIELDS) -> dict[str, Any]:
     """Return fields of an image by their names, distance first."""
-    return {name: as_text(getattr(member, name)) for name in fields}
+    record = {name: getattr(member, name) for name in fields}
+    if "path" in record:
+        record["path"] = text_of(member.path)
+    return record
 
 
 def group_record(group: Group, member: Callable[[Member], Any] = member_record) -> dict[str, Any]:
