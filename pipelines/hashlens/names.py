@@ -58,7 +58,10 @@ def as_text(value: Any) -> Any:
 
 
 def as_names(value: Any) -> Any:
-    """Return a value with the name of each text in it, at any depth: the way back of `as_text`."""
+    """Return a value with the name of each text in it, at any depth: the way back of `as_text`.
+
+    A value that is not text stays as it is: rows that another program wrote can hold anything.
+    """
     return _mapped(name_of, value)
 
 

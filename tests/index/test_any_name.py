@@ -53,6 +53,13 @@ def test_an_update_with_any_name_drops_what_is_no_picture_any_more_or_left_out(i
     assert (report.unchanged, report.removed) == (3, 2)
 
 
+def test_rows_of_files_that_were_not_asked_for_stay(index, photos):
+    (photos / "text.xyz").write_text("given by its name, and no picture")
+    assert len(index.index(photos / "text.xyz").skipped) == 1
+    report = index.index(photos, any_name=True, extensions=["png"])
+    assert (report.removed, index.count()) == (0, 6)
+
+
 def test_a_file_that_moved_is_recognised_by_any_name(index, photos):
     (photos / "b").rename(photos / "b.2")
     report = index.index(photos, moved=True, any_name=True)

@@ -159,6 +159,15 @@ def test_a_plan_moves_the_very_file_and_undo_brings_its_bytes_back(photos, tmp_p
     assert files(photos) == before
 
 
+def test_rows_without_a_path_are_harmless(index):
+    with index._store.writing():
+        index._store.write([("x", {"id": "x", "text": "0" * 16}, None)])
+        index._store.write([("y", {"id": "y", "skipped": "for a reason"}, None)])
+    assert index.search("0" * 16, limit=1)[0].path is None
+    assert [item.path for item in index.skipped()] == [None]
+    run("search", "0" * 16, "--index", index.path, "--format", "json")
+
+
 def test_what_is_printed_is_text(photos, tmp_path):
     shutil.copy(photos / "best.png", at(photos, MORE[0]))
     made = tmp_path / "index"

@@ -16,7 +16,7 @@ from hashlens.hashing.metrics import is_hex
 from hashlens.index.arguments import at_least_one, fixed_digits, hash_position
 from hashlens.index.store import Store
 from hashlens.model import Duplicates, Explanation, Progress, Skipped
-from hashlens.names import name_of
+from hashlens.names import as_names
 from hashlens.rows.compare import equal_images
 from hashlens.rows.maker import skipped_of
 from hashlens.rows.settings import Settings
@@ -112,7 +112,7 @@ def draw_map(
         if isinstance(row[1], str) and len(row[1]) == digits and is_hex(row[1])
     ]
     places = layout([text for _, text, _ in rows], seed=seed)
-    paths = [name_of(path or uid) for uid, _, path in rows]
+    paths = [as_names(path or uid) for uid, _, path in rows]
     return save_atlas(path, csv, paths, places, workers=workers, progress=progress)
 
 

@@ -15,6 +15,7 @@ from hashlens.errors import ImageError
 from hashlens.images.digests import file_digest
 from hashlens.images.exclude import Excludes
 from hashlens.images.formats import extensions as chosen_extensions
+from hashlens.images.kinds import holds_picture
 from hashlens.images.walk import LeftOut, PassedOver, find_images, has_extension, is_unreadable
 from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.host import needs_models
@@ -199,7 +200,7 @@ def _by_text(paths: list[str]) -> tuple[list[str], list[str]]:
     return paths, list(map(text_of, paths))
 
 
-def _is_unchanged(row: Known, path: str, policy: str) -> bool:
+def _is_unchanged(row: Known, path: str, policy: str | None) -> bool:
     try:
         status = os.stat(path)
     except OSError:
@@ -278,7 +279,7 @@ class Changes:
         """Yield the rows below the folders whose files have vanished.
 
         Rows below a folder that cannot be read stay, and so do rows of files that are there but
-        were passed over for their extension; with `any_name`, no file is.
+        were passed over for their extension.
         """
         roots = tuple(os.path.join(os.path.abspath(path), "") for path in paths)
         unreadable = tuple(
@@ -290,10 +291,23 @@ class Changes:
             if below.startswith(unreadable):
                 continue
             is_inside = below.startswith(roots)
-            is_wanted = any_name or has_extension(path, endings) or os.path.isdir(path)
             is_gone = (is_inside or row.skipped) and not os.path.lexists(path)
-            if is_gone or (is_inside and is_wanted):
+            if is_gone or (is_inside and not _is_passed_over(row, endings, any_name=any_name)):
                 yield row
+
+
+def _is_passed_over(row: Known, endings: frozenset[str], *, any_name: bool) -> bool:
+    """Return whether the file of a row, which is there, was passed over for its extension.
+
+    If it was looked at (`any_name`) and is no picture that is wanted, it was, unless it has
+    changed: then the row is of another file.
+    """
+    path = row.path
+    if has_extension(path, endings) or os.path.isdir(path):
+        return False
+    if not any_name or has_extension(path):
+        return True
+    return not holds_picture(path, endings) and _is_unchanged(row, path, row.policy)
 
 
 def _take_row(uid: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:

@@ -13,7 +13,7 @@ from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.metrics import check_metric, distance
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
-from hashlens.names import name_of
+from hashlens.names import as_names, name_of
 from hashlens.parallel.pool import schedule
 from hashlens.rows.hash_files import Paths, hash_files, list_images
 from hashlens.rows.maker import Row, RowMaker, skipped_of
@@ -142,7 +142,7 @@ def equal_images(rows: Iterable[Mapping[str, Any]]) -> list[Duplicates]:
     for row in rows:
         is_flat = (row["information"] or 0) < LOW_INFORMATION
         key = (row["text"], row["file_digest"] if is_flat else None)
-        groups.setdefault(key, []).append(name_of(row["path"]))
+        groups.setdefault(key, []).append(as_names(row["path"]))
     found = (Duplicates(text, tuple(sorted(paths))) for (text, _), paths in groups.items())
     return sorted((group for group in found if len(group.paths) > 1), key=lambda g: g.paths)
 

@@ -12,7 +12,7 @@ from hashlens.errors import ImageError, ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.model import Skipped
-from hashlens.names import name_of, text_of
+from hashlens.names import as_names, text_of
 from hashlens.schema import CROPS
 
 if TYPE_CHECKING:
@@ -197,4 +197,4 @@ def skipped_row(skipped: Skipped) -> Row:
 
 def skipped_of(row: Row) -> Skipped:
     """Return the file of a row without a fingerprint, and the reason."""
-    return Skipped(name_of(row["path"]), name_of(row["skipped"]))
+    return Skipped(as_names(row["path"]), as_names(row["skipped"]))
