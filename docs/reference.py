@@ -28,6 +28,7 @@ TOPICS = {
         *("hash_files", "compare", "find_duplicates"),
         *("PerceptualHash", "distance", "similarity"),
         *("file_digest", "pixel_digest", "sharpness", "FORMATS"),
+        *("name_of", "text_of"),
     ),
     "Pictures of results": ("draw_matches", "draw_hash"),
     "Accuracy": ("evaluate", "Card"),

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from hashlens.model import Report as Report
     from hashlens.model import Skipped as Skipped
     from hashlens.model import Step as Step
+    from hashlens.names import name_of as name_of
+    from hashlens.names import text_of as text_of
     from hashlens.neighbors.calibration import Calibration as Calibration
     from hashlens.report.bits import draw_hash as draw_hash
     from hashlens.report.matches import draw_matches as draw_matches
@@ -105,6 +107,10 @@ _HOMES = {
         "Report",
         "Skipped",
         "Step",
+    ),
+    "names": (
+        "name_of",
+        "text_of",
     ),
     "neighbors.calibration": ("Calibration",),
     "report.bits": ("draw_hash",),

@@ -47,27 +47,34 @@ class Report:
     unchanged: files whose row had a fingerprint already.
     moved: new files that took over the row of a vanished file with the same bytes.
     removed: rows that were deleted because their file has vanished.
-    ignored: files with another extension.
     skipped: files without a fingerprint, each with its reason.
     uncroppable: in an index with crops, files without keypoints: no part of them can be found.
     left_out: the number of files and folders that each pattern has left out.
     away: the number of rows that stay, by the folder of their files, which is gone or empty.
+    passed_over: the number of files with another extension, by kind, the most frequent first. A
+        kind is the extension; of a picture with another name, it is the picture's extension and
+        what follows, with N for a number: `.jpg.N`.
     """
 
     hashed: int = 0
     unchanged: int = 0
     moved: int = 0
     removed: int = 0
-    ignored: int = 0
     skipped: tuple[Skipped, ...] = ()
     uncroppable: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     away: Mapping[str, int] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def images(self) -> int:
         """Return how many of the given files are in the index with a fingerprint."""
         return self.hashed + self.unchanged + self.moved
+
+    @property
+    def ignored(self) -> int:
+        """Return how many files with another extension were passed over."""
+        return sum(self.passed_over.values())
 
 
 Corners: TypeAlias = "tuple[int, int, int, int]"  # left, top, right, bottom, in pixels

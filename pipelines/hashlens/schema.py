@@ -28,8 +28,8 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("id", "VARCHAR", "absolute path of the file; names the row", "txtai"),
-    Column("path", "VARCHAR", "absolute path of the file"),
+    Column("id", "VARCHAR", "absolute path of the file, as text; names the row", "txtai"),
+    Column("path", "VARCHAR", "absolute path of the file, as text (`hashlens.name_of`)"),
     Column("text", "VARCHAR", "fingerprint in hex; NULL for a skipped file", "txtai"),
     Column(
         "information",

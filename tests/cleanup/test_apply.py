@@ -539,9 +539,10 @@ def test_an_edited_plan_is_applied(tmp_path):
 
 def test_hostile_names_go_there_and_back(tmp_path):
     names = ["new\nline.jpg", "-rf.jpg", "ä ☃.jpg", 'q"u,o;te.jpg', "car\rriage.jpg", "\u2028"]
+    names += ["not \udcff UTF-8.jpg", r"not \udcff UTF-8.jpg"]
     photos = tmp_path / "photos"
     groups = [
-        group(*(put(photos / side / name, name.encode()) for side in ("-a", "b\n")))
+        group(*(put(photos / side / name, os.fsencode(name)) for side in ("-a", "b\n")))
         for name in names
     ]
     before = snapshot(photos)
@@ -615,7 +616,13 @@ def test_what_is_no_journal_is_refused_and_stays_as_it_is(moved, tmp_path):
     with pytest.raises(PlanError, match="not a field of a step: 'hashlens_journal'"):
         Plan.read(moved.journal)
     lines = moved.journal.read_bytes().split(b"\n")
-    for bad in (b"[1]", b"{", b'{"event": "begin", "number": 1}', b'{"event": "done"}'):
+    begin = json.loads(lines[1])
+    impossible = [
+        json.dumps({**begin, "step": {**begin["step"], "to": to}}).encode()
+        for to in ("/\ud800", "/\0", 7)
+    ]
+    records = (b"[1]", b"{", b'{"event": "begin", "number": 1}', b'{"event": "done"}')
+    for bad in (*records, *impossible):
         notes.write_bytes(b"\n".join([lines[0], bad, *lines[1:]]))
         with pytest.raises(PlanError, match="notes, line 2: not a record of a journal"):
             undo(notes)
@@ -1186,8 +1193,8 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(tmp_path, other_
 
 # Any tree
 
-FOLDERS = ("", "a", "a/b", "c d", "ü")
-NAMES = ("x.jpg", "y.jpg", "x", ".jpg", "-x.jpg", "x-2.jpg", "\n.jpg")
+FOLDERS = ("", "a", "a/b", "c d", "ü", "\udcff")
+NAMES = ("x.jpg", "y.jpg", "x", ".jpg", "-x.jpg", "\udce9.jpg", r"\udce9.jpg", "\n.jpg")
 MEMBERS = st.tuples(
     st.sampled_from(FOLDERS),
     st.sampled_from(NAMES),

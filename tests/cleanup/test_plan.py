@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import csv
 import json
+import math
 import os
 from dataclasses import FrozenInstanceError, asdict, replace
 
@@ -389,7 +390,7 @@ def test_a_plan_that_cannot_be_written_leaves_the_old_one(photos, tmp_path, monk
     plan = make_plan([group(*pair(photos))], "delete")
     path = tmp_path / "plan.jsonl"
     plan.save(path)
-    bad = Plan((*plan.steps, replace(plan.steps[0], reason="\ud800")))
+    bad = Plan((*plan.steps, replace(plan.steps[0], distance=math.nan)))
     with pytest.raises(PlanError, match=r"plan\.jsonl cannot be written"):
         bad.save(path)
     with pytest.raises(PlanError, match="cannot be written: No such file"):

@@ -29,7 +29,7 @@ def test_index_reports_in_words_json_and_csv(folder, tmp_path):
     where = ("--index", tmp_path / "i")
     said = hashlens("index", folder, *where)
     assert "indexed 11 of 12 images" in said
-    assert "11 hashed, 0 unchanged, 0 moved, 0 removed, 1 other files passed over" in said
+    assert "11 hashed, 0 unchanged, 0 moved, 0 removed\n  passed over: 1 .txt\n" in said
     assert "skipped 1: not an image" in said
     assert f"  {folder / 'bad.jpg'}\n" in said
     report = json.loads(hashlens("index", folder, *where, "--format", "json"))
@@ -284,9 +284,9 @@ def test_index_takes_extensions_and_further_hashes(folder, tmp_path):
     (folder / "odd.ppm").write_bytes(b"no image")
     said = hashlens("index", folder, *where, "--only-popular-extensions", "--also", "color")
     assert "indexed 11 of 11 images" in said
-    assert "1 other files passed over" in said
+    assert "passed over: 1 .ppm" in said
     said = hashlens("index", folder, *where, "--ext", "PNG", "--workers", "2")
-    assert "0 hashed, 10 unchanged, 0 moved, 0 removed, 2 other" in said
+    assert "0 hashed, 10 unchanged, 0 moved, 0 removed\n  passed over: 1 .jpg, 1 .ppm" in said
     near = "select path, distance(color, :q) d from txtai order by d, path limit 1"
     param = ("--param", f"q=@{folder / '3.png'}", "--format", "json")
     found = json.loads(hashlens("sql", near, *where, *param))

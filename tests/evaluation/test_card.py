@@ -258,7 +258,7 @@ def test_equal_pictures_are_no_false_matches(tmp_path):
     for number in range(4):
         image = photo(f"photo {number}")
         image.save(tmp_path / f"{number}.png")
-        image.save(tmp_path / f"{number}.bmp")
+        image.save(tmp_path / f"{number}\udcff.bmp")  # a name that is not UTF-8
     found = evaluate(tmp_path, attacks=["ident", "crop70"], rivals=False, workers=1)
     assert found.protocol.equal == 8
     assert found.false_matches == ()

@@ -53,7 +53,10 @@ def an_index(image: Image, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
     )
     assert_type(index, hashlens.ImageIndex)
     assert_type(index.index("photos", moved=True, extensions=[".jpg"]), hashlens.Report)
-    assert_type(index.upsert([Path("a.jpg")], workers=2, progress=on_progress), hashlens.Report)
+    assert_type(
+        index.upsert([Path("a.jpg")], any_name=True, workers=2, progress=on_progress),
+        hashlens.Report,
+    )
     assert_type(index.delete("a.jpg"), list[str])
     assert_type(index.fingerprint(image, "color"), str)
     assert_type(index.search(pixels, limit=5, max_distance="auto"), list[hashlens.Match])
@@ -134,6 +137,7 @@ def without_an_index(image: Image) -> None:
     assert_type(hashlens.file_digest(b"bytes"), str)
     assert_type(hashlens.pixel_digest(image), str)
     assert_type(hashlens.sharpness("photo.jpg"), float)
+    assert_type(hashlens.name_of(hashlens.text_of("a.jpg")), str)
     assert_type(hashlens.hash_files(["photos"], ["average"]), Iterator[dict[str, Any]])
     assert_type(hashlens.compare("copy.jpg", ["photos"], first=True), Iterator[dict[str, Any]])
     assert_type(

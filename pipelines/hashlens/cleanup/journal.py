@@ -13,6 +13,7 @@ from hashlens.cleanup.files import Looks
 from hashlens.disk import locked, sync
 from hashlens.errors import PlanError
 from hashlens.model import Step
+from hashlens.names import as_names, as_text
 
 VERSION = 1
 HEAD = b'{"hashlens_journal": '
@@ -44,9 +45,15 @@ class Begun:
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Begun:
-        """Return the step that a record of the journal describes."""
+        """Return the step that a record describes; raises ValueError for an impossible name."""
         given = dict(record, step=Step(**record["step"]), looks=Looks(*record["looks"]))
-        return cls(**dict(given, folders=tuple(record["folders"])))
+        begun = cls(**dict(given, folders=tuple(record["folders"])))
+        step = begun.step
+        paths = step.path, step.to, step.keeper, begun.temporary, begun.marker, *begun.folders
+        if b"\0" in os.fsencode("".join(paths)):
+            msg = "a name with the character NUL"
+            raise ValueError(msg)
+        return begun
 
 
 @dataclass
@@ -111,7 +118,7 @@ class Journal:
     def _append(self, record: dict[str, Any], *, durable: bool) -> None:
         """Write a record and take it in; raises PlanError, and then nothing was written."""
         size = os.lseek(self.descriptor, 0, os.SEEK_END)
-        line = json.dumps(record).encode() + b"\n"
+        line = json.dumps(as_text(record)).encode() + b"\n"
         try:
             while line:
                 line = line[os.write(self.descriptor, line) :]
@@ -162,7 +169,7 @@ class Journal:
     def _take_line(self, number: int, line: bytes) -> None:
         """Take in the record of a line; raises PlanError with its number."""
         try:
-            self._take(json.loads(line))
+            self._take(as_names(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             msg = f"{self.path}, line {number}: not a record of a journal: {error!r}"
             raise PlanError(msg) from error

@@ -23,6 +23,7 @@ from hashlens.cleanup.plan_file import (
 )
 from hashlens.errors import ParameterError, PlanError
 from hashlens.model import ACTIONS, Group, Skipped, Step
+from hashlens.names import as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +73,8 @@ class Plan:
         return hashlib.sha256(json.dumps(self.records()).encode()).hexdigest()
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the steps as dicts."""
-        return [asdict(step) for step in self.steps]
+        """Return the steps as dicts; names of files are text in them."""
+        return [as_text(asdict(step)) for step in self.steps]
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the steps as a data frame; raises ParameterError without pandas."""

@@ -22,6 +22,7 @@ from hashlens.cleanup.actions import (
 from hashlens.disk import saved
 from hashlens.errors import PlanError
 from hashlens.model import Step
+from hashlens.names import as_text, name_of
 
 NUMERIC_FIELDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
 FIELDS = tuple(field.name for field in fields(Step))
@@ -95,14 +96,14 @@ def is_csv(path: str) -> bool:
 
 def _write_lines(file: TextIO, steps: Iterable[Step]) -> None:
     for step in steps:
-        file.write(json.dumps(asdict(step), ensure_ascii=False, allow_nan=False) + "\n")
+        file.write(json.dumps(as_text(asdict(step)), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _write_csv(file: TextIO, steps: Iterable[Step]) -> None:
     # All text is quoted: the writer would not quote a name with a carriage return.
     rows = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     rows.writerow(FIELDS)
-    rows.writerows(asdict(step).values() for step in steps)
+    rows.writerows(as_text(asdict(step)).values() for step in steps)
 
 
 def _line_records(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -232,8 +233,9 @@ def _value(name: str, given: Any) -> Any:
         if not isinstance(given, str) or "\0" in given:
             msg = f"{name} must be text, not {given!r}"
             raise ValueError(msg)
-        os.fsencode(given)  # raises for text that cannot be a file name
-        return given
+        text = name_of(given)
+        os.fsencode(text)  # raises for text that cannot be a file name
+        return text
     if isinstance(given, (str, int, float)) and not isinstance(given, bool):
         with suppress(ValueError, OverflowError):
             number = kind(given)

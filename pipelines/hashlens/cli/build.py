@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from os.path import abspath, isfile, lexists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from hashlens.cli.options import (
 )
 from hashlens.cli.output import show, show_one, stream
 from hashlens.errors import ParameterError
+from hashlens.names import as_text, text_of
 
 if TYPE_CHECKING:
     from hashlens.index.image_index import ImageIndex
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 
 MOST_SKIPPED = 20  # files listed for each reason
+MOST_KINDS = 8  # kinds of files passed over that are listed
 
 
 @click.command(cls=HashingCommand)
@@ -87,6 +90,7 @@ def index(
     prune: bool,
     endings: tuple[str, ...],
     popular: bool,
+    any_name: bool,
     workers: int | None,
     style: str,
     **settings: Any,
@@ -116,10 +120,11 @@ def index(
                 moved=moved,
                 prune=prune,
                 extensions=extensions_of(endings, popular),
+                any_name=any_name,
                 workers=workers,
                 progress=advance,
             )
-        _show_report(report, opened, style)
+        _show_report(report, opened, style, any_name=any_name)
     for pattern in exclude:
         if not pattern.startswith("!") and pattern not in report.left_out:
             click.echo(f"hashlens: --exclude {pattern!r} fits nothing", err=True)
@@ -183,6 +188,7 @@ def hash_(
     upright: bool | None,
     endings: tuple[str, ...],
     popular: bool,
+    any_name: bool,
     workers: int | None,
     style: str,
 ) -> None:
@@ -198,7 +204,7 @@ def hash_(
     if draw:
         _draw_hash(paths, algorithms, given, draw)
     columns = [PerceptualHash(name).algorithm.replace("-", "_") for name in algorithms]
-    named = {abspath(path) for path in paths}
+    named = {text_of(abspath(path)) for path in paths}
     failed = False
     with progress_bar() as advance:
         rows = hash_files(
@@ -207,6 +213,7 @@ def hash_(
             grade=grade or "fast",
             upright=upright is not False,
             extensions=extensions_of(endings, popular),
+            any_name=any_name,
             workers=workers,
             progress=advance,
         )
@@ -290,13 +297,19 @@ def _crops(crops: bool | None, keypoints: int | None) -> dict[str, int]:
     return {"keypoints": KEYPOINTS if keypoints is None else keypoints}
 
 
-def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
+def _show_report(report: Report, opened: ImageIndex, style: str, *, any_name: bool) -> None:
     from dataclasses import asdict
 
     if style == "json":
-        show_one({**asdict(report), "images": report.images, "index": str(opened.path)}, style)
+        record = {
+            **asdict(report),
+            "ignored": report.ignored,
+            "images": report.images,
+            "index": str(opened.path),
+        }
+        show_one(as_text(record), style)
     elif style == "csv":
-        show([asdict(item) for item in report.skipped], style, ("path", "reason"))
+        show([as_text(asdict(item)) for item in report.skipped], style, ("path", "reason"))
     else:
         files = report.images + len(report.skipped)
         print(f"indexed {report.images} of {files} images in {opened.path}")
@@ -305,9 +318,9 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
             (report.unchanged, "unchanged"),
             (report.moved, "moved"),
             (report.removed, "removed"),
-            (report.ignored, "other files passed over"),
         )
         print("  " + ", ".join(f"{count} {what}" for count, what in parts))
+        _show_passed_over(report.passed_over, any_name=any_name)
         if report.left_out:
             found = ", ".join(f"{pattern} {count}" for pattern, count in report.left_out.items())
             print(f"  left out: {found}")
@@ -321,6 +334,22 @@ def _show_report(report: Report, opened: ImageIndex, style: str) -> None:
         if report.uncroppable:
             what = "no crop fingerprint, too small or without texture"
             _show_paths(f"{what}: {len(report.uncroppable)}", report.uncroppable, "keypoints = 0")
+
+
+def _show_passed_over(kinds: Mapping[str, int], *, any_name: bool) -> None:
+    """Print the kinds of files passed over, and how many may be pictures with other names."""
+    if not kinds:
+        return
+    from hashlens.images.kinds import seems_picture
+
+    named = dict(islice(kinds.items(), MOST_KINDS))
+    found = ", ".join(f"{count} {kind}" for kind, count in named.items())
+    others = len(kinds) - len(named)
+    rest = f" and {sum(kinds.values()) - sum(named.values())} of {others} other kinds"
+    print(f"  passed over: {found}{rest if others else ''}")
+    seeming = sum(count for kind, count in kinds.items() if seems_picture(kind))
+    if seeming and not any_name:
+        print(f"  {seeming} of them may be pictures: --any-name looks at their first bytes")
 
 
 def _show_paths(title: str, paths: Sequence[str], condition: str) -> None:

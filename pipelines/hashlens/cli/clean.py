@@ -13,6 +13,7 @@ from hashlens.cli.group import group_options, grouped
 from hashlens.cli.options import format_option, index_option, open_index, progress_bar
 from hashlens.cli.output import show, show_one
 from hashlens.model import ACTIONS
+from hashlens.names import as_text
 
 if TYPE_CHECKING:
     from hashlens.index.image_index import ImageIndex
@@ -236,7 +237,7 @@ def _show_outcome(outcome: Outcome, style: str) -> None:
     }
     if style == "json":
         record["skipped"] = [{"path": item.path, "reason": item.reason} for item in outcome.skipped]
-    show_one(record, style)
+    show_one(as_text(record), style)
     for item in outcome.skipped:
         click.echo(f"left alone {item.path}: {item.reason}", err=True)
     if outcome.skipped:

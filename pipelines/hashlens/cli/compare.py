@@ -22,6 +22,7 @@ from hashlens.cli.options import (
     progress_bar,
 )
 from hashlens.cli.output import FORMATS, show
+from hashlens.names import as_text, text_of
 
 if TYPE_CHECKING:
     from hashlens.hashing.perceptual import PerceptualHash
@@ -102,7 +103,7 @@ def compare(
             )
         )
     facts = {
-        "reference_path": abspath(reference),
+        "reference_path": text_of(abspath(reference)),
         "algorithm": hashed.algorithm,
         "metric": metric,
         "bits": hashed.bits,
@@ -127,6 +128,8 @@ def duplicates(
     With paths, no index is used: their images are hashed as the options say. Flat pictures have
     equal hashes whatever they show, and are grouped only if their files are equal.
     """
+    from dataclasses import replace
+
     from hashlens.model import Skipped
     from hashlens.rows import compare
 
@@ -142,9 +145,11 @@ def duplicates(
             hashed = opened.settings.hash
             found = [*opened.duplicates()]
     skipped = [item for item in found if isinstance(item, Skipped)]
-    groups = [item for item in found if not isinstance(item, Skipped)]
+    groups = [
+        replace(item, paths=as_text(item.paths)) for item in found if not isinstance(item, Skipped)
+    ]
     _print_duplicates(groups, hashed.algorithm, style)
-    _report([(item.path, item.reason) for item in skipped], paths)
+    _report([(text_of(item.path), item.reason) for item in skipped], paths)
 
 
 def _print_distances(rows: Sequence[dict[str, Any]], facts: dict[str, Any], style: str) -> None:
@@ -186,6 +191,7 @@ def _hashing(
     upright: bool | None,
     endings: tuple[str, ...],
     popular: bool,
+    any_name: bool,
     workers: int | None,
 ) -> tuple[dict[str, Any], PerceptualHash]:
     """Return the arguments of the library for reading and hashing files; and the hash."""
@@ -197,6 +203,7 @@ def _hashing(
         "grade": grade or "fast",
         "upright": upright is not False,
         "extensions": extensions_of(endings, popular),
+        "any_name": any_name,
         "workers": workers,
     }
     return hashing, hashed
@@ -224,7 +231,7 @@ def _report(skipped: Sequence[tuple[str, str]], paths: Sequence[str]) -> None:
     """Report skipped files on standard error; fail if one is among the paths given."""
     for path, reason in skipped:
         click.echo(f"skipped {path}: {reason}", err=True)
-    if {path for path, _ in skipped} & {abspath(path) for path in paths}:
+    if {path for path, _ in skipped} & {text_of(abspath(path)) for path in paths}:
         raise click.exceptions.Exit(1)
 
 

@@ -19,6 +19,7 @@ from hashlens.cli.options import (
     query_options,
 )
 from hashlens.cli.output import show, show_one
+from hashlens.names import as_text
 from hashlens.schema import REST_OF_PLACE, SHOWN, SHOWN_OF_PLACE
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _match_row(match: Match, *, places: bool) -> dict[str, Any]:
         "distance": match.distance,
         "similarity": match.similarity,
         "stage": match.stage,
-        "path": match.path,
+        "path": as_text(match.path),
         **(place if places else {}),
         **match.row,
     }

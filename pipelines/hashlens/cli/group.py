@@ -17,6 +17,7 @@ from hashlens.cli.options import (
     workers_option,
 )
 from hashlens.cli.output import print_lists, show, show_one
+from hashlens.names import as_text
 from hashlens.report.records import group_record, link_record, picked
 from hashlens.schema import SHOWN
 
@@ -102,7 +103,7 @@ def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> 
         found = grouped(opened, terms)
         if borderline:
             pairs = found.borderline(borderline)
-            show(map(asdict, pairs), style, PAIR_COLUMNS)
+            show(as_text([asdict(pair) for pair in pairs]), style, PAIR_COLUMNS)
         elif style == "json":
             _print_json(found)
         else:

@@ -63,6 +63,11 @@ files_options = all_of(
         is_flag=True,
         help=f"In folders, only files with {', '.join(sorted(POPULAR))}.",
     ),
+    click.option(
+        "--any-name",
+        is_flag=True,
+        help="In folders, also files with other names that are pictures by their first bytes.",
+    ),
     workers_option,
 )
 hash_options = all_of(

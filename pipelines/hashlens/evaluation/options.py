@@ -13,6 +13,7 @@ from typing import TypeAlias
 from hashlens.errors import ParameterError
 from hashlens.evaluation.attacks import ATTACKS, find
 from hashlens.model import Progress
+from hashlens.names import text_of
 
 Folder: TypeAlias = "str | os.PathLike[str]"
 Listener: TypeAlias = "Callable[[Progress], None] | None"
@@ -50,9 +51,10 @@ class Options:
     def label(self, path: str) -> str:
         """Return the name of a picture: relative to the folder, or with the other folder's name."""
         if is_below(path, self.folder):
-            return Path(path).relative_to(self.folder).as_posix()
+            return text_of(Path(path).relative_to(self.folder).as_posix())
         roots = [root for root in (*self.distractors, *self.absent) if is_below(path, root)]
-        return Path(path).relative_to(Path(max(roots, key=len, default=path)).parent).as_posix()
+        above = Path(max(roots, key=len, default=path)).parent
+        return text_of(Path(path).relative_to(above).as_posix())
 
     def digest(self, path: str) -> bytes:
         """Return the digest by which pictures are sorted and split."""
@@ -105,4 +107,4 @@ def is_below(path: str, root: str) -> bool:
 
 def base_name(path: str) -> str:
     """Return the last part of a path, so that no card names the folders above it."""
-    return os.path.basename(path) or path
+    return text_of(os.path.basename(path) or path)

@@ -17,6 +17,7 @@ from hashlens.evaluation.values import Protocol
 from hashlens.images.digests import file_digest
 from hashlens.images.walk import find_images
 from hashlens.index.image_index import ImageIndex
+from hashlens.names import name_of, text_of
 
 ABSENT_ATTACKS = ("", "text", "crop50", "screenshot")  # on pictures that are not in the database
 PARTS = 5  # copies of the index; each lacks a fifth of the queried pictures
@@ -72,7 +73,7 @@ def index_folders(options: Options, directory: str) -> Database:
         rows = index.sql("select path, text, file_digest from txtai where text is not null")
         groups = [frozenset(group.paths) for group in index.duplicates()]
         info = index.info()
-    paths = sorted(row["path"] for row in rows)
+    paths = sorted(name_of(row["path"]) for row in rows)
     tuning, scoring = options.halves(paths)
     return Database(
         directory,
@@ -100,7 +101,7 @@ def copy_without_queried(options: Options, database: Database, directory: str) -
             index.save(part)
         deleted = {row for path in queried[number::PARTS] for row in database.right_rows(path)}
         with ImageIndex.open(part, create=False) as index:
-            index.delete(sorted(deleted))
+            index.delete(sorted(map(text_of, deleted)))
         yield part
 
 

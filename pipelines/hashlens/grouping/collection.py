@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hashlens.grouping.keepers import Contender
 from hashlens.hashing.metrics import is_hex
 from hashlens.model import LOW_INFORMATION, Member
+from hashlens.names import names_of
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
 from hashlens.schema import GROUPED_NUMBERS
@@ -179,10 +180,12 @@ def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
     ids, _, paths, information, *numbers, formats, damaged, frames, files, pixels = columns
     return (
         ids,
-        [
-            uid if path == uid or not path else path  # equal texts are kept once
-            for path, uid in zip(_only(str, paths, ""), ids, strict=True)
-        ],
+        names_of(
+            [
+                uid if path == uid or not path else path  # equal texts are kept once
+                for path, uid in zip(_only(str, paths, ""), ids, strict=True)
+            ]
+        ),
         np.array(_only(int | float, information, 0), np.float64),
         list(map(intern, _only(str, formats, ""))),
         _digests(files),

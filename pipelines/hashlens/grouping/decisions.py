@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from hashlens.disk import saved
 from hashlens.errors import HashlensError, ImageError, ParameterError
 from hashlens.images import decode, digests
-from hashlens.images.walk import printable
 from hashlens.model import Decision, Progress
+from hashlens.names import text_of
 from hashlens.parallel.pool import Crashed, Results, schedule
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], 
     for path in paths:
         data = decode.read(path)
         size = decode.decode(data, name=path).size
-        read.append((digests.pixel_digest(data), printable(path), size, digests.file_digest(data)))
+        read.append((digests.pixel_digest(data), text_of(path), size, digests.file_digest(data)))
     return read
 
 

@@ -24,6 +24,7 @@ from hashlens.grouping.exact import Pixels, no_pixels
 from hashlens.grouping.near import all_distances, borderline, near, pairs_of
 from hashlens.grouping.scope import Terms
 from hashlens.model import Group, Link, Pair, Place, Progress, Skipped
+from hashlens.names import as_text
 from hashlens.report.records import ROW_FIELDS, group_rows
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Groups(Sequence[Group]):
 
         Raises ParameterError for more than 5,000 images; `pairs` takes any number.
         """
-        paths = self.collection.paths
+        paths = as_text(self.collection.paths)
         distances = all_distances(self.collection, self.terms.metric)
         return _pandas().DataFrame(distances, index=paths, columns=paths)
 

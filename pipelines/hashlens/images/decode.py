@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import jpeg_factory
 
 from hashlens.errors import ImageError
-from hashlens.images.formats import add_reader
+from hashlens.images.formats import START, add_reader
 from hashlens.images.jpeg_draft import JPEG_START, decode_draft, may_have_metadata
 from hashlens.images.pixels import MAX_PIXELS, Draft, Pixels
 from hashlens.images.upright import TURNS, on_white, orientation_of, turned_box
@@ -148,7 +148,7 @@ def _open(file: IO[bytes], name: str) -> Image.Image:
         return Image.open(file)
     except UnidentifiedImageError as error:
         file.seek(0)
-        missing = add_reader(file.read(16))
+        missing = add_reader(file.read(START))
         file.seek(0)
         if missing is None:
             return Image.open(file)

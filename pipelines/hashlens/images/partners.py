@@ -16,7 +16,7 @@ RAW = frozenset(
 )
 SIDECARS = frozenset((".xmp", ".aae", ".pp3", ".dop", ".json", ".thm"))
 FILMS = frozenset((".mov", ".mp4"))
-_OF_STEM = RAW | SIDECARS | FILMS  # of IMG_1.jpg: IMG_1.xmp; IMG_1.jpg.xmp may be a sidecar only
+PARTNERS = RAW | SIDECARS | FILMS  # of IMG_1.jpg: IMG_1.xmp; IMG_1.jpg.xmp may be a sidecar only
 MOST_ENDINGS = 3  # of a name: .jpg.supplemental-metadata.json
 
 
@@ -62,7 +62,7 @@ def _is_partner(other: str, name: str) -> bool:
     if lower == of or (_ending(of) in RAW and ending in RAW):
         return False
     if stem == _stem(name):
-        return ending in _OF_STEM
+        return ending in PARTNERS
     rest = lower[len(of) :]
     return lower.startswith(of) and (rest in SIDECARS or _is_of_takeout(rest))
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from hashlens.errors import ParameterError
 from hashlens.images.exclude import Excludes
 from hashlens.images.formats import EXTENSIONS
+from hashlens.images.kinds import holds_picture, kind_of
 from hashlens.model import Skipped
 
 UNREADABLE = "directory cannot be read"
@@ -27,6 +28,12 @@ class LeftOut(NamedTuple):
     pattern: str
 
 
+class PassedOver(NamedTuple):
+    """A file with another extension, by its kind (see `hashlens.images.kinds`)."""
+
+    kind: str
+
+
 Found: TypeAlias = "str | Skipped | LeftOut"
 
 
@@ -34,13 +41,15 @@ def find_images(
     paths: Iterable[str | os.PathLike[str]],
     *,
     extensions: frozenset[str] = EXTENSIONS,
+    any_name: bool = False,
     own: str | os.PathLike[str] | None = None,
     excludes: Excludes | None = None,
-) -> Iterator[Found | None]:
-    """Find the images below some paths; yield None for a file with another extension.
+) -> Iterator[Found | PassedOver]:
+    """Find the images below some paths; yield a `PassedOver` for a file with another extension.
 
-    A file that was given itself is found whatever its extension. Files below the directory `own`,
-    that of the index, are passed over.
+    A file that was given itself is found whatever its extension. With `any_name`, so is a file that
+    is a picture by its first bytes, in a format that has one of `extensions`. Files below the
+    directory `own`, that of the index, are left out.
     """
     roots = [os.path.abspath(path) for path in _checked(paths)]
     given_files = {root for root in roots if not os.path.isdir(root)}
@@ -48,8 +57,16 @@ def find_images(
     for found in walk(roots, excludes):
         if not isinstance(found, str):
             yield found
-        elif not (excluded and found.startswith(excluded)):
-            yield found if has_extension(found, extensions) or found in given_files else None
+        elif excluded and found.startswith(excluded):
+            continue
+        elif (
+            has_extension(found, extensions)
+            or found in given_files
+            or (any_name and holds_picture(found, extensions))
+        ):
+            yield found
+        else:
+            yield PassedOver(kind_of(found))
 
 
 def walk(
@@ -171,11 +188,6 @@ def _kind(entry: os.DirEntry[str]) -> str:
 def is_unreadable(skipped: Skipped) -> bool:
     """Return whether this is a directory that could not be read, so its files are unknown."""
     return skipped.reason.startswith(UNREADABLE)
-
-
-def printable(path: str) -> str:
-    """Return a path as valid text, with escapes for bytes that are not UTF-8."""
-    return path.encode(errors="backslashreplace").decode()
 
 
 def has_extension(path: str, extensions: frozenset[str] = EXTENSIONS) -> bool:

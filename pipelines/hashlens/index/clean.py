@@ -63,17 +63,20 @@ def _follow(store: Store, make: RowMaker, steps: list[Step]) -> None:
     A new file is read if the index has the picture that was kept for it: then the file was in the
     index before.
     """
-    known = {row.id: (row.bytes, row.mtime_ns) for row in store.known()}
+    known = {row.path: row for row in store.known()}
     gone, todo = [], []
     for step in steps:
         try:
             status = os.stat(step.path)
         except OSError:
-            gone += [step.path] if step.path in known else []
+            gone += [known[step.path].id] if step.path in known else []
             continue
-        stamp = status.st_size, status.st_mtime_ns
-        is_back = step.path not in known and step.keeper in known and step.action != "copy"
-        if is_back or known.get(step.path, stamp) != stamp:
+        row = known.get(step.path)
+        if row is None:
+            is_new = step.keeper in known and step.action != "copy"
+        else:
+            is_new = (row.bytes, row.mtime_ns) != (status.st_size, status.st_mtime_ns)
+        if is_new:
             todo.append(step.path)
     if gone:
         delete(store, gone)

@@ -11,6 +11,7 @@ from typing import Any
 
 from hashlens.disk import locked, saved
 from hashlens.errors import IndexingError
+from hashlens.names import name_of, text_of
 
 CONFIG = "config.json"
 LOCK = ".lock"
@@ -48,13 +49,13 @@ def excluded(path: Path) -> list[str]:
     except (OSError, ValueError) as error:
         msg = f"the patterns in {path / EXCLUDE} cannot be read: {error}"
         raise IndexingError(msg) from error
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    return [name_of(line) for line in lines if line.strip() and not line.startswith("#")]
 
 
 def write_excluded(path: Path, patterns: Iterable[str]) -> None:
     """Remember the patterns of what the index leaves out."""
     with saved(path / EXCLUDE) as file:
-        file.writelines(f"{pattern}\n" for pattern in patterns)
+        file.writelines(f"{text_of(pattern)}\n" for pattern in patterns)
 
 
 def require_empty(path: Path, *, leftovers: bool = False) -> None:

@@ -119,6 +119,7 @@ class ImageIndex:
         prune: bool = False,
         exclude: str | Iterable[str] | None = None,
         extensions: Iterable[str] | None = None,
+        any_name: bool = False,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
@@ -134,7 +135,11 @@ class ImageIndex:
         its file `exclude`, until others are given. Trash, thumbnails and snapshots of systems are
         left out in any case, unless they are named, or a pattern with `!` takes them in.
 
-        `extensions` are those of the files to take from folders (default: all image formats).
+        `extensions` are those of the files to take from folders (default: all image formats). With
+        `any_name`, other files are taken, too, if they are pictures by their first bytes: files
+        without an extension, `photo.jpg.1`, `photo.jpg~`. Their rows stay while the files are
+        there, also if a later call does without.
+
         `workers` files are hashed at a time (default: one for each processor). `progress` is called
         after each file.
 
@@ -142,7 +147,7 @@ class ImageIndex:
         the end. Raises ParameterError for a path that does not exist.
         """
         patterns = [exclude] if isinstance(exclude, str) else exclude
-        how: Any = {"exclude": patterns, "moved": moved, "prune": prune}
+        how: Any = {"any_name": any_name, "exclude": patterns, "moved": moved, "prune": prune}
         return update(self._store, self._make, listed(paths), extensions, workers, progress, **how)
 
     def upsert(
@@ -150,6 +155,7 @@ class ImageIndex:
         paths: Paths,
         *,
         extensions: Iterable[str] | None = None,
+        any_name: bool = False,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Report:
@@ -157,9 +163,8 @@ class ImageIndex:
 
         The parameters are those of `index`. No row is deleted.
         """
-        return update(
-            self._store, self._make, listed(paths), extensions, workers, progress, force=True
-        )
+        how: Any = {"any_name": any_name, "force": True}
+        return update(self._store, self._make, listed(paths), extensions, workers, progress, **how)
 
     def delete(self, ids: str | Iterable[str]) -> list[str]:
         """Delete rows by id; returns the ids that were there. No file is touched."""

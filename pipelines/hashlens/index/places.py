@@ -6,6 +6,7 @@ import os
 
 from hashlens.errors import ParameterError
 from hashlens.index.store import Store
+from hashlens.names import name_of, text_of
 from hashlens.rows.maker import Row, stamp_of
 
 Path = str | os.PathLike[str]
@@ -18,14 +19,14 @@ def relocate(store: Store, old: Path, new: Path) -> int:
     have new paths. Raises ParameterError if there are no rows below `old`, or if no file of them is
     below `new`.
     """
-    before, after = os.path.abspath(old), os.path.abspath(new)
+    before, after = text_of(os.path.abspath(old)), text_of(os.path.abspath(new))
     with store.writing():
         known = {row.id for row in store.known()}
         rows = _below(known, before)
         changes: dict[str, tuple[str, Row]] = {}
         for uid in rows:
             path = after + uid[len(before) :]
-            stamp = stamp_of(path)
+            stamp = stamp_of(name_of(path))
             if stamp:
                 changes[path] = uid, {"id": path, "path": path}
         if not changes:
@@ -45,7 +46,7 @@ def forget(store: Store, path: Path) -> int:
 
     No file is touched. Raises ParameterError if there are no such rows.
     """
-    folder = os.path.abspath(path)
+    folder = text_of(os.path.abspath(path))
     with store.writing():
         rows = _below({row.id for row in store.known()}, folder)
         store.write([], rows)

@@ -16,7 +16,9 @@ from hashlens.hashing.metrics import is_hex
 from hashlens.index.arguments import at_least_one, fixed_digits, hash_position
 from hashlens.index.store import Store
 from hashlens.model import Duplicates, Explanation, Progress, Skipped
+from hashlens.names import as_names
 from hashlens.rows.compare import equal_images
+from hashlens.rows.maker import skipped_of
 from hashlens.rows.settings import Settings
 from hashlens.schema import EQUAL
 from hashlens.sql.checks import check_query, hash_parameters, name_pictures, normalize
@@ -69,8 +71,8 @@ def duplicates(store: Store) -> list[Duplicates]:
 
 def skipped(store: Store) -> list[Skipped]:
     """Return the files without a fingerprint, sorted by path."""
-    rows = store.query("select path, skipped from txtai where skipped is not null order by path")
-    return [Skipped(row["path"], row["skipped"]) for row in rows]
+    rows = store.query("select path, skipped from txtai where skipped is not null")
+    return sorted(map(skipped_of, rows), key=lambda item: item.path)
 
 
 def info(store: Store, settings: Settings, policy: str) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def draw_map(
         if isinstance(row[1], str) and len(row[1]) == digits and is_hex(row[1])
     ]
     places = layout([text for _, text, _ in rows], seed=seed)
-    paths = [name or uid for uid, _, name in rows]
+    paths = [as_names(path or uid) for uid, _, path in rows]
     return save_atlas(path, csv, paths, places, workers=workers, progress=progress)
 
 

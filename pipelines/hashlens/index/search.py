@@ -19,6 +19,7 @@ from hashlens.index.arguments import at_least_one, require_crops
 from hashlens.index.calibrate import AutoDistance, Bound
 from hashlens.index.store import Store
 from hashlens.model import LOW_INFORMATION, Match, Place
+from hashlens.names import as_names
 from hashlens.rows.settings import Settings, crop_index
 from hashlens.schema import MATCHED, PLACE_JSON, PLACE_TYPES
 from hashlens.sql.checks import check_fingerprint
@@ -153,7 +154,7 @@ def _match(
         stage = "nearest"
     fields = ("id", "path", "d", *_PLACE)
     more = {key: row[key] for key in row if key not in fields}
-    return Match(row["id"], row["path"], row["d"], similarity, more, stage)
+    return Match(row["id"], as_names(row["path"]), row["d"], similarity, more, stage)
 
 
 def _place(row: Mapping[str, Any]) -> Place:

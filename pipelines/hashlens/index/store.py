@@ -24,6 +24,7 @@ from hashlens.index.opening import build, claim, load
 from hashlens.index.stored import note_place, rows_by_id
 from hashlens.index.txtai_quirks import crop_index_of, row_limit, upsert
 from hashlens.model import Explanation
+from hashlens.names import name_of
 from hashlens.rows.maker import Document, Row
 from hashlens.rows.settings import CONTENTS, Settings, require_engine, require_same, settings_of
 from hashlens.schema import KNOWN
@@ -40,6 +41,11 @@ class Known(NamedTuple):
     policy: str | None
     skipped: str | None
     file_digest: str | None
+
+    @property
+    def path(self) -> str:
+        """Return the path of the file."""
+        return name_of(self.id)
 
 
 class Store:

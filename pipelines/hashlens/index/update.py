@@ -9,17 +9,20 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from hashlens.errors import ImageError
 from hashlens.images.digests import file_digest
 from hashlens.images.exclude import Excludes
 from hashlens.images.formats import extensions as chosen_extensions
-from hashlens.images.walk import LeftOut, find_images, has_extension, is_unreadable
+from hashlens.images.kinds import holds_picture
+from hashlens.images.walk import LeftOut, PassedOver, find_images, has_extension, is_unreadable
 from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.host import needs_models
 from hashlens.index.store import Known, Store
 from hashlens.model import Progress, Report, Skipped
-from hashlens.rows.maker import Row, RowMaker, file_stamp
+from hashlens.names import name_of, text_of
+from hashlens.rows.maker import Row, RowMaker, file_stamp, skipped_of
 from hashlens.rows.stream import RowStream
 
 BATCH_ROWS = 1024
@@ -34,6 +37,7 @@ def update(
     workers: int | None,
     progress: Callable[[Progress], None] | None,
     *,
+    any_name: bool = False,
     exclude: Iterable[str] | None = None,
     force: bool = False,
     moved: bool = False,
@@ -41,6 +45,7 @@ def update(
 ) -> Report:
     """Make the rows of the files below some paths, and delete the rows of vanished files.
 
+    With `any_name`, files are taken that are pictures by their first bytes, whatever their names.
     `exclude` has the patterns of what is left out, from now on; None stands for those that the
     index remembers. With `force`, every file is read again and no row is deleted. With `moved`, a
     new file takes over the row of a file that is gone, if both have the same bytes. Rows of folders
@@ -50,10 +55,11 @@ def update(
     remembered = excluded(store.path)
     excludes = Excludes(remembered if exclude is None else exclude)
     there = [path for path in paths if os.path.lexists(path) or not _has_rows(store, path)]
-    found = list(find_images(there, extensions=endings, own=store.path, excludes=excludes))
+    how: Any = {"extensions": endings, "any_name": any_name}
+    found = list(find_images(there, **how, own=store.path, excludes=excludes))
     images = [item for item in found if isinstance(item, (str, Skipped))]
     left_out = Counter(item.pattern for item in found if isinstance(item, LeftOut))
-    ignored = found.count(None)
+    passed_over = Counter(item.kind for item in found if isinstance(item, PassedOver))
     del found
     with ExitStack() as stack:
         if store.is_new:
@@ -74,11 +80,11 @@ def update(
         to_write = map(changes.record, reported)
         for batch in _batches(to_write, in_one=needs_models(store.config)):
             store.write([(row["id"], row, None) for row in batch])
-        vanished = [] if force else list(changes.vanished(paths, endings))
+        vanished = [] if force else list(changes.vanished(paths, endings, any_name=any_name))
         away = Counter() if prune else _away(vanished)
-        vanished = [uid for uid in vanished if not _is_below_any(uid, away)]
+        vanished = [row for row in vanished if not _is_below_any(row.path, away)]
         if vanished:
-            store.write([], vanished)
+            store.write([], [row.id for row in vanished])
         if list(excludes.patterns) != remembered and store.path.exists():
             write_excluded(store.path, excludes.patterns)
     return Report(
@@ -86,11 +92,11 @@ def update(
         changes.unchanged,
         changes.moved,
         len(vanished),
-        ignored,
         tuple(changes.skipped),
         tuple(changes.uncroppable),
         dict(left_out),
         dict(away),
+        dict(sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
@@ -107,21 +113,21 @@ def _has_rows(store: Store, path: str | os.PathLike[str]) -> bool:
     """Return whether an index has rows of a file, or of files below a folder."""
     if store.is_new:
         return False
-    name = os.path.abspath(path)
+    name = text_of(os.path.abspath(path))
     below = os.path.join(name, "")
     return any(row.id == name or row.id.startswith(below) for row in store.known())
 
 
-def _away(ids: Iterable[str]) -> Counter[str]:
+def _away(rows: Iterable[Known]) -> Counter[str]:
     """Return the folders of files that are gone or empty, and how many of the files they had.
 
     Of folders in each other, the outermost is returned.
     """
     is_away = cache(_is_away)
     found: Counter[str] = Counter()
-    for uid in ids:
-        folder = os.path.dirname(uid)
-        if is_away(folder) and not os.path.lexists(uid):
+    for row in rows:
+        folder = os.path.dirname(row.path)
+        if is_away(folder) and not os.path.lexists(row.path):
             while is_away(os.path.dirname(folder)):
                 folder = os.path.dirname(folder)
             found[folder] += 1
@@ -154,7 +160,7 @@ def _reported(
     """Yield rows, and report the progress of each."""
     for number, row in enumerate(rows, done + 1):
         if progress:
-            progress(Progress(number, total, row["path"]))
+            progress(Progress(number, total, name_of(row["path"])))
         yield row
 
 
@@ -162,21 +168,21 @@ def find_changes(
     images: Sequence[str | Skipped], known: Iterable[Known], policy: str, *, force: bool
 ) -> Changes:
     """Compare files with the rows of an index, which come sorted by id, in one pass."""
-    paths = sorted(item if isinstance(item, str) else item.path for item in images)
+    paths, texts = _by_text([item if isinstance(item, str) else item.path for item in images])
     changes = Changes()
     same: set[str] = set()
     position = 0
     for row in known:
-        while position < len(paths) and paths[position] < row.id:
+        while position < len(texts) and texts[position] < row.id:
             position += 1
         if row.skipped is not None:
             changes.tried[row.id] = row
-        if position == len(paths) or paths[position] != row.id:
+        if position == len(texts) or texts[position] != row.id:
             changes.absent.append(row)
         elif row.skipped is not None:
             continue  # the file is tried again
-        elif not force and _is_unchanged(row, policy):
-            same.add(row.id)
+        elif not force and _is_unchanged(row, paths[position], policy):
+            same.add(paths[position])
         else:
             changes.outdated.add(row.id)
     changes.unchanged = len(same)
@@ -184,9 +190,19 @@ def find_changes(
     return changes
 
 
-def _is_unchanged(row: Known, policy: str) -> bool:
+def _by_text(paths: list[str]) -> tuple[list[str], list[str]]:
+    """Return paths sorted by their texts, and the texts."""
+    joined = "".join(paths)
+    if text_of(joined) is joined:  # one look at all of them: each is its own text
+        paths.sort()
+        return paths, paths
+    paths.sort(key=text_of)
+    return paths, list(map(text_of, paths))
+
+
+def _is_unchanged(row: Known, path: str, policy: str | None) -> bool:
     try:
-        status = os.stat(row.id)
+        status = os.stat(path)
     except OSError:
         return False
     now = (status.st_size, status.st_mtime_ns, policy)
@@ -221,9 +237,9 @@ class Changes:
         if "skipped" not in row:
             self.hashed += 1
             if row.get("keypoints") == 0:
-                self.uncroppable.append(row["path"])
+                self.uncroppable.append(name_of(row["path"]))
             return row
-        self.skipped.append(Skipped(row["path"], row["skipped"]))
+        self.skipped.append(skipped_of(row))
         before = self.tried.get(row["id"])
         now = (row["skipped"], row.get("bytes"), row.get("mtime_ns"))
         is_known = before and now == (before.skipped, before.bytes, before.mtime_ns)
@@ -233,25 +249,34 @@ class Changes:
         """Let new files take over the rows of files that are gone, if their bytes are the same."""
         gone: dict[int, list[Known]] = {}  # by the size of the file
         for row in self.absent:
-            if row.file_digest and not os.path.lexists(row.id):
+            if row.file_digest and not os.path.lexists(row.path):
                 gone.setdefault(row.bytes or 0, []).append(row)
         taken: dict[str, tuple[str, Row]] = {}  # by new path: old id, and the columns that change
         for item in self.todo if gone else ():
-            if isinstance(item, str) and item not in self.tried and item not in self.outdated:
-                found = _take_row(item, gone)
+            uid = text_of(item) if isinstance(item, str) else ""
+            if uid and uid not in self.tried and uid not in self.outdated:
+                found = _take_row(uid, gone)
                 if found:
-                    taken[item] = found
+                    taken[uid] = found
         if taken:
             store.rename(taken)
             old_ids = {old for old, _ in taken.values()}
             self.absent = [row for row in self.absent if row.id not in old_ids]
-            self.todo = [item for item in self.todo if item not in taken]
+            self.todo = [
+                item
+                for item in self.todo
+                if isinstance(item, Skipped) or text_of(item) not in taken
+            ]
             self.moved = len(taken)
 
     def vanished(
-        self, paths: Sequence[str | os.PathLike[str]], endings: frozenset[str]
-    ) -> Iterator[str]:
-        """Yield ids of rows below the folders whose files have vanished.
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        endings: frozenset[str],
+        *,
+        any_name: bool,
+    ) -> Iterator[Known]:
+        """Yield the rows below the folders whose files have vanished.
 
         Rows below a folder that cannot be read stay, and so do rows of files that are there but
         were passed over for their extension.
@@ -260,35 +285,47 @@ class Changes:
         unreadable = tuple(
             os.path.join(item.path, "") for item in self.skipped if is_unreadable(item)
         )
-        # A file whose name is not valid text has a printable form of it as path, and as id.
-        reported = {item.path for item in self.skipped}
         for row in self.absent:
-            below = os.path.join(row.id, "")
-            if row.id in reported or below.startswith(unreadable):
+            path = row.path
+            below = os.path.join(path, "")
+            if below.startswith(unreadable):
                 continue
             is_inside = below.startswith(roots)
-            is_wanted = has_extension(row.id, endings) or os.path.isdir(row.id)
-            is_gone = (is_inside or row.skipped) and not os.path.lexists(row.id)
-            if is_gone or (is_inside and is_wanted):
-                yield row.id
+            is_gone = (is_inside or row.skipped) and not os.path.lexists(path)
+            if is_gone or (is_inside and not _is_passed_over(row, endings, any_name=any_name)):
+                yield row
 
 
-def _take_row(path: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:
-    """Find the vanished row whose file had the same bytes, and remove it from `gone`.
+def _is_passed_over(row: Known, endings: frozenset[str], *, any_name: bool) -> bool:
+    """Return whether the file of a row, which is there, was passed over for its extension.
+
+    If it was looked at (`any_name`) and is no picture that is wanted, it was, unless it has
+    changed: then the row is of another file.
+    """
+    path = row.path
+    if has_extension(path, endings) or os.path.isdir(path):
+        return False
+    if not any_name or has_extension(path):
+        return True
+    return not holds_picture(path, endings) and _is_unchanged(row, path, row.policy)
+
+
+def _take_row(uid: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:
+    """Find the vanished row whose file had the bytes of a new one, and remove it from `gone`.
 
     Returns its id, and the columns that change: the path, size and times of the new file.
     """
+    path = name_of(uid)
     try:
         status = os.stat(path)
         rows = gone.get(status.st_size, [])
         digest = file_digest(path) if rows else None
-        path.encode()
-    except (OSError, ImageError, UnicodeEncodeError):
+    except (OSError, ImageError):
         return None  # the row that is made of the file will have the reason
     for row in rows:
         if row.file_digest == digest:
             rows.remove(row)
-            return row.id, {"id": path, "path": path, **file_stamp(status)}
+            return row.id, {"id": uid, "path": uid, **file_stamp(status)}
     return None
 
 

@@ -18,8 +18,8 @@ from typing import IO, Any, TypeAlias
 
 from hashlens.disk import saved
 from hashlens.errors import ParameterError
-from hashlens.images.walk import printable
 from hashlens.model import Group, Link, Member, Progress, Skipped
+from hashlens.names import text_of
 from hashlens.parallel.pool import Crashed, Results, schedule
 from hashlens.report.records import group_record, link_record, member_record, picked
 from hashlens.report.thumbnails import Thumbnail, ThumbnailJob, ThumbnailMaker, side_of
@@ -142,11 +142,11 @@ def _image(member: Member, made: Thumbnail | Crashed) -> tuple[dict[str, Any], s
     sharpness = made.sharpness if member.sharpness is None else member.sharpness
     row = member_record(member, FACTS)
     record = {
-        "path": member.path,
+        "path": text_of(member.path),
         "uri": _uri(member.path),
         **{name: value or getattr(made, name) for name, value in row.items()},
         "sharpness": None if sharpness is None else round(sharpness, 1),
-        "error": made.reason,
+        "error": text_of(made.reason),
     }
     return record, made.thumbnail
 
@@ -156,7 +156,7 @@ def _uri(path: str) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError:  # a row that a foreign program wrote
-        path = printable(path)
+        path = text_of(path)
     return Path(os.path.abspath(path)).as_uri()
 
 

@@ -19,6 +19,7 @@ from hashlens.disk import saved_together
 from hashlens.errors import ImageError, ParameterError
 from hashlens.images import decode, pixels
 from hashlens.model import Progress, Skipped
+from hashlens.names import text_of
 from hashlens.neighbors.codes import Ints, whole
 from hashlens.parallel.pool import Crashed, Results, schedule
 from hashlens.report.layout import Floats
@@ -256,12 +257,11 @@ def _save(sheet: Image.Image, file: IO[bytes], kind: str, path: Name) -> None:
 
 
 def _write_csv(file: IO[bytes], paths: Sequence[str], points: Floats) -> None:
-    # A path may have bytes that are not text: they are written as they are.
-    text = TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
+    text = TextIOWrapper(file, "utf-8", newline="")
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("path", "x", "y"))
     for path, (x, y) in zip(paths, points.tolist(), strict=True):
-        lines.writerow((path, f"{x:.6f}", f"{y:.6f}"))
+        lines.writerow((text_of(path), f"{x:.6f}", f"{y:.6f}"))
     text.detach()  # flushes, and leaves the file open
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from hashlens.errors import ParameterError
 from hashlens.model import Match
+from hashlens.names import text_of
 from hashlens.report.tiles import COLUMNS, MARGIN, TILE_SIDE, captioned, fitted, lay_out, mark, save
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ def save_matches(
 def _query_tile(query: Source) -> Image.Image:
     picture, _ = fitted(query, TILE_SIDE, TILE_SIDE)
     name = os.path.basename(query) if isinstance(query, (str, os.PathLike)) else "image"
-    return captioned(picture, f"query: {os.fspath(name)}")
+    return captioned(picture, f"query: {text_of(os.fspath(name))}")
 
 
 def _tile(match: Match) -> Image.Image:
-    caption = f"{match.stage}: {os.path.basename(match.path)}"
+    caption = f"{match.stage}: {text_of(os.path.basename(match.path))}"
     if match.place:
         mirrored = ", mirrored" if match.mirrored else ""
         caption += f"\n{match.inliers} inliers, agreement {match.agreement:.0%}{mirrored}"

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from hashlens.errors import ParameterError
 from hashlens.model import Group, Link, Member, Outline, Progress
+from hashlens.names import text_of
 from hashlens.report.tiles import COLORS, MARGIN, blank, captioned, fitted, lay_out, mark, save
 
 LEAST, MOST = 16, 2048  # pixels of a side of an image
@@ -129,7 +130,7 @@ def _path(image: Shown) -> str:
 
 def _caption(image: Shown, *, is_first: bool) -> str:
     if not isinstance(image, Member):
-        return os.path.basename(image)
+        return text_of(os.path.basename(image))
     return f"{'keep' if is_first else f'distance {image.distance:g}'}\n{_size(image)}"
 
 

@@ -1,6 +1,7 @@
 """Groups, members and links as records: one form for lists, JSON, the contact sheet and the web.
 
-A record has all fields, in one order; whoever shows it picks fields by name.
+A record has all fields, in one order; whoever shows it picks fields by name. Names of files are
+text in it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hashlens.model import Group, Link, Member
+from hashlens.names import text_of
 from hashlens.schema import SHOWN
 
 # What lists and JSON show of a member.
@@ -18,14 +20,17 @@ ROW_FIELDS = ("group", "keep", *MEMBER_FIELDS, "diameter", "reason")
 
 def member_record(member: Member, fields: Sequence[str] = MEMBER_FIELDS) -> dict[str, Any]:
     """Return fields of an image by their names, distance first."""
-    return {name: getattr(member, name) for name in fields}
+    record = {name: getattr(member, name) for name in fields}
+    if "path" in record:
+        record["path"] = text_of(member.path)
+    return record
 
 
 def group_record(group: Group, member: Callable[[Member], Any] = member_record) -> dict[str, Any]:
     """Return a group: keeper, reason, diameter, duplicates; `member` gives the form of an image."""
     return {
         "keeper": member(group.keeper),
-        "reason": group.reason,
+        "reason": text_of(group.reason),
         "diameter": group.diameter,
         "duplicates": [member(duplicate) for duplicate in group.duplicates],
     }
@@ -38,8 +43,8 @@ def link_record(link: Link, member: Callable[[Member], Any] | None = None) -> di
     """
     place = link.place
     return {
-        "part": member(link.part) if member else link.part.path,
-        "whole": member(link.whole) if member else link.whole.path,
+        "part": member(link.part) if member else text_of(link.part.path),
+        "whole": member(link.whole) if member else text_of(link.whole.path),
         "box": list(place.box),
         "fractions": list(place.fractions),
         "outline": [list(corner) for corner in place.outline],
@@ -60,7 +65,7 @@ def group_rows(groups: Iterable[Group]) -> Iterator[dict[str, Any]]:
                 "keep": is_keeper,
                 **member_record(member),
                 "diameter": group.diameter,
-                "reason": group.reason if is_keeper else "",
+                "reason": text_of(group.reason) if is_keeper else "",
             }
 
 

@@ -13,9 +13,10 @@ from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.metrics import check_metric, distance
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
+from hashlens.names import as_names, name_of
 from hashlens.parallel.pool import schedule
 from hashlens.rows.hash_files import Paths, hash_files, list_images
-from hashlens.rows.maker import Row, RowMaker
+from hashlens.rows.maker import Row, RowMaker, skipped_of
 from hashlens.rows.stream import RowStream
 from hashlens.schema import EQUAL
 
@@ -36,6 +37,7 @@ def compare(
     max_distance: float | None = None,
     first: bool = False,
     extensions: Iterable[str] | None = None,
+    any_name: bool = False,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Row]:
@@ -67,6 +69,7 @@ def compare(
         grade=grade,
         upright=upright,
         extensions=extensions,
+        any_name=any_name,
         workers=workers,
         progress=progress,
     )
@@ -95,6 +98,7 @@ def find_duplicates(
     grade: str = "fast",
     upright: bool = True,
     extensions: Iterable[str] | None = None,
+    any_name: bool = False,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Duplicates | Skipped]:
@@ -104,7 +108,7 @@ def find_duplicates(
     are those of `ImageIndex.duplicates`. The parameters and errors are those of `compare`.
     """
     make = _maker(algorithm, grade, upright)
-    images = list_images(paths, extensions)
+    images = list_images(paths, extensions, any_name=any_name)
     schedule(1, workers)  # raises for unusable workers
     return _grouped(make, images, workers, progress)
 
@@ -119,9 +123,9 @@ def _grouped(
     with RowStream(make, images, workers) as rows:
         for number, row in enumerate(rows, 1):
             if progress:
-                progress(Progress(number, len(images), row["path"]))
+                progress(Progress(number, len(images), name_of(row["path"])))
             if "skipped" in row:
-                yield Skipped(row["path"], row["skipped"])
+                yield skipped_of(row)
             else:
                 facts.append({name: row.get(name) for name in EQUAL})
     yield from equal_images(facts)
@@ -139,7 +143,7 @@ def equal_images(rows: Iterable[Mapping[str, Any]]) -> list[Duplicates]:
         is_flat = (row["information"] or 0) < LOW_INFORMATION
         frames = row.get("frames"), row.get("frame_hashes")
         key = (row["text"], *frames, row["file_digest"] if is_flat else None)
-        groups.setdefault(key, []).append(row["path"])
+        groups.setdefault(key, []).append(as_names(row["path"]))
     found = (Duplicates(text, tuple(sorted(paths))) for (text, *_), paths in groups.items())
     return sorted((group for group in found if len(group.paths) > 1), key=lambda g: g.paths)
 

@@ -12,6 +12,7 @@ from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.formats import extensions as checked_extensions
 from hashlens.images.walk import find_images
 from hashlens.model import Progress, Skipped
+from hashlens.names import name_of
 from hashlens.parallel.pool import schedule
 from hashlens.rows.maker import Row, RowMaker, hash_columns
 from hashlens.rows.stream import RowStream
@@ -26,6 +27,7 @@ def hash_files(
     grade: str = "fast",
     upright: bool = True,
     extensions: Iterable[str] | None = None,
+    any_name: bool = False,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Iterator[Row]:
@@ -46,18 +48,20 @@ def hash_files(
         msg = f"each algorithm can be asked for once, and these are {', '.join(names)}"
         raise ParameterError(msg)
     make = RowMaker(Hasher(hashes, grade, upright), facts=False)
-    images = list_images(paths, extensions)
+    images = list_images(paths, extensions, any_name=any_name)
     schedule(1, workers)  # raises for unusable workers
     return _hashed(make, images, names, workers, progress)
 
 
-def list_images(paths: Paths, extensions: Iterable[str] | None) -> list[str | Skipped]:
+def list_images(
+    paths: Paths, extensions: Iterable[str] | None, *, any_name: bool
+) -> list[str | Skipped]:
     """Return the images below some paths, and the directories that cannot be read.
 
     Raises ParameterError for a path that does not exist and for unusable extensions.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    found = find_images(given, extensions=checked_extensions(extensions))
+    found = find_images(given, extensions=checked_extensions(extensions), any_name=any_name)
     return [item for item in found if isinstance(item, (str, Skipped))]
 
 
@@ -72,7 +76,7 @@ def _hashed(
     with RowStream(make, images, workers) as rows:
         for number, row in enumerate(rows, 1):
             if progress:
-                progress(Progress(number, len(images), row["path"]))
+                progress(Progress(number, len(images), name_of(row["path"])))
             if "skipped" in row:
                 yield {"path": row["path"], "skipped": row["skipped"]}
             else:

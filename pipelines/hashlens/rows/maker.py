@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hashlens.errors import ImageError, ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
-from hashlens.images.walk import printable
 from hashlens.model import Skipped
+from hashlens.names import as_names, text_of
 from hashlens.schema import CROPS
 
 if TYPE_CHECKING:
@@ -77,9 +77,8 @@ class RowMaker:
 
     def __call__(self, path: str) -> Row:
         """Read a file and return its row with samples, or with `skipped`, the reason."""
-        row: Row = {"id": path, "path": path} if self.facts else {"path": path}
-        if self.facts and printable(path) != path:
-            return skipped_row(Skipped(path, "file name is not valid UTF-8"))
+        text = text_of(path)
+        row: Row = {"id": text, "path": text} if self.facts else {"path": text}
         try:
             status = os.stat(path)
             if self.facts:
@@ -87,20 +86,19 @@ class RowMaker:
             if not stat.S_ISREG(status.st_mode):
                 row["skipped"] = "not a regular file"
                 return row
-            self._read(row)
+            self._read(path, row)
         except ImageError as error:
-            row["skipped"] = error.reason
+            row["skipped"] = text_of(error.reason)
         except OSError as error:
             row["skipped"] = error.strerror or str(error)
         except Exception as error:  # noqa: BLE001  one odd file must not end a run
             row["skipped"] = f"cannot be hashed: {type(error).__name__}: {error}"
         return row
 
-    def _read(self, row: Row) -> None:
-        """Read the file of a row, and add columns and samples to the row; raises ImageError."""
+    def _read(self, path: str, row: Row) -> None:
+        """Read a file, and add columns and samples to its row; raises ImageError."""
         from hashlens.images import decode, digests, jpeg_draft  # noqa: PLC0415  loads Pillow
 
-        path = row["path"]
         if self.simplejpeg:
             jpeg_draft.use_simplejpeg()
         data = decode.read(path)
@@ -143,7 +141,7 @@ class RowMaker:
                     row["frame_samples"] = [self._frame(frames.load(n)) for n in numbers]
             except ImageError as error:
                 wrong = wrong or error.reason
-        return row | ({"damaged": wrong} if wrong else {})
+        return row | ({"damaged": text_of(wrong)} if wrong else {})
 
     def _frame(self, frame: Any) -> tuple[bytes, bytes]:
         """Return the samples of a frame: of the first hash, and of the information score."""
@@ -234,5 +232,10 @@ def stamp_of(path: str) -> Row:
 
 def skipped_row(skipped: Skipped) -> Row:
     """Return the row of a file or directory that was not opened."""
-    path = printable(skipped.path)
-    return {"id": path, "path": path, "skipped": printable(skipped.reason)}
+    path = text_of(skipped.path)
+    return {"id": path, "path": path, "skipped": text_of(skipped.reason)}
+
+
+def skipped_of(row: Row) -> Skipped:
+    """Return the file of a row without a fingerprint, and the reason."""
+    return Skipped(as_names(row["path"]), as_names(row["skipped"]))

@@ -88,9 +88,9 @@ class ImageRows:
     """Turn folders and files into documents for a txtai index, as the `index` command does.
 
     Each document is `(id, row, None)`. A file that cannot be read is a row with the reason in
-    `skipped`. The settings are those of `ImageIndex.open`; `workers` files are read at a time. With
-    `application: true` in YAML, the settings are taken from `embeddings: {hashlens: …}` of the
-    application, so that the file states them once.
+    `skipped`. The settings are those of `ImageIndex.open`; `workers` and `any_name` are those of
+    `ImageIndex.index`. With `application: true` in YAML, the settings are taken from `embeddings:
+    {hashlens: …}` of the application, so that the file states them once.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class ImageRows:
         algorithm: str | None = None,
         *,
         workers: int | None = None,
+        any_name: bool = False,
         application: Any = None,
         **settings: Any,
     ) -> None:
@@ -110,6 +111,7 @@ class ImageRows:
             made = settings_of(application.config.get("embeddings") or {}, "embeddings")
         self.make = made.maker()
         self.workers = workers
+        self.any_name = any_name
 
     def __call__(self, folders: Folder | Sequence[Folder]) -> list[Document] | list[list[Document]]:
         """Return the documents of one folder or file; for a list of them, a list of such lists."""
@@ -118,6 +120,7 @@ class ImageRows:
         return self._documents(cast("Folder", folders))  # a str is a Sequence too
 
     def _documents(self, folder: Folder) -> list[Document]:
-        images = [item for item in find_images([folder]) if isinstance(item, (str, Skipped))]
+        found = find_images([folder], any_name=self.any_name)
+        images = [item for item in found if isinstance(item, (str, Skipped))]
         with RowStream(self.make, images, self.workers) as rows:
             return [(row["id"], row, None) for row in rows]

@@ -24,8 +24,11 @@ from txtai.vectors import STVectors
 
 from hashlens.errors import ImageError
 from hashlens.images.decode import open_image
+from hashlens.images.formats import EXTENSIONS
+from hashlens.images.kinds import holds_picture
 from hashlens.images.upright import upright
 from hashlens.images.walk import has_extension
+from hashlens.names import name_of
 
 
 class ImageVectors(STVectors):  # type: ignore[misc]  # txtai is untyped
@@ -52,9 +55,10 @@ def _opened(item: Any) -> Any:
     """Return the picture of an image or of its path, in RGB; any other item as it is."""
     if isinstance(item, Image.Image):
         return upright(item).convert("RGB")
-    if isinstance(item, str) and has_extension(item) and os.path.exists(item):
+    path = name_of(item) if isinstance(item, str) else ""
+    if os.path.isfile(path) and (has_extension(path) or holds_picture(path, EXTENSIONS)):
         try:
-            return upright(open_image(item)).convert("RGB")
+            return upright(open_image(path)).convert("RGB")
         except ImageError:
             return ""  # a skipped file: models fail if they are given its path
     return item
