@@ -346,7 +346,7 @@ class Step:
     bytes: int = 0
     keeper: str = ""
     keeper_digest: str = ""
-    distance: float = 0
+    distance: float = 0.0
     reason: str = ""
 
 

@@ -35,6 +35,23 @@ def home(folder, tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_what_a_pattern_fits_is_left_out_by_a_run(home, folder):
+    settings = yaml.safe_load((home / "config.yml").read_text())
+    settings["hashlens.ImageRows"] = {
+        **settings["hashlens.ImageRows"],
+        "exclude": ["*.bmp", "sub/"],
+    }
+    (folder / "sub").mkdir()
+    draw(1).save(folder / "sub" / "left.png")
+    draw(2).save(folder / "2.bmp")
+    (home / "config.yml").write_text(yaml.safe_dump(settings))
+    run("config.yml", [str(folder)])
+    with ImageIndex.open(settings["path"]) as index:
+        names = {Path(row["path"]).name for row in index.sql("select path from txtai")}
+        assert names
+        assert not names & {"left.png", "2.bmp"}
+
+
 NEAREST = "select path, distance(text, 'ffffffffffffffff') d from txtai order by d, path"
 APPLICATION = f"""
 import json, sys

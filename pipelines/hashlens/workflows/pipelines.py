@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from hashlens.errors import ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
+from hashlens.images.exclude import Excludes
 from hashlens.images.walk import find_images
 from hashlens.model import Skipped
 from hashlens.rows.maker import Document
@@ -88,9 +89,9 @@ class ImageRows:
     """Turn folders and files into documents for a txtai index, as the `index` command does.
 
     Each document is `(id, row, None)`. A file that cannot be read is a row with the reason in
-    `skipped`. The settings are those of `ImageIndex.open`; `workers` and `any_name` are those of
-    `ImageIndex.index`. With `application: true` in YAML, the settings are taken from `embeddings:
-    {hashlens: …}` of the application, so that the file states them once.
+    `skipped`. The settings are those of `ImageIndex.open`; `workers`, `any_name` and `exclude`
+    are those of `ImageIndex.index`. With `application: true` in YAML, the settings are taken from
+    `embeddings: {hashlens: …}` of the application, so that the file states them once.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class ImageRows:
         *,
         workers: int | None = None,
         any_name: bool = False,
+        exclude: str | Sequence[str] = (),
         application: Any = None,
         **settings: Any,
     ) -> None:
@@ -112,6 +114,7 @@ class ImageRows:
         self.make = made.maker()
         self.workers = workers
         self.any_name = any_name
+        self.excludes = Excludes([exclude] if isinstance(exclude, str) else exclude)
 
     def __call__(self, folders: Folder | Sequence[Folder]) -> list[Document] | list[list[Document]]:
         """Return the documents of one folder or file; for a list of them, a list of such lists."""
@@ -120,7 +123,7 @@ class ImageRows:
         return self._documents(cast("Folder", folders))  # a str is a Sequence too
 
     def _documents(self, folder: Folder) -> list[Document]:
-        found = find_images([folder], any_name=self.any_name)
+        found = find_images([folder], any_name=self.any_name, excludes=self.excludes)
         images = [item for item in found if isinstance(item, (str, Skipped))]
         with RowStream(self.make, images, self.workers) as rows:
             return [(row["id"], row, None) for row in rows]

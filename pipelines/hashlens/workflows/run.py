@@ -16,6 +16,8 @@ from hashlens.index.host import host
 from hashlens.index.image_index import ImageIndex
 from hashlens.workflows.application_file import ApplicationFile
 
+ROWS = "hashlens.ImageRows"
+
 
 def run(
     config: str | os.PathLike[str], elements: Sequence[str] = (), *, workflow: str | None = None
@@ -60,8 +62,12 @@ def run(
         "results": len(results) if writes else results,
     }
     if steps and writes:
-        folders = chosen if actions[0] == "hashlens.ImageRows" else []
-        summary |= _clean_up(file.settings["path"], steps, folders)
+        folders = chosen if actions[0] == ROWS else []
+        given = file.section(ROWS)
+        found_by: dict[str, Any] = {
+            key: given[key] for key in ("any_name", "exclude") if key in given
+        }
+        summary |= _clean_up(file.settings["path"], steps, folders, found_by)
     return summary
 
 
@@ -92,12 +98,17 @@ def _results(
 
 
 def _clean_up(
-    path: str, steps: Mapping[str, Mapping[str, Any]], folders: list[Any]
+    path: str,
+    steps: Mapping[str, Mapping[str, Any]],
+    folders: list[Any],
+    found_by: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Group the images of an index, write the report and the plan, and return a summary."""
     with ImageIndex.open(path, create=False) as index:
         if folders:
-            index.index(folders)  # deletes the rows of vanished files, which no workflow does
+            index.index(
+                folders, **found_by
+            )  # deletes the rows of vanished files, which no workflow does
         found = index.groups(**steps.get("groups", {}))
     summary: dict[str, Any] = {"groups": len(found), "links": len(found.links)}
     report, plan = steps.get("report", {}), dict(steps.get("plan", {}))
