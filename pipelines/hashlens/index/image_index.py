@@ -119,7 +119,9 @@ class ImageIndex:
         versions of the decoders hashed them. Rows of files that have vanished from the folders are
         deleted, and all other rows stay. Rows of folders that are gone or empty stay, too, unless
         `prune` is set: a disk may not be mounted (`Report.away`). With `moved`, a new file takes
-        over the row of a file that is gone, if both have the same bytes.
+        over the row of a file that is gone, if both have the same bytes. Of files that moved
+        together, with the same names, sizes and times, only the first is read. Without `moved`, a
+        warning says if most new files look moved.
 
         `exclude` has patterns of what to leave out, as in .gitignore. The index remembers them, in
         its file `exclude`, until others are given. Trash, thumbnails and snapshots of systems are
@@ -159,8 +161,9 @@ class ImageIndex:
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
         """Adopt files that moved from one folder to another; return how many rows have new paths.
 
-        No file is read. Raises ParameterError if there are no rows below `old`, or if no file of
-        them is below `new`.
+        No file is read. If a file has a row in the new place already, the row of the old place is
+        deleted. Raises ParameterError if there are no rows below `old`, or if no file of them is
+        below `new`.
         """
         return relocate(self._store, old, new)
 

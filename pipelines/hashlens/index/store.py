@@ -168,7 +168,7 @@ class Store:
             rows = rows_by_id(self._loaded(), old_ids)
             self.write(
                 [(new, rows[old] | changed, None) for new, (old, changed) in changes.items()],
-                old_ids,
+                set(old_ids) - changes.keys(),  # an old id may be the new id of another row
             )
 
     def copy(self, path: Path) -> None:
