@@ -68,6 +68,12 @@ MOST_SKIPPED = 20  # files listed for each reason
 )
 @click.option("--no-exclude", is_flag=True, help="Forget the patterns that the index remembers.")
 @click.option(
+    "--relative/--absolute",
+    default=None,
+    help="Store paths in a new index relative to the folder that holds the index directory, or "
+    "absolute (default).",
+)
+@click.option(
     "--moved",
     is_flag=True,
     help="Adopt the rows of moved files, known by name, size and time, or by their bytes.",

@@ -43,7 +43,7 @@ class ImageIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.settings = settings_of(store.config, str(store.path))
-        self.decisions = Decisions(store.path)
+        self.decisions = Decisions(store.path, store.root)
         self._make = self.settings.maker()
         self._auto = calibrate.AutoDistance(store, self.settings)
 
@@ -74,6 +74,8 @@ class ImageIndex:
         - `thumbnails`, `pixel_digests`: whether rows hold them (default False)
         - `keypoints`: the most that the crop index stores of a picture (200 is a good number);
           with 0 (default), there is no crop index
+        - `relative`: store paths relative to the folder that holds the index directory, so that
+          index and files can move together (default False)
 
         Raises ParameterError for settings that cannot work. Raises IndexingError if an existing
         index has other settings, or if there is none and `create` is False.
@@ -132,7 +134,8 @@ class ImageIndex:
         after each file.
 
         Rows are committed about every second; with sub-indexes other than the crop index, all at
-        the end. Raises ParameterError for a path that does not exist.
+        the end. Raises ParameterError for a path that does not exist, or that is outside of the
+        folder of a relative index.
         """
         patterns = [exclude] if isinstance(exclude, str) else exclude
         how: Any = {"exclude": patterns, "moved": moved, "prune": prune}
@@ -155,7 +158,10 @@ class ImageIndex:
         )
 
     def delete(self, ids: str | Iterable[str]) -> list[str]:
-        """Delete rows by id; returns the ids that were there. No file is touched."""
+        """Delete rows by id; returns the ids that were there. No file is touched.
+
+        In a relative index, an id is given as it is stored, or as an absolute path.
+        """
         return delete(self._store, listed(ids))
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
@@ -236,7 +242,8 @@ class ImageIndex:
 
         A bind parameter that is a Path or a PIL image is replaced by its fingerprint, with the
         hash of the column that it is compared with. `select … from decisions` reads the decisions.
-        Raises QueryError for a query that cannot run, or that has a hash which does not fit its
+        The columns `id` and `path` are as they are stored: in a relative index, relative. Raises
+        QueryError for a query that cannot run, or that has a hash which does not fit its
         column.
         """
         return queries.run_sql(self._store, self.settings, self.decisions, query, parameters, limit)
@@ -356,7 +363,11 @@ class ImageIndex:
         return self._store.count()
 
     def save(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Save a copy to a new or empty directory. The index itself is saved with each write."""
+        """Save a copy to a new or empty directory. The index itself is saved with each write.
+
+        The copy of a relative index is for a copy of the files: its paths start from the folder
+        that holds the copy.
+        """
         if path is not None and index_path(path) != self.path:
             self._store.copy(index_path(path))
             self.decisions.copy(index_path(path))

@@ -26,7 +26,7 @@ def relocate(store: Store, old: Path, new: Path) -> int:
     adopted or deleted. Raises ParameterError if there are no rows below `old`, or if no file of
     them is below `new`.
     """
-    before, after = os.path.abspath(old), os.path.abspath(new)
+    before, after = store.root.inside(old), store.root.inside(new)
     with store.writing():
         known = {row.id: row.skipped for row in store.known()}
         rows = _below(known, before)
@@ -55,7 +55,7 @@ def forget(store: Store, path: Path) -> int:
 
     No file is touched. Raises ParameterError if there are no such rows.
     """
-    folder = os.path.abspath(path)
+    folder = store.root.inside(path)
     with store.writing():
         rows = _below({row.id for row in store.known()}, folder)
         store.write([], rows)

@@ -45,7 +45,7 @@ def update(
     new file takes over the row of a file that is gone, if both have the same bytes. Rows of folders
     that are gone or empty stay, unless `prune` is set: a disk may not be mounted.
     """
-    roots = [os.path.abspath(path) for path in paths]
+    roots = [store.root.inside(path) for path in paths]
     endings = chosen_extensions(extensions)
     remembered = excluded(store.path)
     excludes = Excludes(remembered if exclude is None else exclude)
@@ -100,7 +100,7 @@ def delete(store: Store, ids: Iterable[str]) -> list[str]:
     """Delete rows by id; returns the ids that were there."""
     with store.writing():
         known = {row["id"] for row in store.query("select id from txtai")}
-        present = [str(uid) for uid in ids if uid in known]
+        present = [str(uid) for uid in ids if store.root.stored(str(uid)) in known]
         store.write([], present)
     return present
 
