@@ -45,7 +45,7 @@ class Report:
 
     hashed: files that were read and given a fingerprint.
     unchanged: files whose row had a fingerprint already.
-    moved: new files that took over the row of a vanished file with the same bytes.
+    moved: new files that took over the row of a vanished file.
     removed: rows that were deleted because their file has vanished.
     skipped: files without a fingerprint, each with its reason.
     uncroppable: in an index with crops, files without keypoints: no part of them can be found.

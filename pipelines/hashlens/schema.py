@@ -28,8 +28,13 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("id", "VARCHAR", "absolute path of the file, as text; names the row", "txtai"),
-    Column("path", "VARCHAR", "absolute path of the file, as text (`hashlens.name_of`)"),
+    Column("id", "VARCHAR", "path of the file, as in `path`; names the row", "txtai"),
+    Column(
+        "path",
+        "VARCHAR",
+        "path of the file, as text (`hashlens.name_of`): absolute, or, in a relative index, from "
+        "the folder that holds the index directory",
+    ),
     Column("text", "VARCHAR", "fingerprint in hex; NULL for a skipped file", "txtai"),
     Column(
         "information",

@@ -703,6 +703,11 @@ class TestUpdates:
             assert found_in(opened, "camera") == ["camera.png"]
         opened.close()
 
+    def test_the_crop_index_opens_no_file_itself(self, index, folder, monkeypatch):
+        monkeypatch.setattr("hashlens.crops.subindex.decode", None)
+        (folder / "text.jpg").write_text("no image")
+        assert len(index.index([folder]).skipped) == 1
+
     @only_sqlite
     def test_skipped_files_are_no_error(self, index, folder):
         (folder / "text.jpg").write_text("no image")

@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import sys
+import warnings
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -69,6 +70,7 @@ def _run() -> int:
 
     from hashlens.cli.app import app
 
+    warnings.showwarning = lambda message, *_, **__: _say(f"hashlens: warning: {message}")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(

@@ -72,7 +72,17 @@ MOST_KINDS = 8  # kinds of files passed over that are listed
     help="Leave out what fits, as in .gitignore; repeatable; the index remembers the patterns.",
 )
 @click.option("--no-exclude", is_flag=True, help="Forget the patterns that the index remembers.")
-@click.option("--moved", is_flag=True, help="Recognise moved files by the digest of their bytes.")
+@click.option(
+    "--relative/--absolute",
+    default=None,
+    help="Store paths in a new index relative to the folder that holds the index directory, or "
+    "absolute (default).",
+)
+@click.option(
+    "--moved",
+    is_flag=True,
+    help="Adopt the rows of moved files, known by name, size and time, or by their bytes.",
+)
 @click.option("--prune", is_flag=True, help="Drop the rows of folders that are gone or empty, too.")
 @files_options
 @format_option

@@ -13,7 +13,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict, astuple, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hashlens.disk import saved
 from hashlens.errors import HashlensError, ImageError, ParameterError
 from hashlens.images import decode, digests
+from hashlens.images.root import Root
 from hashlens.model import Decision, Progress
 from hashlens.names import text_of
 from hashlens.parallel.pool import Crashed, Results, schedule
@@ -47,15 +48,17 @@ CREATE TABLE IF NOT EXISTS pixels (file TEXT PRIMARY KEY, pixels TEXT);
 class Decisions:
     """The decisions of an index, in a file of its folder, which the first decision creates."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Root | None = None) -> None:
         self.path = folder / FILE
+        self._root = root or Root()
 
     def __iter__(self) -> Iterator[Decision]:
         """Yield all decisions, sorted by the paths they were made on."""
         rows = self._read(
             f"SELECT {', '.join(COLUMNS)} FROM decisions ORDER BY first_path, second_path, first"
         )
-        return iter([Decision(*row) for row in rows])
+        absolute = self._root.absolute
+        return (_with_paths(Decision(*row), lambda path: absolute(path) or path) for row in rows)
 
     def add(self, first: str, second: str, verdict: str) -> Decision:
         """Store a decision on two image files; it replaces an earlier decision on them.
@@ -71,7 +74,7 @@ class Decisions:
         digests, paths = [item[0] for item in pictures], [item[1] for item in pictures]
         made = Decision(digests[0], digests[1], verdict, paths[0], paths[1], now)
         with self._writing() as connection:
-            _insert(connection, [made])
+            self._insert(connection, [made])
             for pixels, _, size, file in pictures:
                 connection.execute("INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)", (pixels, *size))
                 connection.execute("INSERT OR REPLACE INTO pixels VALUES (?, ?)", (file, pixels))
@@ -126,7 +129,7 @@ class Decisions:
         known = {(item.first, item.second): item.decided for item in self}
         new = [item for item, _ in read if item.decided >= known.get((item.first, item.second), "")]
         with self._writing() as connection:
-            _insert(connection, sorted(new, key=lambda item: item.decided))
+            self._insert(connection, sorted(new, key=lambda item: item.decided))
             for item, sizes in read:
                 for pixels, size in zip((item.first, item.second), sizes, strict=True):
                     connection.execute(
@@ -222,6 +225,11 @@ class Decisions:
                 connection.executemany("INSERT OR REPLACE INTO pixels VALUES (?, ?)", learnt)
         return known
 
+    def _insert(self, connection: sqlite3.Connection, items: Iterable[Decision]) -> None:
+        marks = ", ".join("?" * len(COLUMNS))
+        rows = [astuple(_with_paths(item, self._root.stored)) for item in items]
+        connection.executemany(f"INSERT OR REPLACE INTO decisions VALUES ({marks})", rows)
+
     def _read(self, query: str) -> list[tuple[Any, ...]]:
         if not self.path.exists():
             return []
@@ -279,10 +287,9 @@ def _read_digest(item: tuple[str, Sequence[str]]) -> str | None:
     return None
 
 
-def _insert(connection: sqlite3.Connection, items: Iterable[Decision]) -> None:
-    marks = ", ".join("?" * len(COLUMNS))
-    rows = [astuple(item) for item in items]
-    connection.executemany(f"INSERT OR REPLACE INTO decisions VALUES ({marks})", rows)
+def _with_paths(item: Decision, change: Callable[[str], str]) -> Decision:
+    first, second = change(item.first_path), change(item.second_path)
+    return replace(item, first_path=first, second_path=second)
 
 
 def _decision(line: str, name: str) -> tuple[Decision, list[tuple[int, int]]]:

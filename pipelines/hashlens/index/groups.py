@@ -73,7 +73,7 @@ def _parts(
     position = {uid: number for number, uid in enumerate(images.ids)}
     positions = {
         row["indexid"]: position[row["id"]]
-        for row in store.query("select id, indexid from txtai where text is not null")
+        for row in store.rows("select id, indexid from txtai where text is not null")
         if row["id"] in position
     }
     found = find_parts(

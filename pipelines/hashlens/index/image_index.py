@@ -52,7 +52,7 @@ class ImageIndex:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.settings = settings_of(store.config, str(store.path))
-        self.decisions = Decisions(store.path)
+        self.decisions = Decisions(store.path, store.root)
         self._make = self.settings.maker()
         self._auto = calibrate.AutoDistance(store, self.settings)
 
@@ -83,6 +83,8 @@ class ImageIndex:
         - `thumbnails`, `pixel_digests`: whether rows hold them (default False)
         - `keypoints`: the most that the crop index stores of a picture (200 is a good number);
           with 0 (default), there is no crop index
+        - `relative`: store paths relative to the folder that holds the index directory, so that
+          index and files can move together (default False)
 
         Raises ParameterError for settings that cannot work. Raises IndexingError if an existing
         index has other settings, or if there is none and `create` is False.
@@ -129,7 +131,9 @@ class ImageIndex:
         versions of the decoders hashed them. Rows of files that have vanished from the folders are
         deleted, and all other rows stay. Rows of folders that are gone or empty stay, too, unless
         `prune` is set: a disk may not be mounted (`Report.away`). With `moved`, a new file takes
-        over the row of a file that is gone, if both have the same bytes.
+        over the row of a file that is gone, if both have the same bytes. Of files that moved
+        together, with the same names, sizes and times, only the first is read. Without `moved`, a
+        warning says if most new files look moved.
 
         `exclude` has patterns of what to leave out, as in .gitignore. The index remembers them, in
         its file `exclude`, until others are given. Trash, thumbnails and snapshots of systems are
@@ -144,7 +148,8 @@ class ImageIndex:
         after each file.
 
         Rows are committed about every second; with sub-indexes other than the crop index, all at
-        the end. Raises ParameterError for a path that does not exist.
+        the end. Raises ParameterError for a path that does not exist, or that is outside of the
+        folder of a relative index.
         """
         patterns = [exclude] if isinstance(exclude, str) else exclude
         how: Any = {"any_name": any_name, "exclude": patterns, "moved": moved, "prune": prune}
@@ -167,14 +172,18 @@ class ImageIndex:
         return update(self._store, self._make, listed(paths), extensions, workers, progress, **how)
 
     def delete(self, ids: str | Iterable[str]) -> list[str]:
-        """Delete rows by id; returns the ids that were there. No file is touched."""
+        """Delete rows by id; returns the ids that were there. No file is touched.
+
+        In a relative index, an id is given as it is stored, or as an absolute path.
+        """
         return delete(self._store, listed(ids))
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
         """Adopt files that moved from one folder to another; return how many rows have new paths.
 
-        No file is read. Raises ParameterError if there are no rows below `old`, or if no file of
-        them is below `new`.
+        No file is read. If a file has a row in the new place already, the row of the old place is
+        deleted. Raises ParameterError if there are no rows below `old`, or if no file of them is
+        below `new`.
         """
         return relocate(self._store, old, new)
 
@@ -247,7 +256,8 @@ class ImageIndex:
 
         A bind parameter that is a Path or a PIL image is replaced by its fingerprint, with the
         hash of the column that it is compared with. `select … from decisions` reads the decisions.
-        Raises QueryError for a query that cannot run, or that has a hash which does not fit its
+        The columns `id` and `path` are as they are stored: in a relative index, relative. Raises
+        QueryError for a query that cannot run, or that has a hash which does not fit its
         column.
         """
         return queries.run_sql(self._store, self.settings, self.decisions, query, parameters, limit)
@@ -398,7 +408,11 @@ class ImageIndex:
         return self._store.count()
 
     def save(self, path: str | os.PathLike[str] | None = None) -> None:
-        """Save a copy to a new or empty directory. The index itself is saved with each write."""
+        """Save a copy to a new or empty directory. The index itself is saved with each write.
+
+        The copy of a relative index is for a copy of the files: its paths start from the folder
+        that holds the copy.
+        """
         if path is not None and index_path(path) != self.path:
             self._store.copy(index_path(path))
             self.decisions.copy(index_path(path))

@@ -66,12 +66,12 @@ def tables(decisions: Decisions) -> dict[str, list[dict[str, Any]]]:
 
 def duplicates(store: Store) -> list[Duplicates]:
     """Return the groups of images with equal fingerprints; see `ImageIndex.duplicates`."""
-    return equal_images(store.query(f"select {', '.join(EQUAL)} from txtai where text is not null"))
+    return equal_images(store.rows(f"select {', '.join(EQUAL)} from txtai where text is not null"))
 
 
 def skipped(store: Store) -> list[Skipped]:
     """Return the files without a fingerprint, sorted by path."""
-    rows = store.query("select path, skipped from txtai where skipped is not null")
+    rows = store.rows("select path, skipped from txtai where skipped is not null")
     return sorted(map(skipped_of, rows), key=lambda item: item.path)
 
 

@@ -90,7 +90,7 @@ def find_matches(
 ) -> list[Match]:
     """Return the first matches; with `max_distance` None, the nearest rows are matches too."""
     bound = "" if max_distance is None else "and distance(text, :q) <= :most"
-    rows = store.query(
+    rows = store.rows(
         f"select {_COLUMNS}, distance(text, :q) d from txtai "
         f"where text is not null {bound} order by d, indexid",
         {"q": wanted.fingerprint} | ({} if max_distance is None else {"most": max_distance}),
@@ -106,7 +106,7 @@ def find_matches(
 
 
 def _equal_files(store: Store, wanted: SearchImage, limit: int) -> list[dict[str, Any]]:
-    return store.query(
+    return store.rows(
         f"select {_COLUMNS}, distance(text, :q) d from txtai "
         "where distance(text, :q) <= 0 and file_digest = :digest order by indexid",
         {"q": wanted.fingerprint, "digest": wanted.digest},
@@ -120,7 +120,7 @@ def _with_crops(
     """Add the matches of the crop index, and the places of the query in earlier matches."""
     accepted = {match.id for match in matches if match.stage in ("digest", "hash")}
     rows_needed = limit + len(accepted)  # the crop index may find all accepted rows first
-    rows = store.query(
+    rows = store.rows(
         f"select {_COLUMNS}, distance(text, :q) d, {', '.join(_PLACE)} from txtai where "
         f"similar(:image, {rows_needed}, '{crop_index(store.config)}') "
         "order by score desc, indexid",

@@ -10,13 +10,14 @@ the next writer then finishes the commit or takes it back (see `hashlens.index.c
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hashlens.errors import HashlensError, IndexingError, QueryError
+from hashlens.images.root import PATHS, Root
 from hashlens.index.commit import COMMITTING, commit, recover
 from hashlens.index.directory import commit_stamp, config_of, exists, require_empty, write_lock
 from hashlens.index.host import Host, host
@@ -26,7 +27,14 @@ from hashlens.index.txtai_quirks import crop_index_of, row_limit, upsert
 from hashlens.model import Explanation
 from hashlens.names import name_of
 from hashlens.rows.maker import Document, Row
-from hashlens.rows.settings import CONTENTS, Settings, require_engine, require_same, settings_of
+from hashlens.rows.settings import (
+    CONTENTS,
+    Settings,
+    is_relative,
+    require_engine,
+    require_same,
+    settings_of,
+)
 from hashlens.schema import KNOWN
 
 INTERRUPTED = "Query interrupted"  # in the error that DuckDB raises after Ctrl-C
@@ -49,11 +57,15 @@ class Known(NamedTuple):
 
 
 class Store:
-    """The one holder of a txtai `Embeddings`, open on a directory; for many threads."""
+    """The one holder of a txtai `Embeddings`, open on a directory; for many threads.
+
+    Paths and ids are absolute on this side of it. What `query` returns is as it is stored.
+    """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.path = path
         self.config = dict(config)
+        self.root = Root(path.parent if is_relative(config) else None)
         self._mutex = threading.RLock()
         self._embeddings: Any = None
         self._stamp = (0, 0)
@@ -89,7 +101,8 @@ class Store:
     def known(self) -> Iterator[Known]:
         """Yield what the index knows of each file, sorted by id."""
         with self._mutex:
-            yield from map(Known._make, self._loaded().database.columns(*KNOWN[1:]))
+            rows = self._loaded().database.columns(*KNOWN[1:])
+            yield from map(Known._make, self._placed(rows, [0]))
 
     def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
         """Yield the id and some columns of every committed row.
@@ -98,7 +111,8 @@ class Store:
         """
         with self._mutex:
             database = self._loaded().database
-        yield from database.columns(*names, by_id=by_id)
+        paths = [0] + [place for place, name in enumerate(names, 1) if name in PATHS]
+        yield from self._placed(database.columns(*names, by_id=by_id), paths)
 
     def pictures(self) -> Any:
         """Return the keypoints of all pictures (`hashlens.crops.table.Table`), None without."""
@@ -109,11 +123,20 @@ class Store:
     def query(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """Run a query; returns all rows unless the query or `limit` says fewer.
+        """Run a query; returns all rows, as stored, unless the query or `limit` says fewer.
 
         Raises QueryError if the query fails.
         """
         return self._search(query, parameters, limit)[0]
+
+    def rows(
+        self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a query, and return its rows with absolute paths and ids."""
+        found = self.query(query, parameters, limit)
+        if self.root.folder is None:
+            return found
+        return [row for row in found if self.root.place(row, [n for n in PATHS if n in row])]
 
     def explain(
         self, query: str, parameters: Mapping[str, Any] | None = None, limit: int | None = None
@@ -151,7 +174,11 @@ class Store:
         with self._mutex:
             embeddings = self._loaded()
             try:
-                rows, ids = list(documents), list(deletes)
+                rows = [
+                    (self.root.stored(uid), self.root.stored_row(row), tags)
+                    for uid, row, tags in documents
+                ]
+                ids = list(map(self.root.stored, deletes))
                 if rows:
                     upsert(embeddings, rows, self._host)
                 if ids:
@@ -170,11 +197,14 @@ class Store:
     def rename(self, changes: Mapping[str, tuple[str, Row]]) -> None:
         """Give rows other ids: `changes` has, by new id, the old id and the columns that change."""
         with self._mutex:
-            old_ids = [old for old, _ in changes.values()]
-            rows = rows_by_id(self._loaded(), old_ids)
+            stored = {old: self.root.stored(old) for old, _ in changes.values()}
+            rows = rows_by_id(self._loaded(), stored.values())
             self.write(
-                [(new, rows[old] | changed, None) for new, (old, changed) in changes.items()],
-                old_ids,
+                [
+                    (new, rows[stored[old]] | changed, None)
+                    for new, (old, changed) in changes.items()
+                ],
+                stored.keys() - changes.keys(),  # an old id may be the new id of another row
             )
 
     def copy(self, path: Path) -> None:
@@ -201,6 +231,14 @@ class Store:
             self._is_closed = True
             if self._embeddings is not None:
                 self._embeddings.close()
+
+    def _placed(
+        self, rows: Iterable[tuple[Any, ...]], paths: Sequence[int]
+    ) -> Iterable[tuple[Any, ...]]:
+        """Return rows with absolute paths at some positions."""
+        if self.root.folder is None:
+            return rows
+        return (tuple(row) for row in map(list, rows) if self.root.place(row, paths))
 
     def _search(
         self, query: str, parameters: Mapping[str, Any] | None, limit: int | None

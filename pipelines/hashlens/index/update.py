@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from hashlens.errors import ImageError
-from hashlens.images.digests import file_digest
 from hashlens.images.exclude import Excludes
 from hashlens.images.formats import extensions as chosen_extensions
 from hashlens.images.kinds import holds_picture
 from hashlens.images.walk import LeftOut, PassedOver, find_images, has_extension, is_unreadable
 from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.host import needs_models
+from hashlens.index.places import find_moves, is_away_folder, warn_of_moves
 from hashlens.index.store import Known, Store
 from hashlens.model import Progress, Report, Skipped
 from hashlens.names import name_of, text_of
-from hashlens.rows.maker import Row, RowMaker, file_stamp, skipped_of
+from hashlens.rows.maker import Row, RowMaker, skipped_of
 from hashlens.rows.stream import RowStream
 
 BATCH_ROWS = 1024
@@ -51,10 +50,11 @@ def update(
     new file takes over the row of a file that is gone, if both have the same bytes. Rows of folders
     that are gone or empty stay, unless `prune` is set: a disk may not be mounted.
     """
+    roots = [store.root.inside(path) for path in paths]
     endings = chosen_extensions(extensions)
     remembered = excluded(store.path)
     excludes = Excludes(remembered if exclude is None else exclude)
-    there = [path for path in paths if os.path.lexists(path) or not _has_rows(store, path)]
+    there = [path for path in roots if os.path.lexists(path) or not _has_rows(store, path)]
     how: Any = {"extensions": endings, "any_name": any_name}
     found = list(find_images(there, **how, own=store.path, excludes=excludes))
     images = [item for item in found if isinstance(item, (str, Skipped))]
@@ -74,13 +74,15 @@ def update(
             changes = find_changes(images, store.known(), make.policy, force=force)
             if moved and not force:
                 changes.take_over(store)
+            elif not force:
+                warn_of_moves(changes.absent, changes.new)
             rows = stack.enter_context(RowStream(make, changes.todo, workers))
         done = len(images) - len(changes.todo)
         reported = _reported(rows, done, len(images), progress)
         to_write = map(changes.record, reported)
         for batch in _batches(to_write, in_one=needs_models(store.config)):
             store.write([(row["id"], row, None) for row in batch])
-        vanished = [] if force else list(changes.vanished(paths, endings, any_name=any_name))
+        vanished = [] if force else list(changes.vanished(roots, endings, any_name=any_name))
         away = Counter() if prune else _away(vanished)
         vanished = [row for row in vanished if not _is_below_any(row.path, away)]
         if vanished:
@@ -104,16 +106,16 @@ def delete(store: Store, ids: Iterable[str]) -> list[str]:
     """Delete rows by id; returns the ids that were there."""
     with store.writing():
         known = {row["id"] for row in store.query("select id from txtai")}
-        present = [str(uid) for uid in ids if uid in known]
+        present = [str(uid) for uid in ids if store.root.stored(str(uid)) in known]
         store.write([], present)
     return present
 
 
-def _has_rows(store: Store, path: str | os.PathLike[str]) -> bool:
+def _has_rows(store: Store, path: str) -> bool:
     """Return whether an index has rows of a file, or of files below a folder."""
     if store.is_new:
         return False
-    name = text_of(os.path.abspath(path))
+    name = text_of(path)
     below = os.path.join(name, "")
     return any(row.id == name or row.id.startswith(below) for row in store.known())
 
@@ -123,7 +125,7 @@ def _away(rows: Iterable[Known]) -> Counter[str]:
 
     Of folders in each other, the outermost is returned.
     """
-    is_away = cache(_is_away)
+    is_away = cache(is_away_folder)
     found: Counter[str] = Counter()
     for row in rows:
         folder = os.path.dirname(row.path)
@@ -132,17 +134,6 @@ def _away(rows: Iterable[Known]) -> Counter[str]:
                 folder = os.path.dirname(folder)
             found[folder] += 1
     return found
-
-
-def _is_away(folder: str) -> bool:
-    """Return whether a folder is gone or empty; one that cannot be read is neither."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
 
 
 def _is_below_any(path: str, folders: Container[str]) -> bool:
@@ -245,19 +236,15 @@ class Changes:
         is_known = before and now == (before.skipped, before.bytes, before.mtime_ns)
         return None if is_known else row
 
+    @property
+    def new(self) -> list[str]:
+        """Return the files to read that have no row."""
+        known = self.tried.keys() | self.outdated
+        return [item for item in self.todo if isinstance(item, str) and text_of(item) not in known]
+
     def take_over(self, store: Store) -> None:
         """Let new files take over the rows of files that are gone, if their bytes are the same."""
-        gone: dict[int, list[Known]] = {}  # by the size of the file
-        for row in self.absent:
-            if row.file_digest and not os.path.lexists(row.path):
-                gone.setdefault(row.bytes or 0, []).append(row)
-        taken: dict[str, tuple[str, Row]] = {}  # by new path: old id, and the columns that change
-        for item in self.todo if gone else ():
-            uid = text_of(item) if isinstance(item, str) else ""
-            if uid and uid not in self.tried and uid not in self.outdated:
-                found = _take_row(uid, gone)
-                if found:
-                    taken[uid] = found
+        taken = find_moves(self.absent, self.new)
         if taken:
             store.rename(taken)
             old_ids = {old for old, _ in taken.values()}
@@ -270,18 +257,14 @@ class Changes:
             self.moved = len(taken)
 
     def vanished(
-        self,
-        paths: Sequence[str | os.PathLike[str]],
-        endings: frozenset[str],
-        *,
-        any_name: bool,
+        self, roots: Sequence[str], endings: frozenset[str], *, any_name: bool
     ) -> Iterator[Known]:
         """Yield the rows below the folders whose files have vanished.
 
         Rows below a folder that cannot be read stay, and so do rows of files that are there but
         were passed over for their extension.
         """
-        roots = tuple(os.path.join(os.path.abspath(path), "") for path in paths)
+        inside = tuple(os.path.join(root, "") for root in roots)
         unreadable = tuple(
             os.path.join(item.path, "") for item in self.skipped if is_unreadable(item)
         )
@@ -290,7 +273,7 @@ class Changes:
             below = os.path.join(path, "")
             if below.startswith(unreadable):
                 continue
-            is_inside = below.startswith(roots)
+            is_inside = below.startswith(inside)
             is_gone = (is_inside or row.skipped) and not os.path.lexists(path)
             if is_gone or (is_inside and not _is_passed_over(row, endings, any_name=any_name)):
                 yield row
@@ -308,25 +291,6 @@ def _is_passed_over(row: Known, endings: frozenset[str], *, any_name: bool) -> b
     if not any_name or has_extension(path):
         return True
     return not holds_picture(path, endings) and _is_unchanged(row, path, row.policy)
-
-
-def _take_row(uid: str, gone: dict[int, list[Known]]) -> tuple[str, Row] | None:
-    """Find the vanished row whose file had the bytes of a new one, and remove it from `gone`.
-
-    Returns its id, and the columns that change: the path, size and times of the new file.
-    """
-    path = name_of(uid)
-    try:
-        status = os.stat(path)
-        rows = gone.get(status.st_size, [])
-        digest = file_digest(path) if rows else None
-    except (OSError, ImageError):
-        return None  # the row that is made of the file will have the reason
-    for row in rows:
-        if row.file_digest == digest:
-            rows.remove(row)
-            return row.id, {"id": uid, "path": uid, **file_stamp(status)}
-    return None
 
 
 def _batches(rows: Iterable[Row | None], *, in_one: bool) -> Iterator[list[Row]]:

@@ -189,11 +189,12 @@ class RowMaker:
         names = hash_columns(self.hasher.hashes)
         for row, texts in zip(read_rows, self.hasher.fingerprints(samples), strict=True):
             row |= zip(names, texts, strict=True)
-        if self.keypoints and read_rows:
-            from hashlens.crops.keypoints import bytes_to_text  # noqa: PLC0415  loads numpy
+        if self.keypoints and rows:
+            from hashlens.crops.keypoints import Keypoints, bytes_to_text  # noqa: PLC0415  likewise
 
-            for row in read_rows:
-                row[CROPS] = bytes_to_text(row[CROPS])
+            none = Keypoints.empty().to_bytes()  # else the crop index opens a skipped file itself
+            for row in rows:
+                row[CROPS] = bytes_to_text(row.get(CROPS, none))
         return list(rows)
 
     def _frame_hashes(self, frames: Sequence[tuple[bytes, bytes]]) -> str:

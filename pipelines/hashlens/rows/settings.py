@@ -43,6 +43,7 @@ class Settings:
     thumbnails: whether rows have a small JPEG; it needs a further decode of each image.
     pixel_digests: whether rows have a digest of the pixels; it needs a further decode, too.
     keypoints: keypoint codes of a picture in the crop index, at most; 0: no crop index.
+    relative: whether paths are stored relative to the folder that holds the index directory.
     """
 
     hasher: Hasher = field(default_factory=lambda: Hasher((PerceptualHash(),)))
@@ -50,13 +51,14 @@ class Settings:
     thumbnails: bool = False
     pixel_digests: bool = False
     keypoints: int = 0
+    relative: bool = False
 
     def __post_init__(self) -> None:
         """Check the fields; raises ParameterError."""
         check_metric(self.metric)
         if self.keypoints != 0 or type(self.keypoints) is not int:
             check_keypoints(self.keypoints)
-        for name in ("thumbnails", "pixel_digests"):
+        for name in ("thumbnails", "pixel_digests", "relative"):
             if not isinstance(getattr(self, name), bool):
                 msg = f"{name} must be True or False, not {getattr(self, name)!r}"
                 raise ParameterError(msg)
@@ -109,6 +111,7 @@ class Settings:
         versions = {name: version(name) for name in ("hashlens", "imagehash")} | decoders()
         crops = {**CROP_INDEX, "keypoints": self.keypoints, "upright": self.hasher.upright}
         indexes = ({CROPS: crops} if self.keypoints else {}) | more.pop("indexes", {})
+        self.check_indexes(indexes)
         return {
             "content": CONTENTS[content],
             "objects": ENCODER,
@@ -119,8 +122,23 @@ class Settings:
             **more,
         }
 
+    def check_indexes(self, indexes: Mapping[str, Any]) -> None:
+        """Raise ParameterError for a sub-index that would open files at relative paths.
 
-_FIELDS = ("metric", "thumbnails", "pixel_digests", "keypoints")  # of Settings, but the hasher
+        The crop index is handed keypoints, and opens no file.
+        """
+        for name, item in indexes.items() if self.relative else ():
+            reads_paths = "path" in (item.get("columns") or {}).values()
+            if reads_paths and item.get("method") != CROP_INDEX["method"]:
+                msg = (
+                    f"the sub-index {name!r} opens the file at the column path, so it needs "
+                    f"absolute paths: leave out relative, or the sub-index"
+                )
+                raise ParameterError(msg)
+
+
+# Fields of Settings, but the hasher.
+_FIELDS = ("metric", "thumbnails", "pixel_digests", "keypoints", "relative")
 _DECODING = ("grade", "upright")  # fields of the hasher
 
 
@@ -145,6 +163,11 @@ def crop_index(config: Mapping[str, Any]) -> str | None:
     indexes = config.get("indexes") or {}
     names = (name for name, item in indexes.items() if item.get("method") == CROP_INDEX["method"])
     return next(names, None)
+
+
+def is_relative(config: Mapping[str, Any]) -> bool:
+    """Return whether an index of this configuration stores relative paths."""
+    return bool((config.get(KEY) or {}).get("relative"))
 
 
 def _further_hashes(given: Any) -> list[PerceptualHash]:
@@ -176,7 +199,9 @@ def settings_of(config: Mapping[str, Any], name: str) -> Settings:
         raise IndexingError(msg)
     crops = (config.get("indexes") or {}).get(crop_index(config))
     implied = {"keypoints": _keypoints(crops)} if crops else {}
-    return Settings.of(implied | {key: value for key, value in values.items() if key != "versions"})
+    made = Settings.of(implied | {key: value for key, value in values.items() if key != "versions"})
+    made.check_indexes(config.get("indexes") or {})
+    return made
 
 
 def _keypoints(crops: Mapping[str, Any]) -> Any:

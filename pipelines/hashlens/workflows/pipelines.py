@@ -9,14 +9,17 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from hashlens.errors import ParameterError
+from hashlens.errors import IndexingError, ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.images.exclude import Excludes
+from hashlens.images.root import Root
 from hashlens.images.walk import find_images
+from hashlens.index.arguments import index_path
+from hashlens.index.directory import config_of, exists
 from hashlens.model import Skipped
 from hashlens.rows.maker import Document
-from hashlens.rows.settings import Settings, settings_of
+from hashlens.rows.settings import Settings, is_relative, settings_of
 from hashlens.rows.stream import RowStream
 
 if TYPE_CHECKING:
@@ -111,6 +114,7 @@ class ImageRows:
             raise ParameterError(msg)
         else:
             made = settings_of(application.config.get("embeddings") or {}, "embeddings")
+        self.root = _root(made, application)
         self.make = made.maker()
         self.workers = workers
         self.any_name = any_name
@@ -123,7 +127,30 @@ class ImageRows:
         return self._documents(cast("Folder", folders))  # a str is a Sequence too
 
     def _documents(self, folder: Folder) -> list[Document]:
-        found = find_images([folder], any_name=self.any_name, excludes=self.excludes)
+        inside = self.root.inside(folder)
+        found = find_images([inside], any_name=self.any_name, excludes=self.excludes)
         images = [item for item in found if isinstance(item, (str, Skipped))]
         with RowStream(self.make, images, self.workers) as rows:
-            return [(row["id"], row, None) for row in rows]
+            return [(row["id"], row, None) for row in map(self.root.stored_row, rows)]
+
+
+def _root(settings: Settings, application: Any) -> Root:
+    """Return the root of the paths in rows for the index of an application.
+
+    Raises ParameterError for relative paths without an index, and IndexingError if the index has
+    paths of the other kind.
+    """
+    name = application.config.get("path") if application else None
+    if not name:
+        if settings.relative:
+            msg = "relative paths start from an index: give application: true, and the file a path"
+            raise ParameterError(msg)
+        return Root()
+    path = index_path(name)
+    if exists(path) and is_relative(config_of(path)) is not settings.relative:
+        msg = (
+            f"{path} was made with relative = {not settings.relative}, not {settings.relative}: "
+            f"change embeddings.hashlens.relative, or make another index"
+        )
+        raise IndexingError(msg)
+    return Root(path.parent if settings.relative else None)
