@@ -795,7 +795,7 @@ def started(verb, path):
     """Start a process that applies or undoes, and wait until it is about to."""
     code = (
         "import sys; from hashlens.cleanup.apply import apply; from hashlens.cleanup.undo import "
-        "undo; import filelock; from hashlens.errors import PlanError\n"
+        "undo; from hashlens.errors import PlanError\n"
         "print('ready', flush=True)\n"
         "try: print(len(globals()[sys.argv[1]](sys.argv[2]).skipped))\n"
         "except PlanError as error: sys.exit(str(error))"
@@ -1238,7 +1238,7 @@ def test_any_tree_is_as_planned_and_then_as_it_was(
     assert outcome.done == sum(step.action != "keep" for step in plan.steps)
     require_applied(plan)
     undo(outcome.journal)
-    for name in ("plan.csv", "plan.csv.journal.jsonl", "plan.csv.journal.jsonl.lock"):
+    for name in ("plan.csv", "plan.csv.journal.jsonl"):
         (root / name).unlink()
     after = snapshot(root)
     if action == "delete":

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hashlens.cleanup.files import Looks
-from hashlens.disk import locked, sync
+from hashlens.disk import lock_open, sync
 from hashlens.errors import PlanError
 from hashlens.model import Step
 
@@ -199,15 +199,15 @@ def open_journal(path: str, *, create: bool) -> Iterator[Journal]:
     if not create and not os.path.isfile(path):
         msg = f"there is no journal {path}: what was not applied cannot be undone"
         raise PlanError(msg)
-    with locked(path, PlanError):
-        descriptor = _open(path, create=create)
-        try:
-            journal = Journal(path, descriptor)
-            journal.load()
-            yield journal
-            journal.flush()
-        finally:
-            os.close(descriptor)
+    descriptor = _open(path, create=create)
+    try:
+        lock_open(descriptor, path, PlanError)
+        journal = Journal(path, descriptor)
+        journal.load()
+        yield journal
+        journal.flush()
+    finally:
+        os.close(descriptor)
 
 
 def _open(path: str, *, create: bool) -> int:

@@ -92,6 +92,8 @@ def _remove(
         if path == begun.step.path and begun.step.action in LINK_ACTIONS:
             _make_link(begun)
     except (RefusedError, OSError):
+        if path == begun.step.path and _is_link(begun):
+            files.discard(path)  # the error came after the link was made
         files.put_back(taken, path)
         raise
     files.discard(taken)
