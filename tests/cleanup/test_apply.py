@@ -26,6 +26,7 @@ from hashlens.cleanup.undo import undo
 from hashlens.errors import ParameterError, PlanError
 from hashlens.images.walk import IGNORE, walk
 from hashlens.model import ACTIONS
+from machines import Machine, killed_at
 from suites import examples
 from trees import digest, group, member, put, snapshot
 
@@ -502,6 +503,32 @@ def test_a_keeper_that_is_replaced_in_that_moment_is_not_linked(tmp_path, monkey
     assert scene.third.read_bytes() == b"two"
 
 
+def test_an_error_after_a_link_was_made_leaves_no_second_file(tmp_path, monkeypatch):
+    scene = Scene(tmp_path / "scene", "hardlink")
+    lstat, link = os.lstat, os.link
+    made = []
+
+    def noted(source, target, **options):
+        link(source, target, **options)
+        made.append(str(target))
+
+    def failing(path, **options):
+        if made == [str(scene.equal)]:
+            made.append("told")
+            raise OSError(errno.EIO, "Input/output error")
+        return lstat(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", noted)
+        patch.setattr(os, "lstat", failing)
+        assert reasons(scene.apply()) == {"b/1.jpg": "Input/output error"}
+    assert sorted(os.listdir(scene.equal.parent)) == ["1.jpg", "2.jpg"]
+    assert scene.apply().skipped == ()
+    require_applied(scene.plan)
+    scene.undo()
+    assert scene.state() == scene.before
+
+
 def test_a_copy_that_is_not_what_was_written_is_no_copy(tmp_path, other_device, monkeypatch):
     scene = Scene(tmp_path / "scene", "move", other_device / "to")
     write = os.write
@@ -779,6 +806,12 @@ def test_only_one_works_at_a_time(moved):
     assert moved.state() == moved.before
 
 
+def test_nothing_is_left_beside_a_plan_but_its_journal(moved):
+    for call in (moved.apply, moved.undo):
+        call()
+        assert sorted(os.listdir(moved.plan_path.parent)) == ["plan.journal.jsonl", "plan.jsonl"]
+
+
 def test_two_processes_at_once_do_the_work_once(moved):
     processes = [started("apply", moved.plan_path) for _ in range(2)]
     for process in processes:
@@ -804,64 +837,6 @@ def started(verb, path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     return process
-
-
-class Killed(BaseException):
-    """The machine stops here."""
-
-
-# What changes anything; a crash at any other call is one after the last of these.
-CHANGES = (
-    "chmod",
-    "ftruncate",
-    "link",
-    "mkdir",
-    "rename",
-    "replace",
-    "rmdir",
-    "symlink",
-    "unlink",
-    "utime",
-)
-# Where errors are said; a copy has the permissions and times that the file system lets it have.
-CALLS = (*CHANGES[1:-1], "fsync", "listdir", "lstat")
-
-
-class Machine:
-    """The system calls of a run: at the n-th it stops for good, or says an error once."""
-
-    def __init__(self, monkeypatch, stop, *, error=0, linkless=False):
-        self.patch, self.stop, self.error, self.linkless = monkeypatch, stop, error, linkless
-        self.calls = (*(CALLS if error else CHANGES), "open", "write")
-        self.count = 0
-
-    @contextmanager
-    def running(self):
-        with self.patch.context() as patch:
-            for name in self.calls:
-                patch.setattr(os, name, self.wrap(name, getattr(os, name)))
-            yield self
-
-    @property
-    def is_stopped(self):
-        return self.count >= self.stop
-
-    def wrap(self, name, call):
-        def wrapped(*arguments, **options):
-            makes = name != "open" or arguments[1] & os.O_CREAT
-            self.count += bool(makes or self.error)
-            if self.count > self.stop and not self.error:
-                raise Killed
-            if self.count == self.stop and (makes or self.error):
-                if self.error:
-                    self.count += 1
-                    raise OSError(self.error, os.strerror(self.error))
-                raise Killed
-            if name == "link" and self.linkless:
-                raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-            return call(*arguments, **options)
-
-        return wrapped
 
 
 def scenes(*, deletes):
@@ -895,14 +870,6 @@ def crashing(request, tmp_path, unsynced):
 def all_scenes(*, deletes=True):
     values = [pytest.param(tuple(item.values), id=item.id) for item in scenes(deletes=deletes)]
     return pytest.mark.parametrize("crashing", values, indirect=True)
-
-
-def killed_at(monkeypatch, call, stop, linkless):
-    """Run until the n-th system call that changes anything; return whether there was one."""
-    machine = Machine(monkeypatch, stop, linkless=linkless)
-    with machine.running(), suppress(Killed):
-        call()
-    return machine.is_stopped
 
 
 @all_scenes()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 
-from hashlens.cleanup import files, steps
+from hashlens.cleanup import files, names, steps
 from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, top_folder
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
+from hashlens.cleanup.hard_links import HardLinks
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
@@ -51,21 +54,17 @@ def apply(
 
 def _require_keepers(path: str, planned: Sequence[Step]) -> None:
     """Raise PlanError if a step would take away the keeper of another: it may be the last copy."""
-    removals = {_real_name(step.path): step for step in planned if step.action in REMOVAL_ACTIONS}
+    removals = {
+        files.real_name(step.path): step for step in planned if step.action in REMOVAL_ACTIONS
+    }
     for step in planned:
         if step.action in REMOVAL_ACTIONS:
-            names = (_real_name(step.keeper), os.path.realpath(step.keeper))
+            names = (files.real_name(step.keeper), os.path.realpath(step.keeper))
             other = removals.get(names[0]) or removals.get(names[1])
             if other:
                 msg = f"{path}: {step.keeper} is the keeper of {step.path}, and is itself to "
                 msg += f"{other.action}; set one of the two to keep"
                 raise PlanError(msg)
-
-
-def _real_name(path: str) -> str:
-    """Return a path without linked folders; a link itself keeps its name."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder), name)
 
 
 def _require_journal_of(plan: Plan, plan_path: str, journal: Journal) -> None:
@@ -105,8 +104,7 @@ class _Run:
         """Carry out all steps that are not done."""
         done = earlier = freed = 0
         todo = [(n, step) for n, step in enumerate(self.planned) if self._is_to_do(step)]
-        # Backups first, partners last, in any order of lines.
-        todo.sort(key=lambda item: (item[1].action != "copy", item[1].action == PARTNER))
+        todo.sort(key=self._order)
         for count, (number, step) in enumerate(todo, 1):
             if self.journal.states.get(number) == "done":
                 earlier += 1
@@ -124,12 +122,33 @@ class _Run:
         return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path)
 
     @cached_property
+    def hard_links(self) -> HardLinks:
+        """Return the hard links among the files of the plan."""
+        return HardLinks(self.planned)
+
+    @cached_property
     def moves(self) -> dict[str, int]:
         """Return the numbers of the steps that move pictures, by path."""
         return {step.path: n for n, step in enumerate(self.planned) if step.action in MOVES}
 
     def _is_to_do(self, step: Step) -> bool:
         return step.keeper in self.moves if step.action == PARTNER else step.action != "keep"
+
+    def _order(self, item: tuple[int, Step]) -> tuple[bool, int, bool]:
+        """Return the sort key of a step: backups first, partners after their pictures."""
+        number, step = item
+        is_partner = step.action == PARTNER
+        of = self.moves[step.keeper] if is_partner else number
+        return step.action != "copy", of, is_partner
+
+    @cached_property
+    def partners(self) -> dict[str, list[str]]:
+        """Return the partners that go with each picture."""
+        found: dict[str, list[str]] = {}
+        for step in self.planned:
+            if step.action == PARTNER:
+                found.setdefault(step.keeper, []).append(step.path)
+        return found
 
     def _is_done(self, number: int) -> bool:
         return self.journal.states.get(number) == "done"
@@ -186,12 +205,13 @@ class _Run:
             if steps.is_done(before):
                 return
         status, keeper = self._verify(step)
-        for target in self._targets(before.step.to if before else step.to, resumed=resumed):
+        kept = self._kept(step, keeper) if keeper else {}
+        for target in self._targets(before.step if before else step, resumed=resumed):
             begun = self._begun(number, replace(step, to=target), status, before)
             begun = replace(begun, inode=keeper.st_ino if keeper else 0)
             self.journal.begin(begun)
             with suppress(TakenError):
-                steps.do(begun, status, keeper, resumed=resumed)
+                steps.do(begun, status, kept, resumed=resumed)
                 return
             before, resumed = begun, False
         msg = f"no free name was found for {step.to}"
@@ -228,15 +248,40 @@ class _Run:
         self.verified_keepers.add(self._key(status, step))
         return status
 
+    def _kept(self, step: Step, keeper: os.stat_result) -> dict[str, os.stat_result]:
+        """Return the statuses of the keeper and of all kept files that may be the file itself.
+
+        A plan keeps the same name through a linked folder, which goes with the file.
+        """
+        kept = {step.keeper: keeper}
+        for path in self.kept.get(step.digest, ()):
+            status = files.status_of(path)
+            is_file = status is not None and stat.S_ISREG(status.st_mode)
+            if status and is_file and files.real_name(path) != files.real_name(step.path):
+                kept.setdefault(path, status)
+        return kept
+
+    @cached_property
+    def kept(self) -> dict[str, dict[str, None]]:
+        """Return the paths that are kept, by their digest (dicts with no values)."""
+        found: dict[str, dict[str, None]] = {}
+        for step in self.planned:
+            if step.action == "keep":
+                found.setdefault(step.digest, {})[step.path] = None
+            elif step.action in REMOVAL_ACTIONS:
+                found.setdefault(step.keeper_digest, {})[step.keeper] = None
+        return found
+
     def _key(self, status: os.stat_result, step: Step) -> tuple[object, ...]:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, step.keeper_digest
 
-    def _targets(self, wanted: str, *, resumed: bool) -> Iterator[str]:
+    def _targets(self, step: Step, *, resumed: bool) -> Iterator[str]:
         """Yield names for the target: first that of the earlier run, then free ones; "" if none."""
-        names = files.numbered(wanted) if wanted else iter([""])
-        for _ in range(ATTEMPTS if wanted else 1):
-            yield next(name for name in names if resumed or not os.path.lexists(name))
-            resumed = False
+        if resumed or not step.to:
+            yield step.to
+        if step.to:
+            partners = self.partners.get(step.path, []) if step.action in MOVES else []
+            yield from islice(names.free(step.to, step.path, partners), ATTEMPTS)
 
     def _begun(
         self, number: int, step: Step, status: os.stat_result, before: Begun | None
@@ -247,6 +292,7 @@ class _Run:
         frees = status.st_size if is_last and (in_place or step.action == "delete") else 0
         missing = files.missing_folders(os.path.dirname(step.to)) if step.to else []
         marker = _marker(step, missing) if step.to else ""
+        twin = before.twin if before else self.hard_links.twin(step.path, status)
         if before:
             missing = [*before.folders, *(name for name in missing if name not in before.folders)]
             marker = before.marker or marker
@@ -259,6 +305,7 @@ class _Run:
             frees=frees,
             folders=tuple(missing),
             marker=marker,
+            twin=twin,
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hashlens.cleanup.actions import LINK_ACTIONS, below, target
-from hashlens.cleanup.files import numbered
+from hashlens.cleanup.names import numbered
 from hashlens.errors import ParameterError
 from hashlens.model import Member, Step
 

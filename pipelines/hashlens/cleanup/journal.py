@@ -31,6 +31,7 @@ class Begun:
     frees: disk space that the step frees, in bytes.
     folders: folders that are made for the step, the outermost first.
     marker: path of the IGNORE file that is made for the step; "" if none.
+    twin: another name of the file, a hard link, that was there then; "" if none is known.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Begun:
     frees: int = 0
     folders: tuple[str, ...] = ()
     marker: str = ""
+    twin: str = ""
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Begun:
