@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -893,6 +894,22 @@ def test_a_crash_at_any_system_call_can_be_resumed_or_undone(crashing, monkeypat
                     crashing.require_whole()
                 assert crashing.undo().skipped == ()
                 assert crashing.state() == crashing.before
+
+
+@pytest.mark.parametrize("action", ["move", "hardlink"])
+def test_an_empty_file_gets_its_time_back_after_a_crash(tmp_path, monkeypatch, unsynced, action):
+    """Where there are no hard links, an empty file reserves the name of a file for a moment."""
+    for stop in itertools.count(1):
+        root = tmp_path / str(stop)
+        pair = [put(root / "photos" / name, b"", 0o600, 10**17) for name in ("a.jpg", "b.jpg")]
+        before = snapshot(root / "photos")
+        path = root / "plan.jsonl"
+        make_plan([group(*pair)], action, to=root / "to").save(path)
+        is_stopped = killed_at(monkeypatch, partial(apply, path), stop, linkless=True)
+        undo(root / "plan.journal.jsonl")
+        assert snapshot(root / "photos") == before
+        if not is_stopped:
+            return
 
 
 @all_scenes(deletes=False)

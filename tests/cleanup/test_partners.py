@@ -77,6 +77,34 @@ def test_pictures_of_one_stem_do_not_mix_their_partners(tmp_path):
     assert snapshot(photos) == before
 
 
+@pytest.mark.parametrize("how", ["changed", "set to keep"])
+def test_a_partner_is_not_taken_from_a_picture_that_stays_after_all(tmp_path, how):
+    """Both pictures were to go when the plan was made."""
+    photos = tmp_path / "photos"
+    for name, data in (("a/1.jpg", b"one"), ("b/1.jpg", b"one"), ("a/1.png", b"two")):
+        put(photos / name, data)
+    png, sidecar = put(photos / "b/1.png", b"two"), put(photos / "b/1.xmp", b"of both")
+    before = snapshot(photos)
+    pairs = [(photos / "a/1.jpg", photos / "b/1.jpg"), (photos / "a/1.png", png)]
+    path = tmp_path / "plan.jsonl"
+    make_plan([group(*pair) for pair in pairs], "move", to=tmp_path / "to").save(path)
+    if how == "changed":
+        put(png, b"changed")
+    else:
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:-1]) + lines[-1].replace('"move"', '"keep"'))
+    outcome = apply(path)
+    assert (outcome.done, left(photos / "b")) == (1, ["1.png", "1.xmp"])
+    told = {item.path: item.reason for item in outcome.skipped}
+    assert told[str(sidecar)] == f"belongs to {png}, too, which stays"
+    put(png, b"two")
+    if how == "changed":
+        assert apply(path).done == 2
+        assert left(photos / "b") == []
+    undo(outcome.journal)
+    assert snapshot(photos) == before
+
+
 def test_a_long_name_with_a_number_leaves_room_for_its_partners(tmp_path):
     longest = os.pathconf(tmp_path, "PC_NAME_MAX")
     name = "y" * (longest - 9) + ".jpg"

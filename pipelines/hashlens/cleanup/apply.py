@@ -18,7 +18,7 @@ from hashlens.cleanup.hard_links import HardLinks
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
-from hashlens.images.partners import renamed
+from hashlens.images.partners import Folders, renamed
 from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
 
@@ -104,7 +104,8 @@ class _Run:
         """Carry out all steps that are not done."""
         done = earlier = freed = 0
         todo = [(n, step) for n, step in enumerate(self.planned) if self._is_to_do(step)]
-        todo.sort(key=self._order)
+        # Backups first, partners last, in any order of lines.
+        todo.sort(key=lambda item: (item[1].action != "copy", item[1].action == PARTNER))
         for count, (number, step) in enumerate(todo, 1):
             if self.journal.states.get(number) == "done":
                 earlier += 1
@@ -117,6 +118,7 @@ class _Run:
             else:
                 done += 1
                 freed += self.journal.begun[number].frees
+                self.reserved.update(self._partner_names(self.journal.begun[number].step))
             if progress:
                 progress(Progress(count, len(todo), step.path))
         return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path)
@@ -134,13 +136,6 @@ class _Run:
     def _is_to_do(self, step: Step) -> bool:
         return step.keeper in self.moves if step.action == PARTNER else step.action != "keep"
 
-    def _order(self, item: tuple[int, Step]) -> tuple[bool, int, bool]:
-        """Return the sort key of a step: backups first, partners after their pictures."""
-        number, step = item
-        is_partner = step.action == PARTNER
-        of = self.moves[step.keeper] if is_partner else number
-        return step.action != "copy", of, is_partner
-
     @cached_property
     def partners(self) -> dict[str, list[str]]:
         """Return the partners that go with each picture."""
@@ -150,6 +145,21 @@ class _Run:
                 found.setdefault(step.keeper, []).append(step.path)
         return found
 
+    @cached_property
+    def reserved(self) -> set[str]:
+        """Return the names that partners get when their turn comes, of pictures that have gone."""
+        numbers = filter(self._is_done, self.moves.values())
+        return {name for n in numbers for name in self._partner_names(self.journal.begun[n].step)}
+
+    def _partner_names(self, picture: Step) -> list[str]:
+        partners = self.partners.get(picture.path, ())
+        return [renamed(path, picture.path, picture.to) for path in partners]
+
+    @cached_property
+    def folders(self) -> Folders:
+        """Return the folders of the collection as they are when all pictures have gone."""
+        return Folders()
+
     def _is_done(self, number: int) -> bool:
         return self.journal.states.get(number) == "done"
 
@@ -157,6 +167,9 @@ class _Run:
         """Return the step that moves a partner as its picture was moved; raises RefusedError."""
         picture = self.journal.begun[self.moves[step.keeper]].step
         before = self.journal.begun.get(number)
+        if staying := self.folders.sharers(step.keeper, step.path):
+            msg = f"belongs to {staying[0]}, too, which stays"
+            raise RefusedError(msg)
         digest = before.step.digest if before else files.digest_of(step.path)
         to = renamed(step.path, picture.path, picture.to)
         return replace(picture, path=step.path, to=to, digest=digest, reason=step.reason)
@@ -280,8 +293,10 @@ class _Run:
         if resumed or not step.to:
             yield step.to
         if step.to:
-            partners = self.partners.get(step.path, []) if step.action in MOVES else []
-            yield from islice(names.free(step.to, step.path, partners), ATTEMPTS)
+            is_picture = step.path in self.moves
+            partners = self.partners.get(step.path, []) if is_picture else []
+            taken = self.reserved if is_picture else ()
+            yield from islice(names.free(step.to, step.path, partners, taken), ATTEMPTS)
 
     def _begun(
         self, number: int, step: Step, status: os.stat_result, before: Begun | None

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from hashlens.images.partners import renamed
 
 LONGEST_NAME = 255  # bytes, if the file system does not say
 
 
-def free(wanted: str, path: str, partners: Sequence[str]) -> Iterator[str]:
-    """Yield names for a file, the wanted one first, that are free for its partners as well.
+def free(wanted: str, path: str, partners: Sequence[str], taken: Collection[str]) -> Iterator[str]:
+    """Yield names for the file at a path, the wanted one first, all free for its partners, too.
 
-    `path` is the path of the file, beside its `partners`, and decides what they will be called.
+    No name is one of those `taken`, which other files will get.
     """
     spare = max((_length(partner) - _length(path) for partner in partners), default=0)
     for name in numbered(wanted, spare=max(spare, 0)):
         names = (name, *(renamed(partner, path, name) for partner in partners))
-        if not any(map(os.path.lexists, names)):
+        if not any(name in taken or os.path.lexists(name) for name in names):
             yield name
 
 

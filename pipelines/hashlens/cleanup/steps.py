@@ -309,7 +309,7 @@ def _leads_to_keeper(step: Step) -> bool:
 def _is_reserved(status: os.stat_result, temporary: os.stat_result) -> bool:
     """Return whether a file is the empty one by which `publish` reserves a name."""
     are_files = stat.S_ISREG(status.st_mode) and stat.S_ISREG(temporary.st_mode)
-    return are_files and temporary.st_nlink == 1 and status.st_size == 0 < temporary.st_size
+    return are_files and status.st_nlink == temporary.st_nlink == 1 and status.st_size == 0
 
 
 def _temporary(path: str, begun: Begun) -> str:
