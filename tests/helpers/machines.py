@@ -122,8 +122,10 @@ class SecondName:
             values = list(found)
             values[stat.ST_DEV] += 1
             times = {name: getattr(found, name) for name in ("st_mtime_ns", "st_atime_ns")}
-            self.seen[path] = os.stat_result(values, times)
-            return self.seen[path]
+            looks = os.stat_result(values, times)
+            if not stat.S_ISLNK(looks.st_mode):  # what a link says is read anew
+                self.seen[path] = looks
+            return looks
 
         return looked
 
