@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 
 import pytest
 
 from hashlens import IndexingError, PlanError
-from hashlens.disk import locked, replace_directory, saved, saved_together
+from hashlens.disk import lock_open, locked, replace_directory, saved, saved_together
 
 
 class Killed(BaseException):
@@ -74,20 +76,41 @@ def test_a_named_temporary_file_of_a_crash_is_overwritten(tmp_path):
 
 @pytest.mark.parametrize("error", [IndexingError, PlanError])
 def test_a_lock_lets_one_writer_in(tmp_path, error):
-    path = tmp_path / "file"
-    with locked(path, error):
+    path, lock = tmp_path / "file", tmp_path / "lock"
+    with locked(path, error, lock=lock):
         with pytest.raises(error, match=r"another process or thread is writing to .*file; try"):
-            locked(path, error).__enter__()
+            locked(path, error, lock=lock).__enter__()
         with locked(path, error, lock=tmp_path / "other"):
             pass
-    with locked(path, error):
+    with locked(path, error, lock=lock):
         pass
 
 
 def test_a_lock_that_cannot_be_made_is_an_error(tmp_path):
-    (tmp_path / "folder.lock").mkdir()
+    (tmp_path / "lock").mkdir()
     with pytest.raises(PlanError, match="folder cannot be written: "):
-        locked(tmp_path / "folder", PlanError).__enter__()
+        locked(tmp_path / "folder", PlanError, lock=tmp_path / "lock").__enter__()
+
+
+def test_an_open_file_is_locked_until_it_is_closed(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    with path.open() as first, path.open() as second:
+        lock_open(first.fileno(), path, PlanError)
+        with pytest.raises(PlanError, match=r"another process or thread is writing to .*file; try"):
+            lock_open(second.fileno(), path, PlanError)
+        first.close()
+        lock_open(second.fileno(), path, PlanError)
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def refuse(descriptor, flags):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(PlanError, match=r"file cannot be locked: No locks available"):
+        lock_open(0, tmp_path / "file", PlanError)
 
 
 def test_a_directory_takes_the_place_of_another(tmp_path):

@@ -81,30 +81,48 @@ def sync(folder: Path) -> None:
 
 
 @contextmanager
-def locked(
-    path: Path, error: Callable[[str], Exception], *, lock: Path | None = None
-) -> Iterator[None]:
+def locked(path: Path, error: Callable[[str], Exception], *, lock: Path) -> Iterator[None]:
     """Be the one writer of `path`, of all threads and processes, until `with` ends.
 
-    `lock` is the file that is locked, `<path>.lock` by default. Raises `error(message)` if another
-    writer holds the lock, or if the file cannot be made.
+    `lock` is the file that is locked; it stays. Raises `error(message)` if another writer holds the
+    lock, or if the file cannot be made.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  only writers need it
 
-    name = os.fspath(path)
-    held = FileLock(f"{name}.lock" if lock is None else lock)
+    held = FileLock(lock)
     try:
         held.acquire(timeout=0)
     except Timeout as cause:
-        msg = f"another process or thread is writing to {name}; try again when it is done"
-        raise error(msg) from cause
+        raise error(_in_use(path)) from cause
     except OSError as cause:
-        msg = f"{name} cannot be written: {cause.strerror or cause}"
+        msg = f"{os.fspath(path)} cannot be written: {cause.strerror or cause}"
         raise error(msg) from cause
     try:
         yield
     finally:
         held.release()
+
+
+def lock_open(descriptor: int, path: Path, error: Callable[[str], Exception]) -> None:
+    """Be the one who has the file at `path` open, of all threads and processes, until it is closed.
+
+    The file itself is locked, so no other file is left. Raises `error(message)` if another has
+    locked it, or if the file system has no locks.
+    """
+    import fcntl  # noqa: PLC0415  Windows has none
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as cause:
+        raise error(_in_use(path)) from cause
+    except OSError as cause:
+        msg = f"{os.fspath(path)} cannot be locked: {cause.strerror or cause}"
+        raise error(msg) from cause
+
+
+def _in_use(path: Path) -> str:
+    name = os.fspath(path)
+    return f"another process or thread is writing to {name}; try again when it is done"
 
 
 def replace_directory(new: Path, target: Path) -> None:

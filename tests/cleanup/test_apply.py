@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from hashlens.cleanup.undo import undo
 from hashlens.errors import ParameterError, PlanError
 from hashlens.images.walk import IGNORE, walk
 from hashlens.model import ACTIONS
+from machines import Machine, killed_at
 from suites import examples
 from trees import digest, group, member, put, snapshot
 
@@ -502,6 +504,32 @@ def test_a_keeper_that_is_replaced_in_that_moment_is_not_linked(tmp_path, monkey
     assert scene.third.read_bytes() == b"two"
 
 
+def test_an_error_after_a_link_was_made_leaves_no_second_file(tmp_path, monkeypatch):
+    scene = Scene(tmp_path / "scene", "hardlink")
+    lstat, link = os.lstat, os.link
+    made = []
+
+    def noted(source, target, **options):
+        link(source, target, **options)
+        made.append(str(target))
+
+    def failing(path, **options):
+        if made == [str(scene.equal)]:
+            made.append("told")
+            raise OSError(errno.EIO, "Input/output error")
+        return lstat(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", noted)
+        patch.setattr(os, "lstat", failing)
+        assert reasons(scene.apply()) == {"b/1.jpg": "Input/output error"}
+    assert sorted(os.listdir(scene.equal.parent)) == ["1.jpg", "2.jpg"]
+    assert scene.apply().skipped == ()
+    require_applied(scene.plan)
+    scene.undo()
+    assert scene.state() == scene.before
+
+
 def test_a_copy_that_is_not_what_was_written_is_no_copy(tmp_path, other_device, monkeypatch):
     scene = Scene(tmp_path / "scene", "move", other_device / "to")
     write = os.write
@@ -786,6 +814,12 @@ def test_only_one_works_at_a_time(moved):
     assert moved.state() == moved.before
 
 
+def test_nothing_is_left_beside_a_plan_but_its_journal(moved):
+    for call in (moved.apply, moved.undo):
+        call()
+        assert sorted(os.listdir(moved.plan_path.parent)) == ["plan.journal.jsonl", "plan.jsonl"]
+
+
 def test_two_processes_at_once_do_the_work_once(moved):
     processes = [started("apply", moved.plan_path) for _ in range(2)]
     for process in processes:
@@ -802,7 +836,7 @@ def started(verb, path):
     """Start a process that applies or undoes, and wait until it is about to."""
     code = (
         "import sys; from hashlens.cleanup.apply import apply; from hashlens.cleanup.undo import "
-        "undo; import filelock; from hashlens.errors import PlanError\n"
+        "undo; from hashlens.errors import PlanError\n"
         "print('ready', flush=True)\n"
         "try: print(len(globals()[sys.argv[1]](sys.argv[2]).skipped))\n"
         "except PlanError as error: sys.exit(str(error))"
@@ -811,64 +845,6 @@ def started(verb, path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     return process
-
-
-class Killed(BaseException):
-    """The machine stops here."""
-
-
-# What changes anything; a crash at any other call is one after the last of these.
-CHANGES = (
-    "chmod",
-    "ftruncate",
-    "link",
-    "mkdir",
-    "rename",
-    "replace",
-    "rmdir",
-    "symlink",
-    "unlink",
-    "utime",
-)
-# Where errors are said; a copy has the permissions and times that the file system lets it have.
-CALLS = (*CHANGES[1:-1], "fsync", "listdir", "lstat")
-
-
-class Machine:
-    """The system calls of a run: at the n-th it stops for good, or says an error once."""
-
-    def __init__(self, monkeypatch, stop, *, error=0, linkless=False):
-        self.patch, self.stop, self.error, self.linkless = monkeypatch, stop, error, linkless
-        self.calls = (*(CALLS if error else CHANGES), "open", "write")
-        self.count = 0
-
-    @contextmanager
-    def running(self):
-        with self.patch.context() as patch:
-            for name in self.calls:
-                patch.setattr(os, name, self.wrap(name, getattr(os, name)))
-            yield self
-
-    @property
-    def is_stopped(self):
-        return self.count >= self.stop
-
-    def wrap(self, name, call):
-        def wrapped(*arguments, **options):
-            makes = name != "open" or arguments[1] & os.O_CREAT
-            self.count += bool(makes or self.error)
-            if self.count > self.stop and not self.error:
-                raise Killed
-            if self.count == self.stop and (makes or self.error):
-                if self.error:
-                    self.count += 1
-                    raise OSError(self.error, os.strerror(self.error))
-                raise Killed
-            if name == "link" and self.linkless:
-                raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-            return call(*arguments, **options)
-
-        return wrapped
 
 
 def scenes(*, deletes):
@@ -904,14 +880,6 @@ def all_scenes(*, deletes=True):
     return pytest.mark.parametrize("crashing", values, indirect=True)
 
 
-def killed_at(monkeypatch, call, stop, linkless):
-    """Run until the n-th system call that changes anything; return whether there was one."""
-    machine = Machine(monkeypatch, stop, linkless=linkless)
-    with machine.running(), suppress(Killed):
-        call()
-    return machine.is_stopped
-
-
 @all_scenes()
 def test_a_crash_at_any_system_call_can_be_resumed_or_undone(crashing, monkeypatch, sweep):
     crashing.apply()
@@ -933,6 +901,22 @@ def test_a_crash_at_any_system_call_can_be_resumed_or_undone(crashing, monkeypat
                     crashing.require_whole()
                 assert crashing.undo().skipped == ()
                 assert crashing.state() == crashing.before
+
+
+@pytest.mark.parametrize("action", ["move", "hardlink"])
+def test_an_empty_file_gets_its_time_back_after_a_crash(tmp_path, monkeypatch, unsynced, action):
+    """Where there are no hard links, an empty file reserves the name of a file for a moment."""
+    for stop in itertools.count(1):
+        root = tmp_path / str(stop)
+        pair = [put(root / "photos" / name, b"", 0o600, 10**17) for name in ("a.jpg", "b.jpg")]
+        before = snapshot(root / "photos")
+        path = root / "plan.jsonl"
+        make_plan([group(*pair)], action, to=root / "to").save(path)
+        is_stopped = killed_at(monkeypatch, partial(apply, path), stop, linkless=True)
+        undo(root / "plan.journal.jsonl")
+        assert snapshot(root / "photos") == before
+        if not is_stopped:
+            return
 
 
 @all_scenes(deletes=False)
@@ -1245,7 +1229,7 @@ def test_any_tree_is_as_planned_and_then_as_it_was(
     assert outcome.done == sum(step.action != "keep" for step in plan.steps)
     require_applied(plan)
     undo(outcome.journal)
-    for name in ("plan.csv", "plan.csv.journal.jsonl", "plan.csv.journal.jsonl.lock"):
+    for name in ("plan.csv", "plan.csv.journal.jsonl"):
         (root / name).unlink()
     after = snapshot(root)
     if action == "delete":

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import make_plan
+from hashlens.cleanup.plan import Plan, make_plan
 from hashlens.cleanup.undo import undo
 from hashlens.model import Group
+from machines import SecondName, mounted
 from trees import group, member, put, snapshot
 
 REMOVALS = ("move", "quarantine", "hardlink", "symlink", "delete")
-
-
-@contextmanager
-def mounted(*command):
-    """Mount at the last argument, or skip the test with the reason."""
-    if not shutil.which("mount"):
-        pytest.skip("there is no mount here")
-    ran = subprocess.run(["mount", *map(str, command)], capture_output=True, text=True, check=False)
-    if ran.returncode:
-        pytest.skip(f"this machine does not allow mounts: {ran.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(command[-1])], check=True)
 
 
 @pytest.fixture(params=["overlay", "bind"])
@@ -89,56 +73,6 @@ def test_a_true_copy_beside_it_goes_and_comes_back(twice, action):
         assert snapshot(twice.root / "elsewhere") == before
 
 
-class SecondName:
-    """A folder that the system calls of a test reach by another name, on another device.
-
-    `cached`: names that were looked up once are still there after they are gone, as in an overlay
-    whose layer has changed below it.
-    """
-
-    def __init__(self, real, other, *, cached):
-        self.real, self.other, self.cached = str(real), str(other), cached
-        self.seen = {}
-
-    def install(self, patch):
-        for name in ("lstat", "stat"):
-            patch.setattr(os, name, self.looking(getattr(os, name)))
-        for name in ("link", "listdir", "mkdir", "open", "readlink", "rename", "replace"):
-            patch.setattr(os, name, self.calling(getattr(os, name)))
-        for name in ("symlink", "unlink"):
-            patch.setattr(os, name, self.calling(getattr(os, name)))
-
-    def is_other(self, path):
-        return isinstance(path, str) and (path + os.sep).startswith(self.other + os.sep)
-
-    def mapped(self, path):
-        return self.real + path[len(self.other) :] if self.is_other(path) else path
-
-    def calling(self, call):
-        def called(*arguments, **options):
-            return call(*map(self.mapped, arguments), **options)
-
-        return called
-
-    def looking(self, call):
-        def looked(path, **options):
-            if not self.is_other(path):
-                return call(path, **options)
-            try:
-                found = call(self.mapped(path), **options)
-            except FileNotFoundError:
-                if self.cached and path in self.seen:
-                    return self.seen[path]
-                raise
-            values = list(found)
-            values[stat.ST_DEV] += 1
-            times = {name: getattr(found, name) for name in ("st_mtime_ns", "st_atime_ns")}
-            self.seen[path] = os.stat_result(values, times)
-            return self.seen[path]
-
-        return looked
-
-
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("action", [name for name in REMOVALS if name != "hardlink"])
 @pytest.mark.parametrize("way", ["real first", "other first"])
@@ -161,4 +95,29 @@ def test_the_only_copy_stays_without_a_mount_to_try(tmp_path, monkeypatch, actio
         assert (outcome.done, len(outcome.skipped)) == (0, 1)
         assert "cannot be taken back" not in outcome.skipped[0].reason
         undo(outcome.journal)
+    assert snapshot(real.parent) == before
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("action", [name for name in REMOVALS if name != "hardlink"])
+@pytest.mark.parametrize("way", ["real goes", "other goes"])
+def test_a_name_that_is_kept_stays_when_its_other_name_is_to_go(
+    tmp_path, monkeypatch, action, way, cached
+):
+    """A third file has the bytes, but a person has set the line of one name to keep."""
+    real, other = tmp_path / "pictures" / "1.jpg", tmp_path / "other" / "1.jpg"
+    put(real, b"one" * 50)
+    copy = put(tmp_path / "copy" / "1.jpg", b"one" * 50)
+    before = snapshot(real.parent)
+    path = tmp_path / "plan.jsonl"
+    with monkeypatch.context() as patch:
+        SecondName(real.parent, other.parent, cached=cached).install(patch)
+        second = replace(member(real), id=str(other), path=str(other))
+        to = None if action == "delete" else tmp_path / "to"
+        plan = make_plan([Group((member(copy), member(real), second), 0)], action, to=to)
+        kept = str(other if way == "real goes" else real)
+        steps = [replace(step, action="keep") if step.path == kept else step for step in plan.steps]
+        Plan(tuple(steps)).save(path)
+        outcome = apply(path)
+        assert (outcome.done, len(outcome.skipped)) == (0, 1)
     assert snapshot(real.parent) == before

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashlens.cleanup import files
+from hashlens.cleanup import names as module
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.files import numbered
+from hashlens.cleanup.names import numbered
 from hashlens.cleanup.plan import make_plan
 from hashlens.cleanup.undo import undo
 from trees import group, put, snapshot
@@ -54,7 +54,7 @@ NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"
 @given(st.one_of(NAMES, st.tuples(NAMES, st.integers(1, 150)).map(lambda item: item[0] * item[1])))
 def test_numbered_names_are_distinct_and_short_enough(text):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "_longest_name", lambda folder: 143)  # of eCryptfs
+        patch.setattr(module, "_longest_name", lambda folder: 143)  # of eCryptfs
         names = list(islice(numbered(os.path.join("/photos", text)), 12))
     assert len(set(names)) == 12
     assert all(len(os.fsencode(os.path.basename(name))) <= 143 for name in names)

@@ -9,6 +9,7 @@ import pytest
 from hashlens.cleanup.apply import apply
 from hashlens.cleanup.plan import Plan, make_plan
 from hashlens.cleanup.undo import undo
+from hashlens.images.walk import IGNORE
 from trees import group, put, snapshot
 
 
@@ -56,6 +57,68 @@ def test_a_picture_that_gets_a_number_keeps_its_partners(album):
     assert apply(planned(album, "move")).done == 8
     names = left(album.parent / "to")
     assert {"1-2.jpg", "1-2.xmp", "1-2.jpg.xmp", "1-2.MOV", "1-2.NEF"} <= set(names)
+
+
+def test_pictures_of_one_stem_do_not_mix_their_partners(tmp_path):
+    """Their own names are free in a flat folder, and those of their partners clash."""
+    photos = tmp_path / "photos"
+    for folder, ending in (("a", "jpg"), ("b", "jpg"), ("a", "png"), ("c", "png")):
+        put(photos / folder / f"1.{ending}", ending.encode())
+        put(photos / folder / "1.xmp", folder.encode())
+    before = snapshot(photos)
+    pairs = [(photos / "a/1.jpg", photos / "b/1.jpg"), (photos / "a/1.png", photos / "c/1.png")]
+    path = tmp_path / "plan.jsonl"
+    make_plan([group(*pair) for pair in pairs], "move", to=tmp_path / "to").save(path)
+    outcome = apply(path)
+    names = {name: (tmp_path / "to" / name).read_bytes() for name in left(tmp_path / "to")}
+    del names[IGNORE]
+    assert names == {"1.jpg": b"jpg", "1.xmp": b"b", "1-2.png": b"png", "1-2.xmp": b"c"}
+    assert undo(outcome.journal).skipped == ()
+    assert snapshot(photos) == before
+
+
+@pytest.mark.parametrize("how", ["changed", "set to keep"])
+def test_a_partner_is_not_taken_from_a_picture_that_stays_after_all(tmp_path, how):
+    """Both pictures were to go when the plan was made."""
+    photos = tmp_path / "photos"
+    for name, data in (("a/1.jpg", b"one"), ("b/1.jpg", b"one"), ("a/1.png", b"two")):
+        put(photos / name, data)
+    png, sidecar = put(photos / "b/1.png", b"two"), put(photos / "b/1.xmp", b"of both")
+    before = snapshot(photos)
+    pairs = [(photos / "a/1.jpg", photos / "b/1.jpg"), (photos / "a/1.png", png)]
+    path = tmp_path / "plan.jsonl"
+    make_plan([group(*pair) for pair in pairs], "move", to=tmp_path / "to").save(path)
+    if how == "changed":
+        put(png, b"changed")
+    else:
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:-1]) + lines[-1].replace('"move"', '"keep"'))
+    outcome = apply(path)
+    assert (outcome.done, left(photos / "b")) == (1, ["1.png", "1.xmp"])
+    told = {item.path: item.reason for item in outcome.skipped}
+    assert told[str(sidecar)] == f"belongs to {png}, too, which stays"
+    put(png, b"two")
+    if how == "changed":
+        assert apply(path).done == 2
+        assert left(photos / "b") == []
+    undo(outcome.journal)
+    assert snapshot(photos) == before
+
+
+def test_a_long_name_with_a_number_leaves_room_for_its_partners(tmp_path):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    name = "y" * (longest - 9) + ".jpg"
+    for folder in "abc":
+        put(tmp_path / folder / name, b"same")
+        put(tmp_path / folder / f"{name}.json", folder.encode())
+    path = tmp_path / "plan.jsonl"
+    pictures = [tmp_path / folder / name for folder in "abc"]
+    make_plan([group(*pictures)], "move", to=tmp_path / "to").save(path)
+    assert apply(path).done == 4
+    names = left(tmp_path / "to")
+    assert sorted(f"{name}.json" for name in names if name.endswith(".jpg")) == [
+        name for name in names if name.endswith(".json")
+    ]
 
 
 def test_partners_stay_if_asked_to(album):

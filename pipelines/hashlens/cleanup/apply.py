@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 
-from hashlens.cleanup import files, steps
+from hashlens.cleanup import files, names, steps
 from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, top_folder
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.folders import remove_emptied
+from hashlens.cleanup.hard_links import HardLinks
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
-from hashlens.images.partners import renamed
+from hashlens.images.partners import Folders, renamed
 from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
 
@@ -58,21 +61,17 @@ def apply(
 
 def _require_keepers(path: str, planned: Sequence[Step]) -> None:
     """Raise PlanError if a step would take away the keeper of another: it may be the last copy."""
-    removals = {_real_name(step.path): step for step in planned if step.action in REMOVAL_ACTIONS}
+    removals = {
+        files.real_name(step.path): step for step in planned if step.action in REMOVAL_ACTIONS
+    }
     for step in planned:
         if step.action in REMOVAL_ACTIONS:
-            names = (_real_name(step.keeper), os.path.realpath(step.keeper))
+            names = (files.real_name(step.keeper), os.path.realpath(step.keeper))
             other = removals.get(names[0]) or removals.get(names[1])
             if other:
                 msg = f"{path}: {step.keeper} is the keeper of {step.path}, and is itself to "
                 msg += f"{other.action}; set one of the two to keep"
                 raise PlanError(msg)
-
-
-def _real_name(path: str) -> str:
-    """Return a path without linked folders; a link itself keeps its name."""
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder), name)
 
 
 def _require_journal_of(plan: Plan, plan_path: str, journal: Journal) -> None:
@@ -127,10 +126,17 @@ class _Run:
             else:
                 done += 1
                 freed += self.journal.begun[number].frees
-                went.update(_destination(self.journal.begun[number].step))
+                begun = self.journal.begun[number].step
+                went.update(_destination(begun))
+                self.reserved.update(self._partner_names(begun))
             if progress:
                 progress(Progress(count, len(todo), step.path))
         return Outcome(done, earlier, freed, tuple(self.skipped), self.journal.path, dict(went))
+
+    @cached_property
+    def hard_links(self) -> HardLinks:
+        """Return the hard links among the files of the plan."""
+        return HardLinks(self.planned)
 
     @cached_property
     def moves(self) -> dict[str, int]:
@@ -140,6 +146,30 @@ class _Run:
     def _is_to_do(self, step: Step) -> bool:
         return step.keeper in self.moves if step.action == PARTNER else step.action != "keep"
 
+    @cached_property
+    def partners(self) -> dict[str, list[str]]:
+        """Return the partners that go with each picture."""
+        found: dict[str, list[str]] = {}
+        for step in self.planned:
+            if step.action == PARTNER:
+                found.setdefault(step.keeper, []).append(step.path)
+        return found
+
+    @cached_property
+    def reserved(self) -> set[str]:
+        """Return the names that partners get when their turn comes, of pictures that have gone."""
+        numbers = filter(self._is_done, self.moves.values())
+        return {name for n in numbers for name in self._partner_names(self.journal.begun[n].step)}
+
+    def _partner_names(self, picture: Step) -> list[str]:
+        partners = self.partners.get(picture.path, ())
+        return [renamed(path, picture.path, picture.to) for path in partners]
+
+    @cached_property
+    def folders(self) -> Folders:
+        """Return the folders of the collection as they are when all pictures have gone."""
+        return Folders()
+
     def _is_done(self, number: int) -> bool:
         return self.journal.states.get(number) == "done"
 
@@ -147,6 +177,9 @@ class _Run:
         """Return the step that moves a partner as its picture was moved; raises RefusedError."""
         picture = self.journal.begun[self.moves[step.keeper]].step
         before = self.journal.begun.get(number)
+        if staying := self.folders.sharers(step.keeper, step.path):
+            msg = f"belongs to {staying[0]}, too, which stays"
+            raise RefusedError(msg)
         digest = before.step.digest if before else files.digest_of(step.path)
         to = renamed(step.path, picture.path, picture.to)
         return replace(picture, path=step.path, to=to, digest=digest, reason=step.reason)
@@ -195,12 +228,13 @@ class _Run:
             if steps.is_done(before):
                 return
         status, keeper = self._verify(step)
-        for target in self._targets(before.step.to if before else step.to, resumed=resumed):
+        kept = self._kept(step, keeper) if keeper else {}
+        for target in self._targets(before.step if before else step, resumed=resumed):
             begun = self._begun(number, replace(step, to=target), status, before)
             begun = replace(begun, inode=keeper.st_ino if keeper else 0)
             self.journal.begin(begun)
             with suppress(TakenError):
-                steps.do(begun, status, keeper, resumed=resumed)
+                steps.do(begun, status, kept, resumed=resumed)
                 return
             before, resumed = begun, False
         msg = f"no free name was found for {step.to}"
@@ -237,15 +271,42 @@ class _Run:
         self.verified_keepers.add(self._key(status, step))
         return status
 
+    def _kept(self, step: Step, keeper: os.stat_result) -> dict[str, os.stat_result]:
+        """Return the statuses of the keeper and of all kept files that may be the file itself.
+
+        A plan keeps the same name through a linked folder, which goes with the file.
+        """
+        kept = {step.keeper: keeper}
+        for path in self.kept.get(step.digest, ()):
+            status = files.status_of(path)
+            is_file = status is not None and stat.S_ISREG(status.st_mode)
+            if status and is_file and files.real_name(path) != files.real_name(step.path):
+                kept.setdefault(path, status)
+        return kept
+
+    @cached_property
+    def kept(self) -> dict[str, dict[str, None]]:
+        """Return the paths that are kept, by their digest (dicts with no values)."""
+        found: dict[str, dict[str, None]] = {}
+        for step in self.planned:
+            if step.action == "keep":
+                found.setdefault(step.digest, {})[step.path] = None
+            elif step.action in REMOVAL_ACTIONS:
+                found.setdefault(step.keeper_digest, {})[step.keeper] = None
+        return found
+
     def _key(self, status: os.stat_result, step: Step) -> tuple[object, ...]:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, step.keeper_digest
 
-    def _targets(self, wanted: str, *, resumed: bool) -> Iterator[str]:
+    def _targets(self, step: Step, *, resumed: bool) -> Iterator[str]:
         """Yield names for the target: first that of the earlier run, then free ones; "" if none."""
-        names = files.numbered(wanted) if wanted else iter([""])
-        for _ in range(ATTEMPTS if wanted else 1):
-            yield next(name for name in names if resumed or not os.path.lexists(name))
-            resumed = False
+        if resumed or not step.to:
+            yield step.to
+        if step.to:
+            is_picture = step.path in self.moves
+            partners = self.partners.get(step.path, []) if is_picture else []
+            taken = self.reserved if is_picture else ()
+            yield from islice(names.free(step.to, step.path, partners, taken), ATTEMPTS)
 
     def _begun(
         self, number: int, step: Step, status: os.stat_result, before: Begun | None
@@ -256,6 +317,7 @@ class _Run:
         frees = status.st_size if is_last and (in_place or step.action == "delete") else 0
         missing = files.missing_folders(os.path.dirname(step.to)) if step.to else []
         marker = _marker(step, missing) if step.to else ""
+        twin = before.twin if before else self.hard_links.twin(step.path, status)
         if before:
             missing = [*before.folders, *(name for name in missing if name not in before.folders)]
             marker = before.marker or marker
@@ -268,6 +330,7 @@ class _Run:
             frees=frees,
             folders=tuple(missing),
             marker=marker,
+            twin=twin,
         )
 
 

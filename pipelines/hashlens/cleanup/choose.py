@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS, below, target
-from hashlens.cleanup.files import RefusedError, digest_of, numbered
+from hashlens.cleanup.files import RefusedError, digest_of
+from hashlens.cleanup.names import numbered
 from hashlens.errors import ParameterError, PlanError
 from hashlens.model import Member, Step
 

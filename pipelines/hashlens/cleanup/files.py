@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from hashlens.cleanup.names import numbered
 from hashlens.disk import sync
 
 CHUNK = 1 << 20  # bytes
-LONGEST_NAME = 255  # bytes, if the file system does not say
 CHANGED = "changed in the meantime"
 # Errors that os.link raises across devices, without hard links, and for too many of them.
 NO_LINK = frozenset(
@@ -127,40 +125,13 @@ def survives_removal(path: str, *, of: str) -> bool:
     removed, kept = os.lstat(of), os.stat(path)
     if not os.path.samestat(removed, kept):
         return True
-    parent, name = os.path.split(of)
-    real_name = os.path.join(os.path.realpath(parent), name)
-    return removed.st_nlink > 1 and real_name != os.path.realpath(path)
+    return removed.st_nlink > 1 and real_name(of) != os.path.realpath(path)
 
 
-def numbered(path: str) -> Iterator[str]:
-    """Yield a path, then the path with a number before its extension: a.jpg, a-2.jpg, a-3.jpg.
-
-    A name that is too long for its file system is cut before the number.
-    """
+def real_name(path: str) -> str:
+    """Return a path without linked folders; a link itself keeps its name."""
     folder, name = os.path.split(path)
-    most = _longest_name(folder)
-    start, ending = os.path.splitext(name)
-    if len(os.fsencode(ending)) > most // 2:
-        start, ending = name, ""
-    for number in itertools.count(1):
-        tail = ending if number == 1 else f"-{number}{ending}"
-        yield os.path.join(folder, _cut(start, most - len(os.fsencode(tail))) + tail)
-
-
-def _longest_name(folder: str) -> int:
-    """Return how many bytes a name in this folder, or in the one it will be made in, may have."""
-    while not os.path.exists(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    try:
-        return os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):  # AttributeError: on Windows
-        return LONGEST_NAME
-
-
-def _cut(text: str, most: int) -> str:
-    """Return the longest beginning of a text that has at most this many bytes as a file name."""
-    encoded = os.fsencode(text)
-    return text if len(encoded) <= most else encoded[:most].decode(errors="ignore")
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def missing_folders(path: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hashlens.cleanup.files import Looks
-from hashlens.disk import locked, sync
+from hashlens.disk import lock_open, sync
 from hashlens.errors import PlanError
 from hashlens.model import Step
 from hashlens.names import as_names, as_text
@@ -32,6 +32,7 @@ class Begun:
     frees: disk space that the step frees, in bytes.
     folders: folders that are made for the step, the outermost first.
     marker: path of the IGNORE file that is made for the step; "" if none.
+    twin: another name of the file, a hard link, that was there then; "" if none is known.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Begun:
     frees: int = 0
     folders: tuple[str, ...] = ()
     marker: str = ""
+    twin: str = ""
 
     @classmethod
     def read(cls, record: dict[str, Any]) -> Begun:
@@ -49,7 +51,7 @@ class Begun:
         given = dict(record, step=Step(**record["step"]), looks=Looks(*record["looks"]))
         begun = cls(**dict(given, folders=tuple(record["folders"])))
         step = begun.step
-        paths = step.path, step.to, step.keeper, begun.temporary, begun.marker, *begun.folders
+        paths = step.path, step.to, step.keeper, begun.temporary, begun.marker, begun.twin, *begun.folders
         if b"\0" in os.fsencode("".join(paths)):
             msg = "a name with the character NUL"
             raise ValueError(msg)
@@ -215,15 +217,15 @@ def open_journal(path: str, *, create: bool) -> Iterator[Journal]:
     if not create and not os.path.isfile(path):
         msg = f"there is no journal {path}: what was not applied cannot be undone"
         raise PlanError(msg)
-    with locked(path, PlanError):
-        descriptor = _open(path, create=create)
-        try:
-            journal = Journal(path, descriptor)
-            journal.load()
-            yield journal
-            journal.flush()
-        finally:
-            os.close(descriptor)
+    descriptor = _open(path, create=create)
+    try:
+        lock_open(descriptor, path, PlanError)
+        journal = Journal(path, descriptor)
+        journal.load()
+        yield journal
+        journal.flush()
+    finally:
+        os.close(descriptor)
 
 
 def _open(path: str, *, create: bool) -> int:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from hashlens.cleanup import files
 from hashlens.cleanup.actions import LINK_ACTIONS, MOVES
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
+from hashlens.cleanup.hard_links import link_twin
 from hashlens.cleanup.journal import Begun
 from hashlens.disk import sync
 from hashlens.images.walk import IGNORE
@@ -28,15 +29,17 @@ OLD_PATH_IN_USE = "something else is at its old place"
 def do(
     begun: Begun,
     status: os.stat_result,
-    keeper: os.stat_result | None,
+    kept: Mapping[str, os.stat_result],
     *,
     resumed: bool = False,
 ) -> None:
-    """Carry out one step. The caller has verified the file and its keeper, with these statuses.
+    """Carry out one step. The caller has verified the file and its keeper.
 
-    `resumed` says that an earlier run began the step, was interrupted, and is settled. Raises
-    RefusedError if a file has changed or is its own keeper, TakenError if the name of the target is
-    in use, and OSError. Nothing is lost then, and `revert` undoes what was done.
+    `status` is that of the file. `kept` has the statuses of the keeper and of all other files that
+    must be there afterwards; it is empty for a copy. `resumed` says that an earlier run began the
+    step, was interrupted, and is settled. Raises RefusedError if a file has changed or is one of
+    those that are kept, TakenError if the name of the target is in use, and OSError. Nothing is
+    lost then, and `revert` undoes what was done.
     """
     step = begun.step
     if step.to and not (resumed and _has_arrived(begun)):
@@ -55,9 +58,9 @@ def do(
         except TakenError:
             files.discard(temporary)  # the next attempt has other names
             raise
-    if keeper:
-        kept = {step.keeper: keeper} | ({step.to: files.status_of(step.to)} if step.to else {})
-        _remove(step.path, begun, status, kept)
+    if kept:
+        target = {step.to: files.status_of(step.to)} if step.to else {}
+        _remove(step.path, begun, status, {**kept, **target})
 
 
 def _has_arrived(begun: Begun) -> bool:
@@ -92,6 +95,8 @@ def _remove(
         if path == begun.step.path and begun.step.action in LINK_ACTIONS:
             _make_link(begun)
     except (RefusedError, OSError):
+        if path == begun.step.path and _is_link(begun):
+            files.discard(path)  # the error came after the link was made
         files.put_back(taken, path)
         raise
     files.discard(taken)
@@ -217,7 +222,8 @@ def _restore_linked(begun: Begun) -> None:
         source = step.keeper if found is None else step.path
         _require_source(f"its keeper {step.keeper}", source, step.digest)
         os.makedirs(os.path.dirname(step.path), exist_ok=True)
-        files.copy(source, temporary, step.digest, begun.looks)
+        if not link_twin(begun, temporary):
+            files.copy(source, temporary, step.digest, begun.looks)
         status = None
     if found is None:
         files.publish(temporary, step.path)
@@ -232,7 +238,8 @@ def _stage_back(begun: Begun, temporary: str) -> os.stat_result:
     step = begun.step
     status = _require_source(f"the file at {step.to}", step.to, step.digest, follow=False)
     os.makedirs(os.path.dirname(step.path), exist_ok=True)
-    files.stage(step.to, status, temporary, step.digest, begun.looks)
+    if not link_twin(begun, temporary):
+        files.stage(step.to, status, temporary, step.digest, begun.looks)
     return status
 
 
@@ -302,7 +309,7 @@ def _leads_to_keeper(step: Step) -> bool:
 def _is_reserved(status: os.stat_result, temporary: os.stat_result) -> bool:
     """Return whether a file is the empty one by which `publish` reserves a name."""
     are_files = stat.S_ISREG(status.st_mode) and stat.S_ISREG(temporary.st_mode)
-    return are_files and temporary.st_nlink == 1 and status.st_size == 0 < temporary.st_size
+    return are_files and status.st_nlink == temporary.st_nlink == 1 and status.st_size == 0
 
 
 def _temporary(path: str, begun: Begun) -> str:

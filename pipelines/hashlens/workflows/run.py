@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from hashlens.cleanup.files import numbered
+from hashlens.cleanup.names import numbered
 from hashlens.cleanup.plan import may_be_replaced
 from hashlens.errors import HashlensError, ParameterError, QueryError
 from hashlens.index.directory import write_lock
