@@ -104,9 +104,11 @@ def _class(name: str, kind: type) -> Iterator[str]:
     elif "__init__" in vars(kind) and not fields and not made_elsewhere:
         yield _code(kind, f"class {name}")
     yield before
+    ours = [base for base in kind.__mro__ if base.__module__.startswith("hashlens")]
+    known = {key: member for base in reversed(ours) for key, member in vars(base).items()}
     members = {
-        key: member
-        for key, member in vars(kind).items()
+        key: known[key]
+        for key in dict.fromkeys(key for base in ours for key in vars(base))
         if (key == "__call__" or not key.startswith("_")) and key not in {f.name for f in fields}
     }
     facts = [_fact(field, meanings) for field in shown]

@@ -51,7 +51,15 @@ class Begun:
         given = dict(record, step=Step(**record["step"]), looks=Looks(*record["looks"]))
         begun = cls(**dict(given, folders=tuple(record["folders"])))
         step = begun.step
-        paths = step.path, step.to, step.keeper, begun.temporary, begun.marker, begun.twin, *begun.folders
+        paths = (
+            step.path,
+            step.to,
+            step.keeper,
+            begun.temporary,
+            begun.marker,
+            begun.twin,
+            *begun.folders,
+        )
         if b"\0" in os.fsencode("".join(paths)):
             msg = "a name with the character NUL"
             raise ValueError(msg)
