@@ -48,8 +48,7 @@ def find_groups(
         not_same_folder=not_same_folder,
         keep=rule_names(keep),
     )
-    rows = store.columns("text", *GROUPED, by_id=False)
-    images = read_collection(rows, fixed_digits(settings))
+    images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
     apart = partial(decisions.apart, workers=workers)
     found = Groups(terms, images, apart=apart, absent=files_gone)
     if not crops:

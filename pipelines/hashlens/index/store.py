@@ -10,7 +10,7 @@ the next writer then finishes the commit or takes it back (see `hashlens.index.c
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -85,14 +85,20 @@ class Store:
         with self._mutex:
             yield from map(Known._make, self._loaded().database.columns(*KNOWN[1:]))
 
-    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every committed row.
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every committed row, sorted by id."""
+        with self._mutex:
+            database = self._loaded().database
+        yield from database.columns(*names)
 
-        Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
+    def blocks(self, *names: str) -> Iterator[list[Sequence[Any]]]:
+        """Yield the ids and some columns of all committed rows, in blocks of columns.
+
+        Rows come in storage order, several times as fast as from `columns`.
         """
         with self._mutex:
             database = self._loaded().database
-        yield from database.columns(*names, by_id=by_id)
+        yield from database.blocks(*names)
 
     def pictures(self) -> Any:
         """Return the keypoints of all pictures (`hashlens.crops.table.Table`), None without."""
