@@ -275,7 +275,6 @@ class TestAssignment:
         found = Groups(Terms(8), table, apart=decisions_of([("/0", "/2"), ("/2", "/4")]))
         assert grouped(found) == {frozenset(("/1", "/3", "/5"))}
 
-    @pytest.mark.parametrize("information", [0, 9])
     @given(st.permutations("abcdef"), st.sets(st.sampled_from("abcdef")))
     def test_members_come_by_path_whatever_their_ids(self, names, kept):
         rows = [
@@ -286,6 +285,19 @@ class TestAssignment:
         wanted = sorted((path or uid, uid) for uid, _, path, *_ in rows)
         assert [(member.path, member.id) for member in group.members] == wanted
 
+    def test_values_of_other_kinds_are_0_or_empty(self):
+        odd = [7, 2.5, True, None, "5", "", 2.0**70, -(2**63)]
+        rows = [row(f"/{n}", "0" * 16, width=value) for n, value in enumerate(odd)]
+        assert collected(rows, 16).numbers["width"].tolist() == [7, 0, 1, 0, 0, 0, 0, -(2**63)]
+        rows = [row(f"/{n}", "0" * 16, information=value) for n, value in enumerate(odd)]
+        assert collected(rows, 16).information.tolist() == [7, 2.5, 1, 0, 0, 0, 2.0**70, -(2.0**63)]
+        rows = [row(f"/{n}", "0" * 16, format=value) for n, value in enumerate(odd)]
+        assert collected(rows, 16).formats == ["", "", "", "", "5", "", "", ""]
+        rows = [(f"/{n}", *row(value, "0" * 16)[1:]) for n, value in enumerate(odd)]
+        wanted = [f"/{n}" if value != "5" else "5" for n, value in enumerate(odd)]
+        assert list(collected(rows, 16).paths) == wanted
+
+    @pytest.mark.parametrize("information", [0, 9])
     def test_many_equal_images_take_no_time_of_squares(self, information):
         facts = {"information": information, "file_digest": "a" * 64}
         rows = [row(f"/{n:05}", "0" * 16, bytes=n, **facts) for n in range(20_000)]

@@ -20,13 +20,13 @@ LONG = 8_192  # bytes: a block with a longer text is not joined, as it might fil
 
 # The rows after a row number, in storage order.
 _NEXT = "FROM documents WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_TEXT = "CASE WHEN typeof({0}) = 'text' AND length(CAST({0} AS BLOB)) <= {1} THEN {0} END AS {0}"
-_TEXTS = ", ".join(_TEXT.format(name, LONG) for name in ("id", "data"))
+# A text that begins with "{" and is not long; other JSON is no row of ours.
+_OBJECT = f"data >= '{{' AND data < '|' AND length(CAST(data AS BLOB)) <= {LONG}"
 # `group_concat` takes the rows in their order. To join many texts is quicker than to fetch each.
 _JOINED = (
-    "SELECT max(number), count(*), count(id) + count(data), "
-    "CAST(group_concat(id, char(0)) AS BLOB), CAST(group_concat(data, char(10)) AS BLOB) "
-    f"FROM (SELECT rowid AS number, {_TEXTS} {_NEXT})"
+    "SELECT max(number), count(*), sum(typeof(id) = 'text') + count(object), "
+    "CAST(group_concat(id, char(0)) AS BLOB), CAST(group_concat(object, char(10)) AS BLOB) "
+    f"FROM (SELECT rowid AS number, id, CASE WHEN {_OBJECT} THEN data END AS object {_NEXT})"
 )
 
 
@@ -67,9 +67,7 @@ def _fetch(connection: Any, query: str, after: int, count: int) -> list[tuple[An
 
 def _decoded(names: Sequence[str], count: int, ids: bytes, data: bytes) -> Block | None:
     """Return a block from joined texts; None if it has to be read by SQL."""
-    # Each JSON is a line of its own: no text has a separator in it, none is empty.
-    are_lines = data.startswith(b"{") and data.count(b"\n") == data.count(b"\n{") == count - 1
-    if not are_lines or ids.count(b"\0") != count - 1 or b"\\u0000" in data:
+    if b"\\" in data and b"\\u0000" in data:
         return None  # at a NUL, SQLite may cut a text
     line = data[:LONG].partition(b"\n")[0]
     in_order = sorted(names, key=lambda name: line.find(f'"{name}":'.encode()) % len(line))
@@ -78,8 +76,8 @@ def _decoded(names: Sequence[str], count: int, ids: bytes, data: bytes) -> Block
         rows, uids = decode(data), ids.decode().split("\0")
     except (error, UnicodeDecodeError):
         return None
-    if len(rows) != count:
-        return None
+    if not len(rows) == len(uids) == count:  # each JSON begins an object: none gave no row
+        return None  # a text was two: a separator is a part of it
     return [uids, *(list(map(attrgetter(name), rows)) for name in names)]
 
 

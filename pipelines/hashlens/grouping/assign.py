@@ -55,16 +55,15 @@ def files_gone(collection: Collection, rows: Ints) -> Ints:
     longer on a network. Links, and files that are not listed by their names, are looked for.
     """
     paths = collection.paths
-    folders: dict[str, list[tuple[int, str]]] = {}
+    folders: dict[str, list[int]] = {}
     for row in rows.tolist():
-        folder, _, name = paths[row].rpartition(os.sep)
-        folders.setdefault(folder, []).append((row, name))
+        folders.setdefault(paths[row].rpartition(os.sep)[0], []).append(row)
     gone: list[int] = []
     for folder, files in folders.items():
         listed = _listed(folder, len(files) * SHARE) if len(files) >= MANY else ()
-        gone += [
-            row for row, name in files if name not in listed and _is_gone(collection.paths[row])
-        ]
+        names = (paths[row].rpartition(os.sep)[2] for row in files)
+        unlisted = [row for row, name in zip(files, names, strict=True) if name not in listed]
+        gone += [row for row in unlisted if _is_gone(paths[row])]
     return np.array(sorted(gone), np.int64)
 
 

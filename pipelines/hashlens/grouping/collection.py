@@ -150,16 +150,26 @@ def _fits(text: Any, digits: int) -> bool:
 
 def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return ids and columns of a block in the form in which a collection has them."""
-    paths = [path or uid for path, uid in zip(_only(str, columns["path"], ""), ids, strict=True)]
+    paths = columns["path"]
+    if paths != ids:
+        paths = [path or uid for path, uid in zip(_only(str, paths, ""), ids, strict=True)]
     return {
         "id": ids,
-        "path": ids if paths == list(ids) else paths,  # equal texts are kept once
-        "information": np.array(_only(int | float, columns["information"], 0), np.float64),
+        "path": ids if paths == ids else paths,  # equal texts are kept once
+        "information": _numbers(columns["information"], float),
         "format": list(map(intern, _only(str, columns["format"], ""))),
         "file_digest": _digests(columns["file_digest"]),
         "pixel_digest": _digests(columns["pixel_digest"]),
-        **{name: np.array(_only(int, columns[name], 0), np.int64) for name in GROUPED_NUMBERS},
+        **{name: _numbers(columns[name], int) for name in GROUPED_NUMBERS},
     }
+
+
+def _numbers(values: Sequence[Any], kind: type[float]) -> NDArray[Any]:
+    """Return values as numbers of a kind; 0 stands for anything else."""
+    found = np.array(values)
+    if found.dtype not in (np.int64, kind):
+        found = np.array(_only(int | kind, values, 0))
+    return found.astype(kind)
 
 
 def _only(kind: Any, values: Sequence[Any], other: Any) -> Sequence[Any]:
