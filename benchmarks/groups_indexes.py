@@ -1,11 +1,11 @@
-"""Indexes of many images, written without images, and the processes that group them."""
+"""Indexes of many rows, whose files are there but empty, and the processes that group them."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hashlens.neighbors import unpack
 LIMIT = 8  # bits: images of a group differ by at most this
 FLAT = 500  # one row in 500 is a flat picture, which is in no group
 BATCH = 100_000  # rows that are written at once
+A_FOLDER = 1_000  # files of a folder
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,38 @@ class Files:
         return path
 
     @property
+    def pictures(self) -> list[str]:
+        """Return the paths of the rows: an empty file for each, the same for all kinds.
+
+        Grouping looks whether each file is there. It does not read the files.
+        """
+        return [picture(self.scratch / "pictures", number) for number in range(self.count)]
+
+    @property
     def index(self) -> Path:
         """Return the index. Its database is read, so that the system caches it."""
         codes = self.codes
         path = codes.with_suffix("")
         if not path.exists():
-            write(path, np.load(codes))
+            write(path, np.load(codes), self.pictures)
         with open(path / DOCUMENTS, "rb") as source, open(os.devnull, "wb") as target:
             shutil.copyfileobj(source, target, 1 << 22)
         return path
 
 
-def write(path: Path, codes: Codes) -> None:
+def picture(folder: Path, number: int) -> str:
+    """Return the path of an empty file, which is made if needed.
+
+    Numbers have the order of paths, which is the order in which `index` goes through folders.
+    """
+    path = f"{folder.absolute()}/{number // A_FOLDER:04}/IMG_{number:07}.jpg"
+    if number % A_FOLDER == 0:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.close(os.open(path, os.O_CREAT))
+    return path
+
+
+def write(path: Path, codes: Codes, pictures: Sequence[str]) -> None:
     """Write an index whose rows have all columns of photos."""
     new = path.with_name(f"{path.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -66,15 +87,17 @@ def write(path: Path, codes: Codes) -> None:
         store, policy = index._store, index._make.policy
         with store.writing():
             for start in range(0, len(texts), BATCH):
-                batch = texts[start : start + BATCH]
-                store.write(list(documents(batch, start, policy)))
+                batch = slice(start, start + BATCH)
+                rows = zip(pictures[batch], texts[batch], strict=True)
+                store.write(list(documents(rows, start, policy)))
     new.rename(path)
 
 
-def documents(texts: Sequence[str], first: int, policy: str) -> Iterator[tuple[str, Any, None]]:
-    """Yield rows as the indexer writes them."""
-    for number, text in enumerate(texts, first):
-        path = f"/home/someone/Pictures/{number % 977:04}/IMG_{number:07}.jpg"
+def documents(
+    rows: Iterable[tuple[str, str]], first: int, policy: str
+) -> Iterator[tuple[str, Any, None]]:
+    """Yield rows of paths and fingerprints as the indexer writes them."""
+    for number, (path, text) in enumerate(rows, first):
         width, height = ((4000, 3000), (1600, 1200), (800, 600))[number % 3]
         row = {
             "id": path,

@@ -15,6 +15,7 @@ from txtai.database import SQLError
 from txtai.embeddings import Embeddings
 
 from hashlens.hashing.metrics import total_distance, total_similarity
+from hashlens.schema import GROUPED
 from suites import examples
 
 PLAIN = {"keyword": False, "defaults": False}
@@ -40,6 +41,12 @@ def expected(texts: list[str | None], metric: str = "hamming") -> list[tuple[str
         for n, text in enumerate(texts)
     ]
     return sorted(rows, key=lambda row: (row[1], row[0]))
+
+
+def in_rows(embeddings: Embeddings, *names: str) -> list[tuple[Any, ...]]:
+    """Return the rows of all blocks."""
+    blocks = embeddings.database.blocks(*names)
+    return [row for block in blocks for row in zip(*block, strict=True)]
 
 
 class DatabaseContract:
@@ -150,7 +157,7 @@ class DatabaseContract:
         assert (rows[0]["crops"], rows[0]["width"]) == (None, 3)
         assert "crops" not in rows[0]["data"]
 
-    def test_columns_of_all_rows_come_by_id_or_as_they_are_stored(
+    def test_columns_of_all_rows_come_by_id_and_blocks_as_they_are_stored(
         self, embeddings: Embeddings, tmp_path: Path
     ) -> None:
         widths = {"c": 3, "a": 1, "b": 2}
@@ -158,7 +165,42 @@ class DatabaseContract:
         embeddings.save(str(tmp_path / "index"))
         columns = embeddings.database.columns
         assert list(columns("width", "height")) == [("a", 1, None), ("b", 2, None), ("c", 3, None)]
-        assert sorted(columns("width", by_id=False)) == [("a", 1), ("b", 2), ("c", 3)]
+        assert sorted(in_rows(embeddings, "width")) == [("a", 1), ("b", 2), ("c", 3)]
+
+    def test_blocks_have_what_columns_have_whoever_wrote_last(self, tmp_path: Path) -> None:
+        """Ours, strangers' and odd rows, upserts and deletes, by us and by stock txtai."""
+        path = str(tmp_path / "index")
+        ours = {"path": "/a/\u00e9\n.jpg", "width": 3, "information": 2.5, "format": "PNG"}
+        odd: dict[str, Any] = {"width": "wide", "path": 7, "information": True, "height": 2**64}
+        rows = [("1", ours), ("2", {"caption": "a dog"}), ("3", {"width": None}), ("4", ours)]
+        embeddings = self.make()
+        embeddings.index([(uid, {"text": QUERY, **row}, None) for uid, row in rows])
+
+        def check(count: int) -> None:
+            names = ("text", *GROUPED)
+            found = sorted(in_rows(embeddings, *names))
+            assert found == list(embeddings.database.columns(*names))
+            assert len(found) == count
+
+        embeddings.save(path)
+        check(4)
+        embeddings.upsert([("4", {"text": QUERY, "width": 9}, None), ("5", odd, None)])
+        embeddings.save(path)
+        check(5)
+        embeddings.delete(["2"])
+        embeddings.save(path)
+        check(4)
+        embeddings.close()
+        stock = Embeddings()
+        stock.load(path)
+        stock.upsert([("1", {"text": QUERY, "path": "/new"}, None), ("6", ours, None)])
+        stock.delete(["3"])
+        stock.save(path)
+        stock.close()
+        embeddings = Embeddings().load(path)
+        check(4)
+        assert dict(in_rows(embeddings, "path"))["1"] == "/new"
+        embeddings.close()
 
     def test_ids_lead_to_row_numbers(self, embeddings: Embeddings) -> None:
         embeddings.index(documents([QUERY] * 4))

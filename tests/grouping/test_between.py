@@ -32,7 +32,8 @@ def grouped(rows, decided, terms):
         found = [sorted((place[a], place[b])) for a, b in decided if {a, b} <= place.keys()]
         return np.array(found, np.int64).reshape(-1, 2)
 
-    found = Groups(terms, read_collection(rows, 16), apart=apart)
+    blocks = [list(zip(*rows, strict=True))] if rows else []
+    found = Groups(terms, read_collection(blocks, 16), apart=apart)
     return {frozenset(member.path for member in group.members) for group in found}
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drawing import draw
 from hashlens import ImageIndex
+from hashlens.grouping import assign
 
 
 @pytest.fixture
@@ -63,6 +67,46 @@ def index_of_all(tmp_path_factory):
     with ImageIndex.open(root / "index") as opened:
         opened.index(root / "photos")
         yield root, opened
+
+
+def is_there(path):
+    """Return whether something is at a path, or must not be looked at."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
+NAMES = ("file", "ü", "broken", "linked", "folder", "none", "\0", "loop")
+FOLDERS = ("", "folder/", "linked folder/", "none/", "file/", "/", "./")
+
+
+@given(few=st.integers(1, 5), share=st.integers(1, 3), asked=st.sets(st.sampled_from(NAMES)))
+def test_listed_folders_tell_what_a_look_at_each_file_tells(odd_folder, few, share, asked):
+    root = f"{odd_folder}/"
+    paths = [f"{root}{folder}{name}" for folder in FOLDERS for name in sorted(asked)]
+    paths += ["", "file", "/none", root]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assign, "MANY", few)
+        patch.setattr(assign, "SHARE", share)
+        found = assign.files_gone(SimpleNamespace(paths=paths), np.arange(len(paths)))
+    assert found.tolist() == [row for row, path in enumerate(paths) if not is_there(path)]
+
+
+@pytest.fixture(scope="module")
+def odd_folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("odd")
+    (root / "folder").mkdir()
+    for name in ("file", "ü", "folder/file", "folder/other", "folder/ü"):
+        (root / name).write_bytes(b"")
+    for name, target in {
+        "broken": "nowhere", "linked": "file", "loop": "loop", "linked folder": "folder",
+    }.items():  # fmt: skip
+        (root / name).symlink_to(target)
+    return root
 
 
 def test_a_disk_that_is_gone_leaves_no_groups_and_says_so(tmp_path, index):

@@ -20,21 +20,27 @@ from PIL import Image, ImageEnhance, ImageFilter
 from drawing import draw
 from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
 from hashlens.grouping.collection import read_collection
-from hashlens.grouping.keepers import DEFAULT_RULES, choose, rules
+from hashlens.grouping.keepers import DEFAULT_RULES, choose_keepers, rules
 from hashlens.grouping.near import MOST_OF_MATRIX
 from hashlens.grouping.scope import Terms
 from hashlens.hashing.metrics import distance
 from hashlens.schema import GROUPED
-from oracles import brute
+from oracles import brute, choose
 from suites import examples
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
 
 
 def row(path, text, *, information=5.0, file_digest="", **facts):
-    """A row of an index, as `read_collection` takes it."""
+    """A row of an index, as `collected` takes it."""
     given = {"path": path, "information": information, "file_digest": file_digest, **facts}
     return (path, text, *(given.get(name) for name in GROUPED))
+
+
+def collected(rows, digits):
+    """Return a collection of rows, read in two blocks."""
+    halves = list(rows[::2]), list(rows[1::2])
+    return read_collection([list(zip(*half, strict=True)) for half in halves if half], digits)
 
 
 def grouped(found):
@@ -175,14 +181,14 @@ class TestAssignment:
     @settings(max_examples=examples(600))
     def test_groups_are_those_of_brute_force(self, collection):
         rows, digits, terms, decided = collection
-        found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))
+        found = Groups(terms, collected(sorted(rows), digits), apart=decisions_of(decided))
         assert grouped(found) == brute_groups(rows, terms, decided)
         assert len(found) == len(found.groups)
 
     @given(collections())
     def test_what_is_promised_of_each_group_holds(self, collection):
         rows, digits, terms, decided = collection
-        found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))
+        found = Groups(terms, collected(sorted(rows), digits), apart=decisions_of(decided))
         texts = {path: (text, facts[1] >= 1) for path, text, *facts in rows}
         seen = Counter(member.path for group in found for member in group.members)
         assert set(seen.values()) <= {1}
@@ -198,6 +204,9 @@ class TestAssignment:
             assert any(counts(terms, *pair) for pair in combinations(paths, 2))
             assert not any({a, b} <= set(paths) for a, b in decided)
             assert group.keeper.distance == 0
+            assert list(group.duplicates) == sorted(
+                group.duplicates, key=lambda member: (member.distance, member.path)
+            )
             assert [member.distance for member in group.duplicates] == sorted(
                 distance(group.keeper.fingerprint, member.fingerprint, terms.metric)
                 for member in group.duplicates
@@ -215,8 +224,8 @@ class TestAssignment:
     ):
         rows, digits, terms, decided = collection
         apart = decisions_of(decided)
-        first = Groups(terms, read_collection(sorted(rows), digits), apart=apart)
-        other = Groups(terms, read_collection(random.sample(rows, len(rows)), digits), apart=apart)
+        first = Groups(terms, collected(sorted(rows), digits), apart=apart)
+        other = Groups(terms, collected(random.sample(rows, len(rows)), digits), apart=apart)
         assert other.collection.ids == first.collection.ids
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("hashlens.grouping.build.AT_ONCE", at_once)
@@ -226,7 +235,7 @@ class TestAssignment:
     @given(collections(), st.randoms())
     def test_groups_do_not_depend_on_the_order_of_decisions(self, collection, random):
         rows, digits, terms, decided = collection
-        table = read_collection(sorted(rows), digits)
+        table = collected(sorted(rows), digits)
         again = [pair[::-1] for pair in random.sample(decided, len(decided))]
         first, second = (
             Groups(terms, table, apart=decisions_of(each)) for each in (decided, again)
@@ -236,7 +245,7 @@ class TestAssignment:
     @given(collections(), st.integers(1, 9))
     def test_pairs_and_borderline_are_those_of_brute_force(self, collection, count):
         rows, digits, terms, decided = collection
-        found = Groups(terms, read_collection(sorted(rows), digits), apart=decisions_of(decided))
+        found = Groups(terms, collected(sorted(rows), digits), apart=decisions_of(decided))
         together = grouped(found)
 
         def near(bound):
@@ -260,28 +269,50 @@ class TestAssignment:
         flat = {"information": 0}
         rows = [row(f"/{n}", "0" * 16, file_digest=str(n % 2) * 64, **flat) for n in range(6)]
         every = [(f"/{a}", f"/{b}") for a in (0, 2, 4) for b in (1, 3, 5)]
-        table = read_collection(rows, 16)
+        table = collected(rows, 16)
         found = Groups(Terms(8), table, apart=decisions_of(every))
         assert grouped(found) == {frozenset(("/0", "/2", "/4")), frozenset(("/1", "/3", "/5"))}
         found = Groups(Terms(8), table, apart=decisions_of([("/0", "/2"), ("/2", "/4")]))
         assert grouped(found) == {frozenset(("/1", "/3", "/5"))}
 
+    @given(st.permutations("abcdef"), st.sets(st.sampled_from("abcdef")))
+    def test_members_come_by_path_whatever_their_ids(self, names, kept):
+        rows = [
+            (str(number), *row(f"/{name}" if name in kept else None, "0" * 16)[1:])
+            for number, name in enumerate(names)
+        ]
+        [group] = Groups(Terms(0), collected(rows, 16))
+        wanted = sorted((path or uid, uid) for uid, _, path, *_ in rows)
+        assert [(member.path, member.id) for member in group.members] == wanted
+
+    def test_values_of_other_kinds_are_0_or_empty(self):
+        odd = [7, 2.5, True, None, "5", "", 2.0**70, -(2**63)]
+        rows = [row(f"/{n}", "0" * 16, width=value) for n, value in enumerate(odd)]
+        assert collected(rows, 16).numbers["width"].tolist() == [7, 0, 1, 0, 0, 0, 0, -(2**63)]
+        rows = [row(f"/{n}", "0" * 16, information=value) for n, value in enumerate(odd)]
+        assert collected(rows, 16).information.tolist() == [7, 2.5, 1, 0, 0, 0, 2.0**70, -(2.0**63)]
+        rows = [row(f"/{n}", "0" * 16, format=value) for n, value in enumerate(odd)]
+        assert collected(rows, 16).formats == ["", "", "", "", "5", "", "", ""]
+        rows = [(f"/{n}", *row(value, "0" * 16)[1:]) for n, value in enumerate(odd)]
+        wanted = [f"/{n}" if value != "5" else "5" for n, value in enumerate(odd)]
+        assert list(collected(rows, 16).paths) == wanted
+
     @pytest.mark.parametrize("information", [0, 9])
     def test_many_equal_images_take_no_time_of_squares(self, information):
         facts = {"information": information, "file_digest": "a" * 64}
         rows = [row(f"/{n:05}", "0" * 16, bytes=n, **facts) for n in range(20_000)]
-        found = Groups(Terms(8), read_collection(rows, 16))
+        found = Groups(Terms(8), collected(rows, 16))
         assert [len(group.members) for group in found] == [20_000]
         assert found[0].keeper.path == "/19999"
         assert found[0].diameter == 0
 
     def test_borderline_pairs_of_many_equal_images_come_first_by_path(self):
         rows = [row(f"/{n:04}", "0" * 16, information=n % 2) for n in range(3_000)]
-        found = Groups(Terms(0), read_collection(rows, 16)).borderline(3)
+        found = Groups(Terms(0), collected(rows, 16)).borderline(3)
         assert found == [Pair("/0001", f"/000{n}", 0, True) for n in (3, 5, 7)]
 
     def test_any_bound_is_taken_and_wrong_ones_are_named(self):
-        found = Groups(Terms(0), read_collection([row("/a", "0" * 16), row("/b", "f" * 16)], 16))
+        found = Groups(Terms(0), collected([row("/a", "0" * 16), row("/b", "f" * 16)], 16))
         assert len(found) == 0
         wide = found.rethreshold(float("inf"))
         assert [group.diameter for group in wide] == [64]
@@ -298,7 +329,7 @@ class TestAssignment:
         random = np.random.default_rng(0)
         texts = [f"{int(code):016x}" for code in random.integers(0, 2**64, 120, dtype=np.uint64)]
         rows = [row(f"/{n:03}", text) for n, text in enumerate(texts)]
-        found = Groups(Terms(most, linkage="connected", metric=metric), read_collection(rows, 16))
+        found = Groups(Terms(most, linkage="connected", metric=metric), collected(rows, 16))
         far = max(distance(*pair, metric) for pair in combinations(texts, 2))
         assert [(len(group.members), group.diameter) for group in found] == [(120, far)]
 
@@ -553,7 +584,7 @@ class TestViews:
         found = made.groups(14)
         empty = found.rethreshold(0).rethreshold(14)
         assert list(empty.to_pandas().columns) == list(found.to_pandas().columns)
-        none = Groups(Terms(0), read_collection([], 16))
+        none = Groups(Terms(0), collected([], 16))
         assert list(none.to_pandas().columns) == list(found.to_pandas().columns)
         assert len(none.to_pandas()) == 0
 
@@ -570,7 +601,7 @@ class TestViews:
     def test_a_matrix_that_is_too_large_is_refused(self):
         rows = [row(f"/{n}", "0" * 16) for n in range(MOST_OF_MATRIX + 1)]
         with pytest.raises(ParameterError, match=r"5,001 images is too large.*pairs\(\)"):
-            Groups(Terms(0), read_collection(rows, 16)).matrix()
+            Groups(Terms(0), collected(rows, 16)).matrix()
 
     def test_it_draws_groups_and_opens_no_window(self, made):
         picture = made.groups(14).plot(2)
@@ -595,9 +626,44 @@ def of(name, **facts):
     return Member(name, f"/p/{name}", "00", **({"file_digest": name} | facts))
 
 
+def columns(members):
+    """Return images as columns, as a collection has them."""
+    facts = {
+        name: np.array([getattr(member, name) for member in members], np.int64)
+        for name in ("width", "height", "bytes", "mtime_ns")
+    }
+    facts["file_digest"] = np.array([member.file_digest for member in members], "S")
+    texts = {
+        name: [getattr(member, name) for member in members]
+        for name in ("path", "format", "damaged")
+    }
+    return facts | texts
+
+
 def keeper(members, names):
-    kept, reason = choose(members, rules(names))
-    return [member is kept for member in members].index(True), reason
+    count = len(members)
+    found = choose_keepers(columns(members), np.arange(count), np.zeros(count, int), rules(names))
+    [number], [reason] = found
+    return number, reason
+
+
+WHOLE = st.sampled_from([0, 1, 2, 3, -1, 4_000, 2**40, 2**62, 2**63 - 1, -(2**63)])
+TIMES = st.sampled_from([0, 10**6, 5 * 10**18, -(10**15), 86_400_005 * 10**6])
+NAMES = ("/a/1", "/a/2.png", "/ab/1", "/b", "/b/long name.jpg", "/ü")
+MEMBERS = st.builds(
+    Member,
+    st.just(""),
+    st.sampled_from(NAMES),
+    st.just("00"),
+    width=WHOLE,
+    height=WHOLE,
+    bytes=WHOLE,
+    mtime_ns=TIMES,
+    format=st.sampled_from(["", "PNG", "BMP", "JPEG", "HEIC"]),
+    file_digest=st.sampled_from(["", "a", "b"]),
+    damaged=st.sampled_from(["", "", "its end is missing"]),
+)
+RULES = st.lists(st.sampled_from([*DEFAULT_RULES, "newest", "folder=/a"]), max_size=5, unique=True)
 
 
 class TestKeepers:
@@ -611,7 +677,6 @@ class TestKeepers:
             ("lossless", {"format": "TIFF"}, {"format": ""},
              "lossless format (TIFF over unknown)"),
             ("bytes", {"bytes": 12_345}, {"bytes": 2}, "most bytes (12,345 over 2)"),
-            ("sharpness", {"sharpness": 7.25}, {"sharpness": 0.0}, "sharpest (7.2 over 0.0)"),
             ("newest", {"mtime_ns": 86_400 * 10**9 + 5 * 10**6}, {"mtime_ns": 0},
              "newest (1970-01-02 00:00:00.005 over 1970-01-01 00:00:00.000)"),
             ("oldest", {"mtime_ns": -(10**9)}, {"mtime_ns": 0},
@@ -622,6 +687,20 @@ class TestKeepers:
         assert keeper([of("a", **worse), of("b", **better)], [rule]) == (1, reason)
         assert keeper([of("b", **better), of("a", **worse)], [rule]) == (0, reason)
         assert keeper([of("b", **better), of("a", **better)], [rule]) == (1, "first by path")
+
+    @given(st.lists(st.lists(MEMBERS, min_size=2, max_size=5), min_size=1, max_size=4), RULES)
+    @settings(max_examples=examples(500))
+    def test_keepers_and_reasons_are_those_of_brute_force(self, groups, names):
+        members = [member for group in groups for member in group]
+        numbers = np.repeat(np.arange(len(groups)), list(map(len, groups)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hashlens.grouping.keepers._sharpness_of", lambda path, *_: len(path))
+            kept, reasons = choose_keepers(
+                columns(members), np.arange(len(members)), numbers, rules(names)
+            )
+        assert [(members[row], reason) for row, reason in zip(kept, reasons, strict=True)] == [
+            choose(group, names) for group in groups
+        ]
 
     def test_rules_decide_in_their_order(self):
         large, sharp = of("large", width=9, height=9), of("small", width=1, height=1, bytes=9)

@@ -85,13 +85,11 @@ def place_column(name: str) -> str | None:
     return f"{PLACE}(s.indexid, '{name}')" if name in PLACE_TYPES else None
 
 
-def read_rows(connection: Any, columns: Iterable[str], *, by_id: bool) -> Iterator[tuple[Any, ...]]:
-    """Yield the id and some columns, which are SQL expressions, of every row.
-
-    Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
-    """
+def read_rows(
+    connection: Any, columns: Iterable[str], order: str = ""
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the id and some columns, which are SQL expressions, of every row."""
     cursor = connection.cursor()
-    order = "ORDER BY id" if by_id else ""
     cursor.execute(f"SELECT id, {', '.join(columns)} FROM documents {order}")
     while rows := cursor.fetchmany(1000):
         yield from rows

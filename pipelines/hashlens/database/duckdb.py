@@ -12,6 +12,7 @@ from typing import Any
 
 from txtai.database.duckdb import DuckDB as TxtaiDuckDB
 
+from hashlens.database.blocks import Block, in_blocks
 from hashlens.database.content import (
     PLACE,
     Document,
@@ -123,12 +124,13 @@ class DuckDB(TxtaiDuckDB):
                 self.connection.begin()
             raise
 
-    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every row.
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every row, sorted by id."""
+        return read_rows(self.connection, map(self.jsoncolumn, names), "ORDER BY id")
 
-        Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
-        """
-        return read_rows(self.connection, map(self.jsoncolumn, names), by_id=by_id)
+    def blocks(self, *names: str) -> Iterator[Block]:
+        """Yield the ids and some columns of all rows, in blocks."""
+        return in_blocks(read_rows(self.connection, map(self.jsoncolumn, names)))
 
     def ids(self, ids: list[Any]) -> Any:
         """Return the row numbers of some ids."""

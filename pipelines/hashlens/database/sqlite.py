@@ -9,6 +9,7 @@ from typing import Any
 
 from txtai.database.sqlite import SQLite as TxtaiSQLite
 
+from hashlens.database.blocks import Block, read_blocks
 from hashlens.database.connections import BUSY_MILLISECONDS, Connections, OfSession
 from hashlens.database.content import (
     PLACE,
@@ -103,13 +104,15 @@ class SQLite(TxtaiSQLite):
         """Return which way this thread's last query went."""
         return self.pushdown.explanation
 
-    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every row, of one state of the database.
-
-        Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
-        """
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every row of one state of the database, by id."""
         with self.connections.reading(), self.connections.transaction():
-            yield from read_rows(self.connection, map(self.jsoncolumn, names), by_id=by_id)
+            yield from read_rows(self.connection, map(self.jsoncolumn, names), "ORDER BY id")
+
+    def blocks(self, *names: str) -> Iterator[Block]:
+        """Yield the ids and some columns of all rows, of one state of the database, in blocks."""
+        with self.connections.reading(), self.connections.transaction():
+            yield from read_blocks(self.connection, names, self.jsoncolumn)
 
     def ids(self, ids: list[Any]) -> Any:
         """Return the row numbers of some ids."""

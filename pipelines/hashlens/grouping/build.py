@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise, repeat
 
 import numpy as np
 
 from hashlens.grouping.assign import Apart, Gone
 from hashlens.grouping.collection import Collection, gc_paused
-from hashlens.grouping.keepers import Rule, choose, rules
-from hashlens.grouping.measure import diameter, row_distances
+from hashlens.grouping.keepers import Rule, choose_keepers, rules
+from hashlens.grouping.many import many
+from hashlens.grouping.measure import diameters, row_distances
 from hashlens.grouping.scope import EXACT, Scope, Terms
-from hashlens.model import Group, Link, Member, Place
+from hashlens.model import Group, Link, Place
 from hashlens.neighbors.codes import Ints
 
-AT_ONCE = 1_000  # groups whose images are built together, so that not all need memory at a time
+AT_ONCE = 4_000  # groups whose images are built together, so that not all need memory at a time
 
 
 def build_groups(collection: Collection, terms: Terms, groups: Sequence[Ints]) -> Iterator[Group]:
@@ -53,10 +54,8 @@ def build_links(
     part, whole = ends[counts].T
     links = map(
         Link,
-        collection.excerpt(part).members(
-            row_distances(collection, part, whole, terms.metric), [""] * len(part)
-        ),
-        collection.excerpt(whole).members([0] * len(whole), [""] * len(whole)),
+        collection.members(part, row_distances(collection, part, whole, terms.metric), repeat("")),
+        collection.members(whole, repeat(0), repeat("")),
         [parts[number][2] for number in np.flatnonzero(counts).tolist()],
     )
     return tuple(sorted(links, key=lambda link: (link.whole.path, link.part.path)))
@@ -65,21 +64,26 @@ def build_links(
 def _built(
     collection: Collection, terms: Terms, groups: Sequence[Ints], order: Sequence[Rule]
 ) -> list[Group]:
+    """Build groups: the keeper first, the others by their distance from it, then by path."""
     rows = np.concatenate(groups)
-    sizes = [len(group) for group in groups]
-    excerpt = collection.excerpt(rows)
-    contenders = excerpt.contenders()
-    chosen = [choose(list(islice(contenders, size)), order) for size in sizes]
-    keepers = [kept.row for kept, _ in chosen]
-    kept = np.repeat(keepers, sizes)
+    sizes = np.fromiter(map(len, groups), np.int64, len(groups))
+    group = np.repeat(np.arange(len(groups)), sizes)
+    keepers, reasons = choose_keepers(collection.facts(), rows, group, order)
+    kept = keepers[group]
     distances = row_distances(collection, kept, rows, terms.metric)
-    members = excerpt.members(distances, _same(collection, terms, rows, kept))
-    return [
-        _group(
-            list(islice(members, len(group))), group.tolist().index(keeper), reason, terms.metric
-        )
-        for group, keeper, (_, reason) in zip(groups, keepers, chosen, strict=True)
-    ]
+    by = collection.path_order(rows), np.array(distances), rows != kept, group
+    places = np.lexsort(by)
+    rows, kept = rows[places], kept[places]
+    near = map(distances.__getitem__, places.tolist())
+    members = collection.members(rows, near, _same(collection, terms, rows, kept))
+    ends = np.cumsum(sizes).tolist()
+    return many(
+        Group,
+        len(groups),
+        members=[tuple(members[start:end]) for start, end in pairwise([0, *ends])],
+        diameter=diameters(collection, rows, sizes, terms.metric),
+        reason=reasons,
+    )
 
 
 def _same(collection: Collection, terms: Terms, rows: Ints, kept: Ints) -> list[str]:
@@ -94,13 +98,3 @@ def _same(collection: Collection, terms: Terms, rows: Ints, kept: Ints) -> list[
     found[rows == kept] = ""
     same: list[str] = found.tolist()
     return same
-
-
-def _group(members: list[Member], keeper: int, reason: str, metric: str) -> Group:
-    """Put the keeper first, the others by their distance from it."""
-    kept = members.pop(keeper)
-    if len(members) == 1:
-        return Group((kept, members[0]), members[0].distance, reason)
-    members.sort(key=lambda member: (member.distance, member.path))
-    fingerprints = {member.fingerprint for member in (kept, *members)}
-    return Group((kept, *members), diameter(fingerprints, metric), reason)

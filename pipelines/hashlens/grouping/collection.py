@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import repeat
 from sys import intern
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.grouping.keepers import Contender
+from hashlens.grouping.keepers import ranks
+from hashlens.grouping.many import many
 from hashlens.hashing.metrics import is_hex
 from hashlens.model import LOW_INFORMATION, Member
 from hashlens.names import names_of
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
-from hashlens.schema import GROUPED_NUMBERS
-
-CHUNK = 20_000  # rows that are tuples at a time
+from hashlens.schema import GROUPED, GROUPED_NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,47 +57,34 @@ class Collection:
         rows = np.flatnonzero(is_flat)
         return rows, np.unique(self.file_digests[rows], return_inverse=True)[1]
 
-    def excerpt(self, rows: Ints) -> Excerpt:
-        """Return some rows as lists of Python objects, to build contenders and members from."""
+    def facts(self) -> dict[str, Any]:
+        """Return the columns that keeper rules look at."""
+        texts = {"path": self.paths, "format": self.formats, "damaged": self.damaged}
+        return {**texts, **self.numbers, "file_digest": self.file_digests}
+
+    def members(self, rows: Ints, distances: Iterable[float], same: Iterable[str]) -> list[Member]:
+        """Return some rows as members of groups, with what each has in common with its keeper."""
         places = rows.tolist()
-        return Excerpt(
-            rows=places,
-            ids=[self.ids[row] for row in places],
-            paths=[self.paths[row] for row in places],
-            fingerprints=self.fingerprints(rows),
-            numbers=[self.numbers[name][rows].tolist() for name in GROUPED_NUMBERS],
-            formats=[self.formats[row] for row in places],
+        ids = [self.ids[row] for row in places]
+        return many(
+            Member,
+            len(rows),
+            id=ids,
+            path=ids if self.paths is self.ids else [self.paths[row] for row in places],
+            fingerprint=self.fingerprints(rows),
+            distance=distances,
+            format=[self.formats[row] for row in places],
             information=self.information[rows].tolist(),
-            file_digests=self.file_digests[rows].astype(str).tolist(),
-            pixel_digests=self.pixel_digests[rows].tolist(),
+            file_digest=map(bytes.decode, self.file_digests[rows].tolist()),
             damaged=[self.damaged[row] for row in places],
+            same=same,
+            sharpness=repeat(None),
+            **{name: numbers[rows].tolist() for name, numbers in self.numbers.items()},
         )
 
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Some rows of a collection: a list for each column. `numbers`: in the order of the schema."""
-
-    rows: Sequence[int]
-    ids: Sequence[str]
-    paths: Sequence[str]
-    fingerprints: Sequence[str]
-    numbers: Sequence[Sequence[int]]
-    formats: Sequence[str]
-    information: Sequence[float]
-    file_digests: Sequence[str]
-    pixel_digests: Sequence[bytes]
-    damaged: Sequence[str]
-
-    def contenders(self) -> Iterator[Contender]:
-        """Yield the rows as the rules look at them."""
-        facts = *self.numbers, self.formats, self.file_digests, self.damaged
-        return map(Contender, self.rows, self.paths, *facts)
-
-    def members(self, distances: Sequence[float], same: Sequence[str]) -> Iterator[Member]:
-        """Yield the rows as members of groups, with what each has in common with its keeper."""
-        facts = *self.numbers, self.formats, self.information, self.file_digests, self.damaged
-        return map(Member, self.ids, self.paths, self.fingerprints, distances, *facts, same)
+    def path_order(self, rows: Ints) -> Ints:
+        """Return numbers that sort as the paths of some rows."""
+        return rows if self.paths is self.ids else ranks([self.paths[row] for row in rows.tolist()])
 
 
 @contextmanager
@@ -114,53 +100,47 @@ def gc_paused() -> Iterator[None]:
 
 
 @gc_paused()
-def read_collection(rows: Iterable[tuple[Any, ...]], digits: int) -> Collection:
-    """Read `(id, fingerprint, *GROUPED)` of images, in any order.
+def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> Collection:
+    """Read blocks of images, in any order: a column of ids, of fingerprints, and the `GROUPED`.
 
     Rows without a fingerprint of the length `digits` are left out.
     """
-    stream = iter(rows)
-    kept: list[tuple[list[Any], ...]] = []
+    kept: list[dict[str, Any]] = []
     codes = [pack([])[:0] if digits <= 16 else pack(["0" * digits])[:0]]
-    while chunk := list(islice(stream, CHUNK)):
-        columns = list(zip(*chunk, strict=True))
-        packed = _packed(columns[1], digits)
+    for block in blocks:
+        columns, packed = block, _packed(block[1], digits)
         if packed is None:
-            columns = list(zip(*(row for row in chunk if _fits(row[1], digits)), strict=True))
-            packed = pack(columns[1]) if columns else None
-        if packed is not None:
-            codes.append(packed)
-            kept.append(_compact(columns))
-    ids, paths, information, formats, files, pixels, damaged, frames, *numbers = (
-        [[*column] for column in zip(*kept, strict=True)] if kept else [[] for _ in range(13)]
-    )
-    names = [uid for block in ids for uid in block]
-    by_id = sorted(range(len(names)), key=names.__getitem__)
+            rows = [row for row in zip(*block, strict=True) if _fits(row[1], digits)]
+            columns = list(zip(*rows, strict=True)) or [[] for _ in block]
+            packed = pack(columns[1]) if rows else codes[0]
+        codes.append(packed)
+        kept.append(_compact(columns[0], dict(zip(GROUPED, columns[2:], strict=True))))
+    ids = [uid for block in kept for uid in block["id"]]
+    by_id = sorted(range(len(ids)), key=ids.__getitem__)
     order = np.array(by_id, np.int64)
 
-    def texts(blocks: list[list[str]]) -> list[str]:
-        every = [text for block in blocks for text in block]
+    def texts(name: str) -> list[str]:
+        every = [text for block in kept for text in block[name]]
         return [every[row] for row in by_id]
 
-    def values(none: NDArray[Any], blocks: list[NDArray[Any]]) -> NDArray[Any]:
-        found: NDArray[Any] = np.concatenate([none, *blocks])[order]
-        return found
+    def values(name: str, kind: Any) -> NDArray[Any]:
+        found: NDArray[Any] = np.concatenate([np.empty(0, kind), *(block[name] for block in kept)])
+        return found[order]
 
+    ids = [ids[row] for row in by_id]
+    are_paths = all(block["path"] is block["id"] for block in kept)
     return Collection(
-        ids=[names[row] for row in by_id],
-        paths=texts(paths),
+        ids=ids,
+        paths=ids if are_paths else texts("path"),
         codes=np.asfortranarray(np.concatenate(codes)[order]),
         digits=digits,
-        information=values(np.empty(0), information),
-        numbers={
-            name: values(np.empty(0, np.int64), blocks)
-            for name, blocks in zip(GROUPED_NUMBERS, numbers, strict=True)
-        },
-        formats=texts(formats),
-        file_digests=values(np.empty(0, "S1"), files),
-        pixel_digests=values(np.empty(0, "S1"), pixels),
-        damaged=texts(damaged),
-        frame_hashes=texts(frames),
+        information=values("information", np.float64),
+        numbers={name: values(name, np.int64) for name in GROUPED_NUMBERS},
+        formats=texts("format"),
+        file_digests=values("file_digest", "S1"),
+        pixel_digests=values("pixel_digest", "S1"),
+        damaged=texts("damaged"),
+        frame_hashes=texts("frame_hashes"),
     )
 
 
@@ -175,34 +155,48 @@ def _fits(text: Any, digits: int) -> bool:
     return isinstance(text, str) and len(text) == digits and is_hex(text)
 
 
-def _compact(columns: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
-    """Return columns as lists and arrays, in the order in which `read_collection` joins them."""
-    ids, _, paths, information, *numbers, formats, damaged, frames, files, pixels = columns
-    return (
-        ids,
-        names_of(
-            [
-                uid if path == uid or not path else path  # equal texts are kept once
-                for path, uid in zip(_only(str, paths, ""), ids, strict=True)
-            ]
-        ),
-        np.array(_only(int | float, information, 0), np.float64),
-        list(map(intern, _only(str, formats, ""))),
-        _digests(files),
-        _digests(pixels),
-        list(map(intern, _only(str, damaged, ""))),
-        _only(str, frames, ""),
-        *(np.array(_only(int, column, 0), np.int64) for column in numbers),
-    )
+def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return ids and columns of a block in the form in which a collection has them."""
+    paths = columns["path"]
+    if paths != ids:
+        paths = [path or uid for path, uid in zip(_only(str, paths, ""), ids, strict=True)]
+    names = names_of(list(paths))
+    return {
+        "id": ids,
+        "path": ids if names == ids else names,  # equal texts are kept once
+        "information": _numbers(columns["information"], float),
+        "format": list(map(intern, _only(str, columns["format"], ""))),
+        "damaged": list(map(intern, _only(str, columns["damaged"], ""))),
+        "frame_hashes": _only(str, columns["frame_hashes"], ""),
+        "file_digest": _digests(columns["file_digest"]),
+        "pixel_digest": _digests(columns["pixel_digest"]),
+        **{name: _numbers(columns[name], int) for name in GROUPED_NUMBERS},
+    }
 
 
-def _only(kind: Any, values: Sequence[Any], other: Any) -> list[Any]:
+def _numbers(values: Sequence[Any], kind: type[float]) -> NDArray[Any]:
+    """Return values as numbers of a kind; 0 stands for anything else."""
+    found = np.array(values)
+    if found.dtype not in (np.int64, kind):
+        found = np.array(_only(int | kind, values, 0))
+    return found.astype(kind)
+
+
+def _only(kind: Any, values: Sequence[Any], other: Any) -> Sequence[Any]:
     """Return values; `other` stands for values of another kind, which foreign code may write."""
-    if set(map(type, values)) == {kind}:
-        return list(values)
+    kinds = set(map(type, values))
+    if kinds == {kind}:
+        return values
+    if kinds == {type(None)}:
+        return [other] * len(values)
     return [value if isinstance(value, kind) else other for value in values]
 
 
 def _digests(values: Sequence[Any]) -> NDArray[np.bytes_]:
     texts = _only(str, values, "")
+    joined = "".join(texts)
+    if set(map(len, texts)) == {64} and joined.isascii():
+        return np.frombuffer(joined.encode(), "S64")
+    if not joined:
+        return np.zeros(len(texts), "S1")
     return np.array([text if text.isascii() and len(text) <= 64 else "" for text in texts], "S")

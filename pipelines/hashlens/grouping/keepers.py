@@ -1,23 +1,22 @@
-"""Choose the image of a group to keep: rules in their order, and the reason in words.
-
->>> images = Member("a", "/a.jpg", "0", width=2, height=2), Member("b", "/b.png", "0")
->>> kept, reason = choose(images, rules("pixels"))
->>> kept.path, reason
-('/a.jpg', 'most pixels (2x2 over 0x0)')
-"""
+"""Choose the image of each group to keep: rules in their order, and the reason in words."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from itertools import repeat
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hashlens.errors import ImageError, ParameterError
 from hashlens.images.sharpness import sharpness
-from hashlens.model import Member
+from hashlens.neighbors.codes import Ints
 
 # Formats that keep all pixels. Other formats may have kept them too, but do not say so.
 LOSSLESS = frozenset(
@@ -26,39 +25,40 @@ LOSSLESS = frozenset(
 DEFAULT_RULES = ("pixels", "lossless", "bytes", "oldest", "path")
 
 
-class Contender(NamedTuple):
-    """An image that may be kept: `row` in its collection, and the facts that rules look at."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of some images, column by column.
 
-    row: int
-    path: str
-    width: int
-    height: int
-    bytes: int
-    mtime_ns: int
-    frames: int
-    format: str
-    file_digest: str
-    damaged: str = ""
-    sharpness: float | None = None
+    columns: of a whole collection, by name: arrays of numbers and digests, sequences of texts.
+    rows: which images of the collection.
+    """
 
+    columns: Mapping[str, Any]
+    rows: Ints
 
-Facts: TypeAlias = "Contender | Member"
-Image = TypeVar("Image", Contender, Member)
+    def __getitem__(self, name: str) -> Any:
+        """Return a column of the images: an array, or a list of texts."""
+        column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            return column[self.rows]
+        return [column[row] for row in self.rows.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: the images with the largest value are kept.
+    """A rule: of the images of a group, those with the largest value are kept.
 
-    `value`: of an image, to compare. `words`: the reason, with two places: for the image kept and
-    the best of the others, as `show` writes them. `reads`: the rule reads files, so it is skipped
-    if all files are equal.
+    name: as users write it.
+    words: the reason, with two places: for the image kept and the best of the others.
+    value: returns a value for each image, to compare.
+    show: returns for each image what is written of it at a place in `words`.
+    reads: the rule reads files, so it is skipped if all files of a group are equal.
     """
 
     name: str
     words: str
-    value: Callable[[Facts], Any]
-    show: Callable[[Facts], str]
+    value: Callable[[Facts], Sequence[Any] | NDArray[Any]]
+    show: Callable[[Facts], Iterable[Any]] = lambda _: repeat("")
     reads: bool = False
 
 
@@ -85,28 +85,69 @@ def rule_names(names: Iterable[str] | str) -> tuple[str, ...]:
     return tuple(names.split(",") if isinstance(names, str) else map(str, names))
 
 
-def choose(images: Sequence[Image], order: Iterable[Rule]) -> tuple[Image, str]:
-    """Return the image to keep, and the reason: the words of each rule that decided.
+def choose_keepers(
+    columns: Mapping[str, Any], rows: Ints, groups: Ints, order: Iterable[Rule]
+) -> tuple[Ints, list[str]]:
+    """Return the row to keep of each group, and the reasons: the words of each rule that decided.
 
-    The last rule leaves one image, as `path`, the last of `rules`, does.
+    `columns`: of a collection, as `Facts` has them. `groups`: the number of the group of each row,
+    ascending from 0. The last rule leaves one row, as `path`, the last of `rules`, does; of rows
+    with one path, the first is kept.
     """
-    left = images
-    reasons = []
+    reasons: list[list[str]] = [[] for _ in range(int(groups[-1]) + 1)]
     for rule in order:
-        if len(left) == 1:
-            break
-        if rule.reads and len({image.file_digest or id(image) for image in left}) == 1:
-            continue
-        values = list(map(rule.value, left))
-        best = max(values)
-        if values.count(best) == len(values):
-            continue
-        winners = [image for image, value in zip(left, values, strict=True) if value == best]
-        second = max([value for value in values if value != best])
-        over = rule.show(winners[0]), rule.show(left[values.index(second)])
-        reasons.append(rule.words.format(*over))
-        left = winners
-    return left[0], ", then ".join(reasons)
+        asked = np.flatnonzero(np.bincount(groups)[groups] > 1)
+        if rule.reads and len(asked):
+            asked = asked[_differ(columns["file_digest"][rows[asked]], groups[asked])]
+        if len(asked):
+            stays = np.ones(len(rows), bool)
+            stays[asked] = _decide(rule, Facts(columns, rows[asked]), groups[asked], reasons)
+            rows, groups = rows[stays], groups[stays]
+    return rows[_starts(groups)], [", then ".join(words) for words in reasons]
+
+
+def _decide(rule: Rule, images: Facts, groups: Ints, reasons: list[list[str]]) -> NDArray[np.bool_]:
+    """Return which images have the largest value of their group; add the words of a decision."""
+    starts = _starts(groups)
+    sizes = np.diff(starts, append=len(groups))
+    values = np.unique(rule.value(images), return_inverse=True)[1]  # numbers from 0, in order
+    is_best: NDArray[np.bool_] = values == np.repeat(np.maximum.reduceat(values, starts), sizes)
+    others = np.where(is_best, -1, values)
+    second = np.maximum.reduceat(others, starts)
+    decided = second >= 0
+    texts = (
+        rule.show(Facts(images.columns, images.rows[_first(mask, starts)[decided]]))
+        for mask in (is_best, others == np.repeat(second, sizes))
+    )
+    numbers = groups[starts[decided]].tolist()
+    for number, *over in zip(numbers, *texts, strict=False):  # nothing to show never ends
+        reasons[number].append(rule.words.format(*over))
+    return is_best
+
+
+def ranks(texts: Sequence[str]) -> Ints:
+    """Return numbers, from 0, that sort as some texts; equal texts have the same number."""
+    numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
+    return np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))
+
+
+def _differ(files: NDArray[np.bytes_], groups: Ints) -> NDArray[np.bool_]:
+    """Return of each image whether the files of its group differ; unknown files differ."""
+    starts = _starts(groups)
+    sizes = np.diff(starts, append=len(groups))
+    same = (files == np.repeat(files[starts], sizes)) & (files != b"")
+    return np.repeat(~np.logical_and.reduceat(same, starts), sizes)
+
+
+def _starts(groups: Ints) -> Ints:
+    """Return the position of the first image of each group."""
+    return np.flatnonzero(np.diff(groups, prepend=-1))
+
+
+def _first(mask: NDArray[np.bool_], starts: Ints) -> Ints:
+    """Return the first position of each group at which a mask holds."""
+    found: Ints = np.minimum.reduceat(np.where(mask, np.arange(len(mask)), len(mask)), starts)
+    return found
 
 
 def _rule(text: str) -> Rule:
@@ -117,8 +158,7 @@ def _rule(text: str) -> Rule:
         return Rule(
             "folder",
             f"in {folder}".replace("{", "{{").replace("}", "}}"),
-            lambda image: image.path.startswith(inside),
-            lambda image: os.path.dirname(image.path),
+            lambda images: [path.startswith(inside) for path in images["path"]],
         )
     if equals or name not in _RULES:
         msg = f"no rule {text!r} tells what to keep; known are {', '.join(_RULES)} and folder=DIR"
@@ -126,80 +166,77 @@ def _rule(text: str) -> Rule:
     return _RULES[name]
 
 
-def _size(image: Facts) -> str:
-    return f"{image.width}x{image.height}"
+def _pixels(images: Facts) -> NDArray[Any]:
+    """Return width times height; as Python's numbers if a product may not fit into 64 bits."""
+    width, height = images["width"], images["height"]
+    largest = [float(np.abs(side.astype(float)).max()) for side in (width, height)]
+    found: NDArray[Any] = (width if math.prod(largest) < 2**62 else width.astype(object)) * height
+    return found
 
 
-def _date(image: Facts) -> str:
-    when = datetime.fromtimestamp(image.mtime_ns / 1e9, tz=timezone.utc)
-    return when.isoformat(sep=" ", timespec="milliseconds").partition("+")[0]
+def _dates(images: Facts) -> Iterator[str]:
+    for nanoseconds in images["mtime_ns"].tolist():
+        when = datetime.fromtimestamp(nanoseconds / 1e9, tz=timezone.utc)
+        yield when.isoformat(sep=" ", timespec="milliseconds").partition("+")[0]
 
 
-def _sharpness(image: Facts) -> float:
-    if image.sharpness is not None:
-        return image.sharpness
-    key = image.file_digest or image.path, image.mtime_ns
+def _sharpness(images: Facts) -> list[float]:
+    columns = images["path"], images["file_digest"].tolist(), images["mtime_ns"].tolist()
+    return list(map(_sharpness_of, *columns))
+
+
+def _sharpness_of(path: str, digest: bytes, mtime_ns: int) -> float:
+    key = digest or path, mtime_ns
     if key not in _measured:
         try:
-            _measured[key] = round(sharpness(image.path), 3)
+            _measured[key] = round(sharpness(path), 3)
         except ImageError:
             return -1.0  # not remembered: an equal file may be readable
     return _measured[key]
 
 
-def _sharpness_text(image: Facts) -> str:
-    found = _sharpness(image)
-    return f"{found:.1f}" if found >= 0 else "a file that cannot be read"
-
-
-_measured: dict[tuple[str, int], float] = {}  # sharpness by file: each is measured once
-
-
-class _First(str):
-    """A text whose order is reversed, so that `max` takes the first by name."""
-
-    __slots__ = ()
-
-    def __gt__(self, other: str) -> bool:
-        return str.__lt__(self, other)
-
+_measured: dict[tuple[bytes | str, int], float] = {}  # by file: each is measured once
 
 SOUND = Rule(
     "sound",
     "not damaged (the other: {1})",
-    lambda image: not image.damaged,
-    lambda image: image.damaged,
+    lambda images: [not text for text in images["damaged"]],
+    itemgetter("damaged"),
 )
 _RULES = {
     rule.name: rule
     for rule in (
-        Rule("pixels", "most pixels ({} over {})", lambda image: image.width * image.height, _size),
+        Rule(
+            "pixels",
+            "most pixels ({} over {})",
+            _pixels,
+            lambda images: map("{}x{}".format, images["width"].tolist(), images["height"].tolist()),
+        ),
         Rule(
             "lossless",
             "lossless format ({} over {})",
-            lambda image: image.format in LOSSLESS,
-            lambda image: image.format or "unknown",
+            lambda images: [name in LOSSLESS for name in images["format"]],
+            lambda images: [name or "unknown" for name in images["format"]],
         ),
         Rule(
             "bytes",
-            "most bytes ({} over {})",
-            attrgetter("bytes"),
-            lambda image: f"{image.bytes:,}",
+            "most bytes ({:,} over {:,})",
+            itemgetter("bytes"),
+            lambda images: images["bytes"].tolist(),
         ),
         Rule(
             "sharpness",
             "sharpest ({} over {})",
             _sharpness,
-            _sharpness_text,
+            lambda images: [
+                f"{found:.1f}" if found >= 0 else "a file that cannot be read"
+                for found in _sharpness(images)
+            ],
             reads=True,
         ),
-        Rule("newest", "newest ({} over {})", attrgetter("mtime_ns"), _date),
-        Rule("oldest", "oldest ({} over {})", lambda image: -image.mtime_ns, _date),
-        Rule(
-            "path",
-            "first by path",
-            lambda image: _First(image.path),
-            attrgetter("path"),
-        ),
+        Rule("newest", "newest ({} over {})", itemgetter("mtime_ns"), _dates),
+        # ~n is -n - 1: it sorts as -n does, and is never too large.
+        Rule("oldest", "oldest ({} over {})", lambda images: ~images["mtime_ns"], _dates),
+        Rule("path", "first by path", lambda images: -ranks(images["path"])),
     )
 }

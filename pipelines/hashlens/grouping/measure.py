@@ -29,17 +29,25 @@ def row_distances(collection: Collection, a: Ints, b: Ints, metric: str) -> list
     return [0 if one == other else distance(one, other, metric) for one, other in texts]
 
 
-def diameter(fingerprints: set[str], metric: str) -> float:
-    """Return the largest distance between two of some fingerprints; 0 for a single one."""
-    if len(fingerprints) < 2:
-        return 0
+def diameters(collection: Collection, rows: Ints, sizes: Ints, metric: str) -> list[float]:
+    """Return the largest distance between two rows of each group; the groups follow each other."""
+    starts = np.cumsum(sizes) - sizes
     if metric != "hamming":
-        return _widest(list(fingerprints), metric)
-    if len(fingerprints) < MANY:
-        numbers = [int(text, 16) for text in fingerprints]
-        return max((a ^ b).bit_count() for a, b in combinations(numbers, 2))
-    codes = pack(list(fingerprints))
-    return max(int(_bits(codes, code).max()) for code in codes)
+        ends = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
+        return [_widest(collection.fingerprints(rows[start:end]), metric) for start, end in ends]
+    codes = collection.codes[rows]
+    found: Ints = np.zeros(len(sizes), np.int64)
+    for size in np.unique(sizes).tolist():
+        groups = np.flatnonzero(sizes == size)
+        for some in np.array_split(groups, len(groups) if size > MANY else 1):
+            each = codes[starts[some, None] + np.arange(size)]
+            if size > MANY:  # of many images, some are equal
+                each = np.unique(each[0], axis=0)[None]
+            for first in range(each.shape[1] - 1):
+                bits = _bits(each[:, first : first + 1], each[:, first + 1 :])
+                found[some] = np.maximum(found[some], bits.max(axis=1))
+    widest: list[float] = found.tolist()
+    return widest
 
 
 def bonds(fingerprints: list[str], metric: str, max_distance: float) -> Bonds:
@@ -64,11 +72,15 @@ def bonds(fingerprints: list[str], metric: str, max_distance: float) -> Bonds:
 
 
 def _bits(a: Codes, b: Codes) -> Ints:
-    counts: Ints = np.bitwise_count(a ^ b).sum(axis=1)
+    counts: Ints = np.bitwise_count(a ^ b).sum(axis=-1)
     return counts
 
 
-def _widest(fingerprints: list[str], metric: str) -> float:
+def _widest(texts: list[str], metric: str) -> float:
+    """Return the largest distance between two fingerprints; 0 if all are equal."""
+    fingerprints = list(dict.fromkeys(texts))
+    if len(fingerprints) < 2:
+        return 0
     if len(fingerprints) < MANY:
         return max(distance(a, b, metric) for a, b in combinations(fingerprints, 2))
     measure = _measure(fingerprints, metric)

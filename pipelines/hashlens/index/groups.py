@@ -50,8 +50,7 @@ def find_groups(
         keep=rule_names(keep),
         only=only,
     )
-    rows = store.columns("text", *GROUPED, by_id=False)
-    images = read_collection(rows, fixed_digits(settings))
+    images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels)

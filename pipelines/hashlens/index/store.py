@@ -104,15 +104,24 @@ class Store:
             rows = self._loaded().database.columns(*KNOWN[1:])
             yield from map(Known._make, self._placed(rows, [0]))
 
-    def columns(self, *names: str, by_id: bool = True) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and some columns of every committed row.
+    def columns(self, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and some columns of every committed row, sorted by id."""
+        with self._mutex:
+            database = self._loaded().database
+        yield from self._placed(database.columns(*names), _places(names))
 
-        Rows are sorted by id, or, with `by_id=False`, in storage order, which is faster.
+    def blocks(self, *names: str) -> Iterator[list[Sequence[Any]]]:
+        """Yield the ids and some columns of all committed rows, in blocks of columns.
+
+        Rows come in storage order, several times as fast as from `columns`.
         """
         with self._mutex:
             database = self._loaded().database
-        paths = [0] + [place for place, name in enumerate(names, 1) if name in PATHS]
-        yield from self._placed(database.columns(*names, by_id=by_id), paths)
+        for block in database.blocks(*names):
+            if self.root.folder is None:
+                yield block
+            elif rows := list(self._placed(zip(*block, strict=True), _places(names))):
+                yield list(zip(*rows, strict=True))
 
     def pictures(self) -> Any:
         """Return the keypoints of all pictures (`hashlens.crops.table.Table`), None without."""
@@ -297,6 +306,11 @@ class Store:
         self.config = self._embeddings.config
         if before is not None:
             before.close()
+
+
+def _places(names: Sequence[str]) -> list[int]:
+    """Return the positions of ids and paths in a row of the id and some columns."""
+    return [0] + [place for place, name in enumerate(names, 1) if name in PATHS]
 
 
 def open_store(
