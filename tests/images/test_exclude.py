@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pathspec import GitIgnoreSpec
 
 from drawing import draw
 from hashlens import ImageIndex
@@ -76,20 +76,47 @@ def test_patterns_are_those_of_gitignore(photos):
         Excludes(["!"])
 
 
+NAMES = ["a", "b.jpg", ".Trash-1", ".TRASH", "@eaDir", "._x", "x.jpg", "#Recycle", "$x", "Trash"]
+PATTERNS = ["*.jpg", "a/", "/a", "a/**", "!*.jpg", "x*", "**/a/x.jpg", "[ab]*", r"\#Recycle", "!a",
+            "b.jpg ", "?.jpg", r"\$x", "*", "!.Trash*/", "a/*.jpg", ".trash*"]  # fmt: skip
+
+
 @given(
-    st.lists(
-        st.sampled_from(["a", ".Trash-1", "@eaDir", "._x", "x.jpg", "#recycle", "$x"]),
-        min_size=1,
-        max_size=4,
-    ),
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=4),
+    st.lists(st.sampled_from(PATTERNS), max_size=3),
     st.booleans(),
 )
-def test_the_quick_look_at_names_finds_what_all_patterns_find(names, is_folder):
+def test_the_quick_look_at_names_finds_what_all_patterns_find(names, patterns, is_folder):
     path = "/".join(names) + "/" * is_folder
-    spec = GitIgnoreSpec.from_lines(DEFAULTS)
+    excludes = Excludes(patterns)
     above = ["/".join(names[:n]) + "/" for n in range(1, len(names))]
-    if not any(map(spec.match_file, above)):  # else the walk does not come here
-        assert (Excludes().pattern_for(path) is not None) == spec.match_file(path)
+    if not any(map(excludes._spec.match_file, above)):  # else the walk does not come here
+        found = excludes.pattern_for(path, names[-1])
+        assert (found is not None) == excludes._spec.match_file(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".local/share/Trash", ".trash", ".TRASHES", "$Recycle.bin", "#RECYCLE", "@recycle"),
+        *("LOST+FOUND", ".Thumbnails", ".cache/thumbnails", "System Volume Information"),
+        *(".Snapshots", "~snapshot", "Network Trash Folder", ".sync/Archive", ".digikam/trash"),
+    ],
+)
+def test_trash_is_left_out_in_any_case_of_letters(photos, name):
+    (photos / name).mkdir(parents=True)
+    shutil.copy(photos / "1.jpg", photos / name / "9.jpg")
+    assert not [path for path in found(photos) if path.endswith("9.jpg")]
+
+
+@pytest.mark.parametrize("patterns", [(), ("zzz",), ("*.gif",)])
+def test_what_is_named_beside_its_parent_is_taken_in_with_any_patterns(photos, patterns):
+    trash = photos / ".Trash-1"
+    trash.mkdir(exist_ok=True)
+    shutil.copy(photos / "1.jpg", trash / "9.jpg")
+    for given_paths in ([photos, trash], [trash, photos]):
+        items = find_images(map(str, given_paths), excludes=Excludes(patterns))
+        assert str(trash / "9.jpg") in list(items)
 
 
 def test_an_index_remembers_its_patterns(tmp_path):

@@ -323,3 +323,19 @@ class TestHint:
     def test_is_not_given_while_the_old_folder_has_files(self, disk, index):
         (disk / "album" / "2.png").rename(disk / "2.png")
         assert index.index(disk).hashed == 1
+
+
+@pytest.mark.parametrize("left", ["lost+found/", "NOT_MOUNTED.txt", ".Trash-1000/x"])
+def test_rows_stay_where_a_place_holds_no_picture_any_more(tmp_path, left):
+    disk = tmp_path / "nas"
+    (disk / "sub").mkdir(parents=True)
+    for name in ("1.png", "2.png", "sub/3.png"):
+        draw(len(name)).save(disk / name)
+    with ImageIndex.open(tmp_path / "index") as index:
+        index.index([disk])
+        shutil.rmtree(disk)
+        (disk / left).parent.mkdir(parents=True, exist_ok=True)
+        (disk / left).mkdir() if left.endswith("/") else (disk / left).touch()
+        report = index.index([disk])
+        assert (report.removed, dict(report.away)) == (0, {str(disk): 3})
+        assert index.index([disk], prune=True).removed == 3

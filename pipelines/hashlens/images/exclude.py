@@ -1,13 +1,12 @@
 """What is left out below a folder: patterns in the syntax of .gitignore.
 
 >>> excludes = Excludes(["*.gif", "!.thumbnails/"])
->>> excludes.pattern_for("a/b.gif"), excludes.pattern_for("@eaDir/"), excludes.pattern_for("c.jpg")
-('*.gif', '@eaDir/', None)
+>>> excludes.pattern_for("a/b.gif", "b.gif"), excludes.pattern_for("@EADIR/", "@EADIR")
+('*.gif', '@eaDir/')
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,15 +16,24 @@ from hashlens.errors import ParameterError
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-# Folders of what was thrown away, of what machines make, and of old states; attributes of macOS.
+# Folders of what was thrown away, of what machines make, and of old states; in any case of letters.
 DEFAULTS = (
-    *(".Trash*/", "$RECYCLE.BIN/", "$Recycle.Bin/", "RECYCLER/", "Recycled/"),
-    *(r"\#recycle/", "@Recycle/", ".Recycle.Bin/", ".recycle/", ".dtrash/", ".trashed-*"),
-    *("@eaDir/", ".@__thumb/", ".thumbnails/", ".AppleDouble/", "lost+found/"),
-    *(".stversions/", ".zfs/", ".snapshot/", ".snapshots/", r"\#snapshot/"),
-    *("@Recently-Snapshot/", "._*"),
+    *(".Trash*/", "**/.local/share/Trash/", "Trash/", r"\#trash/", "Network Trash Folder/"),
+    *("**/.digikam/trash/", ".dtrash/", ".trashed-*", ".pending-*"),
+    *("$RECYCLE.BIN/", "RECYCLER/", "Recycled/", r"\#recycle/", "@Recycle/", ".recycler/"),
+    *(".Recycle.Bin/", ".recycle/"),
+    *("@eaDir/", ".@__thumb/", "@__thumb/", ".thumbnails/", ".thumbnail/", ".thumbs/", ".thumb/"),
+    *("**/.cache/thumbnails/", ".AppleDouble/", "lost+found/", "System Volume Information/"),
+    *(".Spotlight-V100/", ".fseventsd/", ".DocumentRevisions-V100/", ".TemporaryItems/"),
+    *(".stversions/", "**/.sync/Archive/", ".dropbox.cache/", ".tmp.drivedownload/"),
+    *(".zfs/", ".snapshot/", ".snapshots/", ".snap/", ".ckpt/", "~snapshot/", r"\#snapshot/"),
+    *("@Recently-Snapshot/", "**/.btrfs/snap/", "._*"),
 )
-_BEGINNINGS = frozenset(pattern.lstrip("\\")[0] for pattern in DEFAULTS)
+_WILD = frozenset("*?[")
+
+
+def _in_any_case(pattern: str) -> str:
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in pattern)
 
 
 class Excludes:
@@ -43,29 +51,55 @@ class Excludes:
                 raise ParameterError(msg)
         if self.patterns:
             _ = self._spec  # raises for what is no pattern
+        lines = [*map(_in_any_case, DEFAULTS), *self.patterns]
+        self._of_files = _Names(line for line in lines if not line.rstrip().endswith("/"))
+        self._of_folders = _Names(lines)
 
-    def pattern_for(self, path: str) -> str | None:
-        """Return the pattern that leaves out a path; None if there is none.
+    def pattern_for(self, path: str, name: str) -> str | None:
+        """Return the pattern that leaves out a file or folder; None if there is none.
 
-        `path` is relative to the folder that was given; that of a folder ends in a slash.
+        `path` is relative to the folder that was given; that of a folder ends in a slash. `name` is
+        the last part of it, without the slash.
         """
-        if not self.patterns:
-            name = os.path.basename(path.rstrip("/"))
-            if name[0] not in _BEGINNINGS:
-                return None
+        if not (self._of_folders if path[-1] == "/" else self._of_files).may_fit(name):
+            return None
         found = self._spec.check_file(path)
-        return self._lines[found.index] if found.include and found.index is not None else None
-
-    @property
-    def _lines(self) -> tuple[str, ...]:
-        return (*DEFAULTS, *self.patterns)
+        lines = *DEFAULTS, *self.patterns
+        return lines[found.index] if found.include and found.index is not None else None
 
     @cached_property
     def _spec(self) -> GitIgnoreSpec:
         from pathspec import GitIgnoreSpec  # noqa: PLC0415  most folders need none
 
         try:
-            return GitIgnoreSpec.from_lines(self._lines)
+            return GitIgnoreSpec.from_lines([*map(_in_any_case, DEFAULTS), *self.patterns])
         except ValueError as error:
             msg = f"no pattern as in .gitignore: {error}"
             raise ParameterError(msg) from error
+
+
+class _Names:
+    """What the last part of a path must be like so that a pattern may fit.
+
+    This look takes a fiftieth of the time of the patterns, and most names need no further one.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        beginnings: set[str] = set()
+        endings: set[str] = set()
+        self._any = False
+        for line in lines:
+            last = line.strip().removeprefix("!").rstrip("/").rpartition("/")[2]
+            if last[:1] == "[" and last[3:4] == "]":  # a letter in any case
+                beginnings |= set(last[1:3])
+            elif last[:1] == "*" and last[1:] and not _WILD & set(last[1:]) and "\\" not in last:
+                endings.add(last[1:])
+            elif not last or last[0] in _WILD:
+                self._any = True
+            else:
+                beginnings.add(last[1:2] if last[0] == "\\" else last[0])
+        self._beginnings, self._endings = frozenset(beginnings), tuple(endings)
+
+    def may_fit(self, name: str) -> bool:
+        """Return whether a pattern may fit a file or folder of this name."""
+        return name[0] in self._beginnings or self._any or name.endswith(self._endings)

@@ -147,9 +147,11 @@ def _descend(
         visited[status.st_dev, status.st_ino] = folder
         subfolders = []
         for entry, kind in _kinds(entries):
-            pattern = excludes.pattern_for(entry.path[above:] + ("" if kind == "file" else "/"))
-            if pattern is not None and entry.path not in given:
-                yield LeftOut(entry.path, pattern)
+            path = entry.path[above:] if kind == "file" else f"{entry.path[above:]}/"
+            pattern = excludes.pattern_for(path, entry.name)
+            if pattern is not None:
+                # What was given is walked by itself.
+                yield from () if entry.path in given else (LeftOut(entry.path, pattern),)
             elif kind == "folder":
                 subfolders.append(entry.path)
             elif kind == "link to folder":

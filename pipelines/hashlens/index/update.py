@@ -56,11 +56,9 @@ def update(
     excludes = Excludes(remembered if exclude is None else exclude)
     there = [path for path in roots if os.path.lexists(path) or not _has_rows(store, path)]
     how: Any = {"extensions": endings, "any_name": any_name}
-    found = list(find_images(there, **how, own=store.path, excludes=excludes))
-    images = [item for item in found if isinstance(item, (str, Skipped))]
-    left_out = Counter(item.pattern for item in found if isinstance(item, LeftOut))
-    passed_over = Counter(item.kind for item in found if isinstance(item, PassedOver))
-    del found
+    images, left_out, passed_over = _sorted_out(
+        find_images(there, **how, own=store.path, excludes=excludes)
+    )
     with ExitStack() as stack:
         if store.is_new:
             # There are no rows yet: hash while txtai is imported and the index is made.
@@ -83,7 +81,7 @@ def update(
         for batch in _batches(to_write, in_one=needs_models(store.config)):
             store.write([(row["id"], row, None) for row in batch])
         vanished = [] if force else list(changes.vanished(roots, endings, any_name=any_name))
-        away = Counter() if prune else _away(vanished)
+        away = Counter() if prune else _away(vanished, images, roots)
         vanished = [row for row in vanished if not _is_below_any(row.path, away)]
         if vanished:
             store.write([], [row.id for row in vanished])
@@ -100,6 +98,23 @@ def update(
         dict(away),
         dict(sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))),
     )
+
+
+def _sorted_out(
+    found: Iterable[str | Skipped | LeftOut | PassedOver],
+) -> tuple[list[str | Skipped], Counter[str], Counter[str]]:
+    """Return images, and counts of what was left out, by pattern, and passed over, by kind."""
+    images: list[str | Skipped] = []
+    left_out: Counter[str] = Counter()
+    passed_over: Counter[str] = Counter()
+    for item in found:
+        if isinstance(item, LeftOut):
+            left_out[item.pattern] += 1
+        elif isinstance(item, PassedOver):
+            passed_over[item.kind] += 1
+        else:
+            images.append(item)
+    return images, left_out, passed_over
 
 
 def delete(store: Store, ids: Iterable[str]) -> list[str]:
@@ -120,13 +135,30 @@ def _has_rows(store: Store, path: str) -> bool:
     return any(row.id == name or row.id.startswith(below) for row in store.known())
 
 
-def _away(rows: Iterable[Known]) -> Counter[str]:
+def _away(
+    rows: Sequence[Known], images: Iterable[str | Skipped], roots: Sequence[str]
+) -> Counter[str]:
     """Return the folders of files that are gone or empty, and how many of the files they had.
 
-    Of folders in each other, the outermost is returned.
+    Of folders in each other, the outermost is returned. A folder that was looked through counts as
+    empty if no picture was found in it: the place of a disk that is not mounted may hold a file.
     """
-    is_away = cache(is_away_folder)
     found: Counter[str] = Counter()
+    if not rows:
+        return found
+    inhabited: set[str] = set()
+    for item in images:
+        folder = os.path.dirname(item if isinstance(item, str) else item.path)
+        while folder not in inhabited:
+            inhabited.add(folder)
+            folder = os.path.dirname(folder)
+    folders = tuple(os.path.join(root, "") for root in roots if os.path.isdir(root))
+
+    @cache
+    def is_away(folder: str) -> bool:
+        is_known = os.path.join(folder, "").startswith(folders)
+        return (is_known and folder not in inhabited) or is_away_folder(folder)
+
     for row in rows:
         folder = os.path.dirname(row.path)
         if is_away(folder) and not os.path.lexists(row.path):
