@@ -15,17 +15,17 @@ def libjpeg():
     assert jpeg_draft.use_simplejpeg()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "ICO", "PPM"])
 def test_nothing_is_wrong_with_what_was_written(kind):
     assert damage(saved(kind), kind) == ""
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "MPO"])
 def test_nothing_is_wrong_with_an_animation(kind):
     assert damage(sequence(kind, 1, 2, 3), kind) == ""
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "ICO"])
 @pytest.mark.parametrize("lost", [1, 2, 4])
 def test_a_missing_end_is_seen(kind, lost):
     assert damage(saved(kind)[:-lost], kind)
@@ -47,6 +47,13 @@ def test_wrong_bytes_of_a_jpeg_are_told_as_libjpeg_does(progressive):
     middle = len(data) // 2
     data[middle : middle + 2] = b"\xff\xd0"
     assert damage(bytes(data), "JPEG").startswith("Corrupt JPEG data")
+
+
+def test_wrong_bytes_of_any_picture_of_an_mpo_are_told():
+    data = bytearray(sequence("MPO", 1, 2, 3, size=(320, 240)))
+    assert damage(bytes(data), "MPO") == ""
+    data[-80:-78] = b"\xff\xd0"
+    assert damage(bytes(data), "MPO").startswith("Corrupt JPEG data")
 
 
 def test_wrong_bytes_of_a_png_are_told_by_their_checksum():

@@ -23,6 +23,11 @@ from hashlens.images.partners import Folders, renamed
         ("x.jpg", "x.jpg.json", "x.jpg", "x.jpg.json"),
         ("x.jpg", "x.jpg.supplemental-metadata.json", "y.jpg", "y.jpg.supplemental-metadata.json"),
         ("x.jpg", "x.jpg.supplem.json", "x.jpg", "x.jpg.supplem.json"),
+        ("y(1).jpg", "y.jpg(1).json", "y(1).jpg", "y.jpg(1).json"),
+        ("y(1).jpg", "y.jpg(1).json", "y(1)-2.jpg", "y(1)-2.jpg.json"),
+        ("y(2).jpg", "y.jpg.supplemental-metadata(2).json", "z.jpg", "z.jpg.json"),
+        ("P.MP.jpg", "P.MP", "Q.MP.jpg", "Q.MP"),
+        ("P.jpg", "P.m4v", "Q.jpg", "Q.m4v"),
     ],
 )
 def test_partners_are_found_and_stay_partners(tmp_path, picture, partner, new, goes_to):
@@ -44,6 +49,7 @@ def test_what_is_no_partner(tmp_path):
         "A.jpgx",
         "a.jpg.mov",
         "a.jpg.x.json",
+        "a.jpg(1).json",
     )
     for name in names:
         (tmp_path / name).touch()

@@ -85,14 +85,17 @@ def test_the_summary_tells_kinds_and_that_some_may_be_pictures(photos, tmp_path)
     where = ("--index", tmp_path / "i")
     said = run("index", photos, *where).stdout
     assert "  passed over: 2 .mov, 2 without extension, 1 .jpg.N, 1 .jpg~, 1 .tmp, 1 .xmp\n" in said
-    assert "  2 of them may be pictures: --any-name looks at their first bytes\n" in said
+    assert (
+        "  2 of them look like pictures by name: --any-name looks at the first bytes of all\n"
+        in said
+    )
     for number in range(9):
         (photos / f"1.x{chr(97 + number)}").touch()
         (photos / f"2.x{chr(97 + number)}").touch()
     said = run("index", photos, *where, "--any-name").stdout
     assert "indexed 5 of 5 images" in said
     assert ", 2 .xg and 6 of 4 other kinds\n" in said
-    assert "may be pictures" not in said
+    assert "look like pictures" not in said
     report = json.loads(run("index", photos, *where, "--format", "json").stdout)
     assert (report["ignored"], report["passed_over"][".jpg.N"]) == (26, 1)
     said = run("index", photos / "a.jpg", *where).stdout

@@ -126,6 +126,31 @@ def test_a_folder_with_a_file_of_somebody_stays(index, photos, tmp_path):
     assert sorted(os.listdir(photos)) == ["a", "b"]
 
 
+def test_partners_get_no_rows_by_undo(index, photos, tmp_path):
+    for name in ("b/2.xmp", "b/2.mov", "b/2.nef"):
+        (photos / name).write_bytes(b"II*\0 of two")
+    before = rows(index)
+    index.undo(index.apply(planned(index, tmp_path, "move", to=tmp_path / "aside")).journal)
+    assert rows(index) == before
+
+
+def test_an_exchange_never_leaves_a_partner_of_a_deleted_picture(index, photos, tmp_path):
+    (photos / "a" / "1.mov").write_bytes(b"film")
+    path = planned(index, tmp_path, "delete")
+    lines = path.read_text().splitlines()
+    kept = next(number for number, line in enumerate(lines) if "a/1.png" in line)
+    gone = next(number for number, line in enumerate(lines) if '"action": "delete"' in line)
+    lines[kept] = lines[kept].replace('"keep"', '"delete"', 1)
+    lines[gone] = lines[gone].replace('"delete"', '"keep"', 1)
+    path.write_text("\n".join(lines))
+    outcome = index.apply(path)
+    assert [item.reason.partition(":")[0] for item in outcome.skipped] == [
+        "1.mov would be lost with it"
+    ]
+    assert (photos / "a" / "1.png").exists()
+    assert (photos / "a" / "1.mov").exists()
+
+
 def test_partners_are_backed_up_with_their_pictures(index, photos, tmp_path):
     (photos / "a" / "1.xmp").write_text("of one")
     (photos / "b" / "2.xmp").write_text("of two")

@@ -87,7 +87,8 @@ def test_a_path_that_is_gone_and_has_no_rows_is_an_error(disk, index):
 def test_a_collection_that_moved_is_adopted(tmp_path, disk, index):
     disk.rename(tmp_path / "new")
     (tmp_path / "new" / "1.png").unlink()
-    assert index.relocate(disk, tmp_path / "new") == 3
+    with pytest.warns(UserWarning, match="1 rows stay at .*disk: no such files below .*new"):
+        assert index.relocate(disk, tmp_path / "new") == 3
     assert paths(index, tmp_path / "new") == ["../disk/1.png", *ALL[1:]]
     assert index.index(tmp_path / "new").unchanged == 3
     with pytest.raises(ParameterError, match="no file of the 1 rows below"):
@@ -137,9 +138,17 @@ def test_a_row_with_a_fingerprint_takes_the_place_of_a_skipped_one(tmp_path, dis
     (tmp_path / "new" / "1.png").write_bytes(whole[:40])
     with pytest.warns(UserWarning, match=MOST_LOOK_MOVED):
         assert len(index.index(tmp_path / "new").skipped) == 1
+    (tmp_path / "new" / "1.png").write_bytes(whole)
     assert index.relocate(disk, tmp_path / "new") == 4
     assert index.skipped() == []
     assert paths(index, tmp_path / "new") == ALL
+
+
+def test_a_file_of_another_size_adopts_no_row(tmp_path, disk, index):
+    disk.rename(tmp_path / "new")
+    (tmp_path / "new" / "1.png").write_bytes(b"another file")
+    with pytest.warns(UserWarning, match="1 rows stay"):
+        assert index.relocate(disk, tmp_path / "new") == 3
 
 
 def test_a_folder_can_move_into_itself(disk, index, tmp_path):

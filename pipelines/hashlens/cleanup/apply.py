@@ -245,6 +245,10 @@ class _Run:
         if {step.path, step.keeper} & self.without_backup and step.action in REMOVAL_ACTIONS:
             msg = "its backup could not be made"
             raise RefusedError(msg)
+        if step.action == "delete" and step.path in self.partners:
+            names = ", ".join(map(os.path.basename, self.partners[step.path]))
+            msg = f"{names} would be lost with it: move it, or plan without partners"
+            raise RefusedError(msg)
         status = files.examine(step.path, step.digest, follow=step.action == "copy")
         if step.action == "copy":
             return status, None

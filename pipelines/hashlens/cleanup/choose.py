@@ -14,7 +14,8 @@ from hashlens.errors import ParameterError, PlanError
 from hashlens.model import Member, Step
 
 CHANGED = "changed since it was indexed: index again"
-HARD_LINK = "a hard link of the keeper: it takes no room"
+HARD_LINK = "a hard link"  # so begins the reason to keep one
+LINK_OF_KEEPER = f"{HARD_LINK} of the keeper: it takes no room"
 NO_FRAMES = "not known how many frames it has: index again"
 NO_DIGEST = "no digest in the index: index again"
 
@@ -156,12 +157,12 @@ class Choices:
         if not (file.status and keeper.status):
             return ""
         if os.path.samestat(file.status, keeper.status):
-            return "" if self.hard_links and self.action != "hardlink" else HARD_LINK
+            return "" if self.hard_links and self.action != "hardlink" else LINK_OF_KEEPER
         if self.action == "hardlink" and file.status.st_dev != keeper.status.st_dev:
             return "on another device than the keeper, so it cannot be a hard link"
         names = self.names[file.inode]
         if not self.hard_links and len(names) < file.status.st_nlink:
-            return f"a hard link: {file.status.st_nlink - len(names)} other names of the file stay"
+            return f"{HARD_LINK}: {file.status.st_nlink - len(names)} other names of the file stay"
         return ""
 
     def _target(self, file: File, keeper: File) -> str:
@@ -213,6 +214,11 @@ def _digest_of(path: str) -> str:
     except (RefusedError, OSError) as error:
         msg = f"{path} cannot be backed up: {error}"
         raise PlanError(msg) from error
+
+
+def is_hard_link(reason: str) -> bool:
+    """Return whether a file is kept for the reason that it is a hard link."""
+    return reason.startswith(HARD_LINK)
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS
-from hashlens.cleanup.choose import Choices, look_at
+from hashlens.cleanup.choose import Choices, is_hard_link, look_at
 from hashlens.cleanup.files import status_of
 from hashlens.cleanup.journal import Journal, open_journal
 from hashlens.cleanup.partners import with_partners
@@ -102,6 +102,9 @@ class Plan:
         partners = sum(step.action == PARTNER for step in self.steps)
         if partners:
             found["partners"] = partners
+        links = sum(step.action == "keep" and is_hard_link(step.reason) for step in self.steps)
+        if links:
+            found["hard_links_kept"] = links
         found["freed"] = _freed(self.steps)
         return found
 

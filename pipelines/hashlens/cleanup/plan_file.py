@@ -215,6 +215,9 @@ def _require_complete(step: Step, line: int) -> None:
         needed.append("to")
     for name in needed:
         if not getattr(step, name):
+            if step.keeper == step.path:
+                msg = f"no picture of group {step.group} is kept: set the line of another to keep"
+                raise _LineError(line, msg)
             msg = f"to {step.action} a file, {name!r} must be given"
             raise _LineError(line, msg)
     if step.action == "delete" and step.to:

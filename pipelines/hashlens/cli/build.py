@@ -83,7 +83,11 @@ MOST_KINDS = 8  # kinds of files passed over that are listed
     is_flag=True,
     help="Adopt the rows of moved files, known by name, size and time, or by their bytes.",
 )
-@click.option("--prune", is_flag=True, help="Drop the rows of folders that are gone or empty, too.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Drop the rows of folders without pictures, too: a disk may not be mounted.",
+)
 @files_options
 @format_option
 def index(
@@ -335,7 +339,7 @@ def _show_report(report: Report, opened: ImageIndex, style: str, *, any_name: bo
             found = ", ".join(f"{pattern} {count}" for pattern, count in report.left_out.items())
             print(f"  left out: {found}")
         for folder, count in report.away.items():
-            print(f"  kept {count} rows: {folder} is gone or empty (--prune drops them)")
+            print(f"  kept {count} rows: no picture is in {folder} (--prune drops them)")
         reasons: dict[str, list[str]] = {}
         for item in report.skipped:
             reasons.setdefault(item.reason, []).append(item.path)
@@ -359,7 +363,8 @@ def _show_passed_over(kinds: Mapping[str, int], *, any_name: bool) -> None:
     print(f"  passed over: {found}{rest if others else ''}")
     seeming = sum(count for kind, count in kinds.items() if seems_picture(kind))
     if seeming and not any_name:
-        print(f"  {seeming} of them may be pictures: --any-name looks at their first bytes")
+        hint = "--any-name looks at the first bytes of all"
+        print(f"  {seeming} of them look like pictures by name: {hint}")
 
 
 def _show_paths(title: str, paths: Sequence[str], condition: str) -> None:

@@ -172,7 +172,8 @@ def grouped(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
         found = opened.groups(progress=advance, **given)
         gone = len(found.gone)
     if gone:
-        text = f"hashlens: {gone} files are gone, and in no group: index again"
+        text = f"hashlens: {gone} files are gone, and in no group: relocate finds them in another "
+        text += "folder, forget and index --prune drop their rows"
         click.echo(text, err=True)
     return found
 

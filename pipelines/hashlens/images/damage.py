@@ -15,12 +15,10 @@ NO_END = "its end is missing"
 def damage(data: bytes, kind: str | None) -> str:
     """Return what is wrong with the file of a picture, by its format; "" if nothing is found.
 
-    Looked at are: what libjpeg says of a JPEG, with simplejpeg in use; checksums of PNG; and the
-    ends of JPEG, PNG, GIF and WebP.
+    Looked at are: what libjpeg says of a JPEG and of all pictures of an MPO, with simplejpeg in
+    use; checksums of PNG; and the ends of JPEG, PNG, GIF, WebP, BMP and ICO.
     """
-    if kind in ("JPEG", "MPO"):
-        return _jpeg(data)
-    check = {"PNG": _png, "GIF": _gif, "WEBP": _webp}.get(kind or "")
+    check = _CHECKS.get(kind or "")
     return check(data) if check else ""
 
 
@@ -28,6 +26,18 @@ def _jpeg(data: bytes) -> str:
     pixels = jpeg_draft.start_of_pixels(data)
     is_whole = data.find(b"\xff\xd9", pixels) > 0
     return jpeg_draft.warning(data) or ("" if is_whole else NO_END)
+
+
+def _mpo(data: bytes) -> str:
+    """Return what is wrong with the first of the pictures, one after the other, that is damaged."""
+    start = 0
+    while start >= 0:
+        found = _jpeg(data[start:])
+        if found:
+            return found
+        end = data.find(b"\xff\xd9", start + jpeg_draft.start_of_pixels(data[start:]))
+        start = data.find(jpeg_draft.JPEG_START, end)
+    return ""
 
 
 def _png(data: bytes) -> str:
@@ -74,3 +84,29 @@ def _after_blocks(data: bytes, position: int) -> int:
 
 def _webp(data: bytes) -> str:
     return NO_END if 8 + int.from_bytes(data[4:8], "little") > len(data) else ""
+
+
+def _bmp(data: bytes) -> str:
+    """Return what is wrong with a BMP: its pixels must fit; a size of 0 is not known."""
+    return NO_END if int.from_bytes(data[2:6], "little") > len(data) else ""
+
+
+def _ico(data: bytes) -> str:
+    """Return what is wrong with an icon: each of its pictures must lie in the file."""
+    for number in range(int.from_bytes(data[4:6], "little")):
+        entry = data[6 + 16 * number : 22 + 16 * number]
+        size, start = (int.from_bytes(entry[at : at + 4], "little") for at in (8, 12))
+        if start + size > len(data):
+            return NO_END
+    return ""
+
+
+_CHECKS = {
+    "JPEG": _jpeg,
+    "MPO": _mpo,
+    "PNG": _png,
+    "GIF": _gif,
+    "WEBP": _webp,
+    "BMP": _bmp,
+    "ICO": _ico,
+}

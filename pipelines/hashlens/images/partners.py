@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 
 from hashlens.images.formats import EXTENSIONS
@@ -15,7 +16,7 @@ RAW = frozenset(
     )
 )
 SIDECARS = frozenset((".xmp", ".aae", ".pp3", ".dop", ".json", ".thm"))
-FILMS = frozenset((".mov", ".mp4"))
+FILMS = frozenset((".mov", ".mp4", ".m4v", ".mp"))
 PARTNERS = RAW | SIDECARS | FILMS  # of IMG_1.jpg: IMG_1.xmp; IMG_1.jpg.xmp may be a sidecar only
 MOST_ENDINGS = 3  # of a name: .jpg.supplemental-metadata.json
 
@@ -29,7 +30,8 @@ class Folders:
     def partners(self, path: str) -> list[str]:
         """Return the files that belong to a picture, sorted by name."""
         folder, name = os.path.split(path)
-        near = self._by_stem(folder).get(_stem(name), ())
+        stems = dict.fromkeys(_stem(each) for each in (name, _without_number(name)[0]))
+        near = sorted({other for stem in stems for other in self._by_stem(folder).get(stem, ())})
         return [os.path.join(folder, other) for other in near if _is_partner(other, name)]
 
     def sharers(self, path: str, partner: str) -> list[str]:
@@ -47,6 +49,9 @@ class Folders:
 def renamed(partner: str, picture: str, new: str) -> str:
     """Return where a partner goes when its picture goes to `new`, so that it stays a partner."""
     name, own = os.path.basename(picture), os.path.basename(partner)
+    if _is_of_numbered(own.lower(), name.lower()):
+        keeps = os.path.basename(new) == name
+        return os.path.join(os.path.dirname(new), own) if keeps else f"{new}.json"
     stem, new_stem = os.path.splitext(name)[0], os.path.splitext(os.path.basename(new))[0]
     if own.lower().startswith(name.lower()):
         changed = os.path.basename(new) + own[len(name) :]
@@ -63,6 +68,10 @@ def _is_partner(other: str, name: str) -> bool:
         return False
     if stem == _stem(name):
         return ending in PARTNERS
+    if lower == _stem(name):  # the film of a Pixel's motion photo: P.MP of P.MP.jpg
+        return ending in FILMS
+    if _is_of_numbered(lower, of):
+        return True
     rest = lower[len(of) :]
     return lower.startswith(of) and (rest in SIDECARS or _is_of_takeout(rest))
 
@@ -71,6 +80,21 @@ def _is_of_takeout(rest: str) -> bool:
     """Return whether a name goes on as Google Takeout names its files, which it cuts anywhere."""
     start, ending = os.path.splitext(rest)
     return ending == ".json" and len(start) > 1 and ".supplemental-metadata".startswith(start)
+
+
+def _without_number(name: str) -> tuple[str, str]:
+    """Return a name without the number that Takeout gives, and the number: IMG_1(2).jpg, (2)."""
+    found = re.fullmatch(r"(.*)(\(\d+\))(\.[^.]+)", name)
+    return (found[1] + found[3], found[2]) if found else (name, "")
+
+
+def _is_of_numbered(other: str, name: str) -> bool:
+    """Return whether a file is Takeout's of a picture with a number: IMG_1.jpg(2).json."""
+    base, number = _without_number(name)
+    end = f"{number}.json"
+    if not number or not (other.startswith(base) and other.endswith(end)):
+        return False
+    return ".supplemental-metadata".startswith(other[len(base) : -len(end)])
 
 
 def _by_stem(folder: str) -> dict[str, list[str]]:
@@ -82,6 +106,7 @@ def _by_stem(folder: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names:
         stem = name
+        found.setdefault(name.lower(), []).append(name)
         for _ in range(MOST_ENDINGS):
             before, stem = stem, _stem(stem)
             if stem != before:

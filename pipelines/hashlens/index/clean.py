@@ -11,6 +11,9 @@ from hashlens.cleanup.journal import open_journal
 from hashlens.cleanup.plan import journal_of
 from hashlens.cleanup.undo import undo
 from hashlens.errors import HashlensError, IndexingError
+from hashlens.images.formats import EXTENSIONS
+from hashlens.images.kinds import holds_picture
+from hashlens.images.walk import has_extension
 from hashlens.index.store import Store
 from hashlens.index.update import delete, update
 from hashlens.model import Outcome, Progress, Step
@@ -73,7 +76,8 @@ def _follow(store: Store, make: RowMaker, steps: list[Step]) -> None:
             continue
         row = known.get(step.path)
         if row is None:
-            is_new = step.keeper in known and step.action != "copy"
+            # The partners of a picture are acted on as it is, and have no rows.
+            is_new = step.keeper in known and step.action != "copy" and _is_picture(step.path)
         else:
             is_new = (row.bytes, row.mtime_ns) != (status.st_size, status.st_mtime_ns)
         if is_new:
@@ -82,3 +86,8 @@ def _follow(store: Store, make: RowMaker, steps: list[Step]) -> None:
         delete(store, gone)
     if todo:
         update(store, make, todo, None, None, None, force=True)
+
+
+def _is_picture(path: str) -> bool:
+    """Return whether an index takes a file as a picture, by its extension or its first bytes."""
+    return has_extension(path) or holds_picture(path, EXTENSIONS)

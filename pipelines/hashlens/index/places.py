@@ -21,24 +21,30 @@ Path = str | os.PathLike[str]
 def relocate(store: Store, old: Path, new: Path) -> int:
     """Give the rows of files below a folder, or of a file, the paths that they have now.
 
-    No file is read. A row stays as it is if its file is not in the new place. If the file has a row
-    there already, the row of the old place is deleted. Return how many rows of the old place are
-    adopted or deleted. Raises ParameterError if there are no rows below `old`, or if no file of
-    them is below `new`.
+    No file is read. A row stays as it is if no file of its size is in the new place. If the file
+    has a row there already, the row of the old place is deleted. Return how many rows of the old
+    place are adopted or deleted. Raises ParameterError if there are no rows below `old`, or if no
+    file of them is below `new`.
     """
     before, after = (text_of(store.root.inside(path)) for path in (old, new))
     with store.writing():
-        known = {row.id: row.skipped for row in store.known()}
+        sizes = {}
+        known = {}
+        for row in store.known():
+            known[row.id], sizes[row.id] = row.skipped, row.bytes
         rows = _below(known, before)
         changes: dict[str, tuple[str, Row]] = {}
         for uid in rows:
             path = after + uid[len(before) :]
             stamp = stamp_of(name_of(path))
-            if stamp and path != uid:
+            if stamp and path != uid and stamp["bytes"] == sizes[uid]:
                 changes[path] = uid, {"id": path, "path": path}
         if not changes:
             msg = f"no file of the {len(rows)} rows below {before} is below {after}"
             raise ParameterError(msg)
+        if len(changes) < len(rows):
+            msg = f"{len(rows) - len(changes)} rows stay at {before}: no such files below {after}"
+            warnings.warn(msg, stacklevel=3)
         moving = {uid for uid, _ in changes.values()}
         taken = {uid for uid, skipped in known.items() if not skipped and uid not in moving}
         renamed = {path: change for path, change in changes.items() if path not in taken}
