@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from io import TextIOWrapper
@@ -12,6 +13,7 @@ from typing import IO, TextIO, TypeAlias
 
 Path: TypeAlias = "str | os.PathLike[str]"
 
+FAR = 1 << 30  # where Windows locks an open file
 # Errors that os.fsync raises for directories on file systems that do not support it; ignored.
 NO_SYNC = frozenset((errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS))
 
@@ -109,11 +111,17 @@ def lock_open(descriptor: int, path: Path, error: Callable[[str], Exception]) ->
     The file itself is locked, so no other file is left. Raises `error(message)` if another has
     locked it, or if the file system has no locks.
     """
-    import fcntl  # noqa: PLC0415  Windows has none
-
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as cause:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415
+
+            os.lseek(descriptor, FAR, os.SEEK_SET)  # the bytes before stay free for readers
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415  only plans need it
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as cause:
         raise error(_in_use(path)) from cause
     except OSError as cause:
         msg = f"{os.fspath(path)} cannot be locked: {cause.strerror or cause}"

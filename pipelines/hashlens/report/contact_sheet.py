@@ -146,6 +146,7 @@ def _image(member: Member, made: Thumbnail | Crashed) -> tuple[dict[str, Any], s
         "uri": _uri(member.path),
         **{name: value or getattr(made, name) for name, value in row.items()},
         "sharpness": None if sharpness is None else round(sharpness, 1),
+        **member_record(member, ("same", "frames", "damaged")),
         "error": text_of(made.reason),
     }
     return record, made.thumbnail
