@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from hashlens.neighbors import connected
 COMMAND = "python benchmarks/groups.py FOLDER"
 LINKAGES = ("complete", "connected")
 MAX_SECONDS, MAX_TABLE, MAX_BYTES = 8.0, 2.0, 1.5e9  # the targets for a million rows
+KINDS = (Families.name, Real.name)
 CHECKED = 2_000  # groups whose pairs are all measured
 HEAD = (
     *("hashes", "rows", "linkage", "groups", "images in them", "process s", "CPU s", "open"),
@@ -99,9 +100,9 @@ class Turns:
         )
 
 
-def whole(run: Run) -> None:
+def whole(run: Run, names: Sequence[str]) -> None:
     """Measure groups from a saved index."""
-    kinds = (Families(), run.real)
+    kinds = [kind for kind in (Families(), run.real) if kind.name in names]
     about = (
         f"{' '.join(kind.about.partition(' The queries')[0] for kind in kinds)} "
         f"Rows have all columns of a photo, in the order of their paths; one of {FLAT} is flat, "
@@ -172,6 +173,7 @@ def main() -> None:
     """Run all parts, or some."""
     parser = hash_options(__doc__, rounds=3)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of hashes")
     parser.add_argument("--scratch", type=Path, help="a folder that keeps hashes and indexes")
     parser.add_argument("--home", type=Path, default=HOME, help="the environments of peers")
     asked = parser.parse_args()
@@ -181,7 +183,7 @@ def main() -> None:
         run = Run.of(asked, scratch, Page("groups", COMMAND, asked.dry))
         run.real  # noqa: B018  hashed by processes, which are forked before threads start
         if "whole" in asked.only:
-            whole(run)
+            whole(run, asked.kinds)
         if "peers" in asked.only:
             peers(run, asked.home)
 

@@ -109,6 +109,7 @@ def documents(
             "width": width,
             "height": height,
             "format": "JPEG",
+            "frames": 1,
             "file_digest": hashlib.sha256(path.encode()).hexdigest(),
             "information": 20.25 + number % 7 if number % FLAT else LOW_INFORMATION / 2,
             "policy": policy,
