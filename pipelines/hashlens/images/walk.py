@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from hashlens.errors import ParameterError
@@ -138,7 +139,7 @@ def _descend(
                     yield Skipped(folder, f"directory was visited already, as {first}")
                 continue
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                entries = sorted(listing, key=attrgetter("name"))
         except OSError as error:
             yield Skipped(folder, f"{UNREADABLE}: {error.strerror or error}")
             continue
@@ -147,9 +148,10 @@ def _descend(
         visited[status.st_dev, status.st_ino] = folder
         subfolders = []
         for entry, kind in _kinds(entries):
-            path = entry.path[above:] if kind == "file" else f"{entry.path[above:]}/"
-            pattern = excludes.pattern_for(path, entry.name)
-            if pattern is not None:
+            is_file = kind == "file"
+            may_fit = excludes.may_fit(entry.name, is_file=is_file)
+            path = entry.path[above:] + "/" * (not is_file)
+            if may_fit and (pattern := excludes.pattern_for(path)) is not None:
                 # What was given is walked by itself.
                 yield from () if entry.path in given else (LeftOut(entry.path, pattern),)
             elif kind == "folder":
