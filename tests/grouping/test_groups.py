@@ -538,9 +538,11 @@ def test_rows_that_others_wrote_do_no_harm(made, content, photos, tmp_path):
         ("strange", {"text": text, "path": ["/x"], "information": "much", "width": "wide",
                      "height": 1e300, "bytes": -3.5, "mtime_ns": None, "format": 7,
                      "file_digest": "\u00fc" * 64, "pixel_digest": 3}),
-        ("upper", {"text": text.upper(), "path": "/upper.png", "information": 9,
-                   "file_digest": "f" * 999}),
+        ("upper", {"text": text.upper(), "path": str(tmp_path / "upper.png"), "information": 9,
+                   "frames": 1, "file_digest": "f" * 999}),
+        ("gone", {"text": text, "path": "/gone.png", "information": 9, "frames": 1}),
     ]  # fmt: skip
+    (tmp_path / "upper.png").touch()
     done = subprocess.run(
         [sys.executable, "-c", FOREIGN, tmp_path / "other", json.dumps(odd)],
         capture_output=True,
@@ -553,7 +555,7 @@ def test_rows_that_others_wrote_do_no_harm(made, content, photos, tmp_path):
         assert [group.keeper for group in found] == [group.keeper for group in before]
         assert {member.path for group in found for member in group.members} - {
             member.path for group in before for member in group.members
-        } == {"/upper.png"}
+        } == {str(tmp_path / "upper.png")}
         found.matrix()
         assert len(index.groups(14, crops=False, keep="sharpness")) == len(before)
 
