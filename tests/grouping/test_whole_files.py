@@ -125,6 +125,18 @@ def test_damage_is_seen_in_both_grades_and_with_metadata(tmp_path, grade, turned
         assert row["width"] == (SIZE[1] if turned else SIZE[0])
 
 
+@pytest.mark.parametrize("grade", ["fast", "exact"])
+def test_damage_of_a_later_picture_of_an_mpo_is_seen(tmp_path, grade):
+    data = bytearray(sequence("MPO", 1, 2, 3, size=SIZE))
+    data[-80:-78] = b"\xff\xd0"
+    (tmp_path / "a.mpo").write_bytes(bytes(data))
+    with ImageIndex.open(tmp_path / "index", grade=grade) as index:
+        index.index([tmp_path / "a.mpo"])
+        [row] = index.sql("select damaged, frames from txtai")
+        assert row["damaged"].startswith("Corrupt JPEG data")
+        assert row["frames"] == 3
+
+
 def test_only_exact_takes_equal_bytes_and_equal_pixels(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()

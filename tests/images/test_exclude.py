@@ -76,9 +76,22 @@ def test_patterns_are_those_of_gitignore(photos):
         Excludes(["!"])
 
 
-NAMES = ["a", "b.jpg", ".Trash-1", ".TRASH", "@eaDir", "._x", "x.jpg", "#Recycle", "$x", "Trash"]
+NAMES = [
+    "a",
+    " a",
+    "b.jpg",
+    ".Trash-1",
+    ".TRASH",
+    "@eaDir",
+    "._x",
+    "x.jpg",
+    "#Recycle",
+    "$x",
+    "Trash",
+]
 PATTERNS = ["*.jpg", "a/", "/a", "a/**", "!*.jpg", "x*", "**/a/x.jpg", "[ab]*", r"\#Recycle", "!a",
-            "b.jpg ", "?.jpg", r"\$x", "*", "!.Trash*/", "a/*.jpg", ".trash*"]  # fmt: skip
+            "b.jpg ", "?.jpg", r"\$x", "*", "!.Trash*/", "a/*.jpg", ".trash*",
+            "[!a]*", "[a-c]*", "[^x]*", " a", r"[\]x]*"]  # fmt: skip
 
 
 @given(

@@ -60,7 +60,8 @@ def decode(
         image = image.transpose(TURNS[orientation])
         size = size if orientation < 5 else (size[1], size[0])
     shown = on_white(image) if upright else image
-    return Pixels(shown, box, size, kind, is_sound=quick is not None)
+    # Of an MPO, the decoder has seen the first picture only.
+    return Pixels(shown, box, size, kind, is_sound=quick is not None and kind == "JPEG")
 
 
 def open_image(source: Source, *, name: str | None = None) -> Image.Image:

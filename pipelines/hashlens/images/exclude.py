@@ -51,9 +51,8 @@ class Excludes:
                 raise ParameterError(msg)
         if self.patterns:
             _ = self._spec  # raises for what is no pattern
-        lines = [*map(_in_any_case, DEFAULTS), *self.patterns]
-        self._of_files = _names(line for line in lines if not line.rstrip().endswith("/"))
-        self._of_folders = _names(lines)
+        self._of_files = _names(line for line in self._lines if not line.rstrip().endswith("/"))
+        self._of_folders = _names(self._lines)
 
     def may_fit(self, name: str, *, is_file: bool) -> bool:
         """Return whether a pattern may fit a file or folder of this name.
@@ -73,11 +72,15 @@ class Excludes:
         return lines[found.index] if found.include and found.index is not None else None
 
     @cached_property
+    def _lines(self) -> list[str]:
+        return [*map(_in_any_case, DEFAULTS), *self.patterns]
+
+    @cached_property
     def _spec(self) -> GitIgnoreSpec:
         from pathspec import GitIgnoreSpec  # noqa: PLC0415  most folders need none
 
         try:
-            return GitIgnoreSpec.from_lines([*map(_in_any_case, DEFAULTS), *self.patterns])
+            return GitIgnoreSpec.from_lines(self._lines)
         except ValueError as error:
             msg = f"no pattern as in .gitignore: {error}"
             raise ParameterError(msg) from error
@@ -97,8 +100,8 @@ def _names(lines: Iterable[str]) -> _Names:
     endings: set[str] = set()
     are_any = False
     for line in lines:
-        last = line.strip().removeprefix("!").rstrip("/").rpartition("/")[2]
-        if last[:1] == "[" and last[3:4] == "]":  # a letter in any case
+        last = line.rstrip().removeprefix("!").rstrip("/").rpartition("/")[2]
+        if last[:1] == "[" and last[1:3].isalpha() and last[3:4] == "]":  # a letter in any case
             beginnings |= set(last[1:3])
         elif last[:1] == "*" and last[1:] and not _WILD & set(last[1:]) and "\\" not in last:
             endings.add(last[1:])
