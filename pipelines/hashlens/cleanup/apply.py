@@ -13,15 +13,14 @@ from functools import cached_property
 from itertools import islice
 
 from hashlens.cleanup import files, names, steps
-from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, top_folder
+from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
-from hashlens.cleanup.folders import remove_emptied
+from hashlens.cleanup.folders import destination, marker_of, remove_emptied
 from hashlens.cleanup.hard_links import HardLinks
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
 from hashlens.images.partners import Folders, renamed
-from hashlens.images.walk import IGNORE
 from hashlens.model import Outcome, Progress, Skipped, Step
 
 ATTEMPTS = 100  # names that are tried for a target, if other processes take them meanwhile
@@ -127,7 +126,7 @@ class _Run:
                 done += 1
                 freed += self.journal.begun[number].frees
                 begun = self.journal.begun[number].step
-                went.update(_destination(begun))
+                went.update(destination(begun))
                 self.reserved.update(self._partner_names(begun))
             if progress:
                 progress(Progress(count, len(todo), step.path))
@@ -320,7 +319,7 @@ class _Run:
         in_place = step.action in LINK_ACTIONS and not step.to
         frees = status.st_size if is_last and (in_place or step.action == "delete") else 0
         missing = files.missing_folders(os.path.dirname(step.to)) if step.to else []
-        marker = _marker(step, missing) if step.to else ""
+        marker = marker_of(step, missing) if step.to else ""
         twin = before.twin if before else self.hard_links.twin(step.path, status)
         if before:
             missing = [*before.folders, *(name for name in missing if name not in before.folders)]
@@ -336,16 +335,3 @@ class _Run:
             marker=marker,
             twin=twin,
         )
-
-
-def _destination(step: Step) -> list[str]:
-    """Return the folder that a file went to, without the path that it has below it."""
-    return [top_folder(step) or os.path.dirname(step.to)] if step.to else []
-
-
-def _marker(step: Step, missing: Sequence[str]) -> str:
-    """Return the marker that must be made in the folder of the files put aside; "" if none."""
-    top = top_folder(step)
-    if top and (top in missing or not os.listdir(top)):
-        return os.path.join(top, IGNORE)
-    return ""

@@ -1,14 +1,30 @@
-"""Remove the folders that a plan has emptied, and make them again."""
+"""The folders of a plan: where files go, and those that it empties and that come back."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 
-from hashlens.cleanup.actions import MOVES
+from hashlens.cleanup.actions import MOVES, top_folder
 from hashlens.cleanup.files import missing_folders
 from hashlens.cleanup.journal import Journal
+from hashlens.images.walk import IGNORE
+from hashlens.model import Step
+
+
+def destination(step: Step) -> list[str]:
+    """Return the folder that a file went to, without the path that it has below it."""
+    return [top_folder(step) or os.path.dirname(step.to)] if step.to else []
+
+
+def marker_of(step: Step, missing: Sequence[str]) -> str:
+    """Return the marker that must be made in the folder of the files put aside; "" if none."""
+    top = top_folder(step)
+    if top and (top in missing or not os.listdir(top)):
+        return os.path.join(top, IGNORE)
+    return ""
 
 
 def remove_emptied(journal: Journal) -> None:

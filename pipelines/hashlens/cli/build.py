@@ -152,27 +152,6 @@ def _require_paths(paths: Sequence[str]) -> None:
             raise ParameterError(msg)
 
 
-@click.command()
-@click.argument("old", type=click.Path())
-@click.argument("new", type=click.Path(exists=True))
-@index_option
-@format_option
-def relocate(old: str, new: str, directory: str, style: str) -> None:
-    """Adopt files that moved from one folder to another, without reading them."""
-    with open_index(directory) as opened:
-        show_one({"relocated": opened.relocate(old, new)}, style)
-
-
-@click.command()
-@click.argument("path", type=click.Path())
-@index_option
-@format_option
-def forget(path: str, directory: str, style: str) -> None:
-    """Drop the rows of a file, or of all files below a folder; no file is touched."""
-    with open_index(directory) as opened:
-        show_one({"forgotten": opened.forget(path)}, style)
-
-
 @click.command("hash", cls=HashingCommand)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True), metavar="PATH...")
 @click.option(
@@ -375,4 +354,4 @@ def _show_paths(title: str, paths: Sequence[str], condition: str) -> None:
         print(f"  … and {len(paths) - MOST_SKIPPED} more: select path from txtai where {condition}")
 
 
-COMMANDS = (index, relocate, forget, hash_, formats, info, run)
+COMMANDS = (index, hash_, formats, info, run)
