@@ -75,9 +75,15 @@ group_options = all_of(
         "--keep",
         multiple=True,
         metavar="RULE",
-        help="Rule that chooses the image to keep; repeatable, in order: pixels, lossless, bytes, "
-        "sharpness, newest, oldest, folder=DIR, path (pixels, lossless, bytes, oldest, path). A "
+        help="Rule that chooses the image to keep, before the default rules (pixels, lossless, "
+        "bytes, oldest, path); repeatable, in order. Others: sharpness, newest, folder=DIR. A "
         "damaged picture is never kept against a sound one.",
+    ),
+    click.option(
+        "--keep-only",
+        multiple=True,
+        metavar="RULE",
+        help="Rule in place of the default rules; repeatable, in order.",
     ),
     workers_option,
 )
@@ -167,7 +173,8 @@ def map_(
 
 def grouped(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
     """Return the groups of an index by `group_options`."""
-    given = {name: value for name, value in terms.items() if name != "keep" or value}
+    lists = ("keep", "keep_only")
+    given = {name: value for name, value in terms.items() if name not in lists or value}
     with progress_bar() as advance:
         found = opened.groups(progress=advance, **given)
         gone = len(found.gone)
@@ -175,6 +182,8 @@ def grouped(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
         text = f"hashlens: {gone} files are gone, and in no group: relocate finds them in another "
         text += "folder, forget and index --prune drop their rows"
         click.echo(text, err=True)
+    for option in found.unmatched:
+        click.echo(f"hashlens: no picture of the index is in {option}", err=True)
     return found
 
 

@@ -21,8 +21,10 @@ from hashlens.grouping.assign import Apart, Assignment, Gone, assign, none_apart
 from hashlens.grouping.build import build_groups, build_links
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.exact import Pixels, no_pixels
+from hashlens.grouping.keepers import folders_of
 from hashlens.grouping.near import all_distances, borderline, near, pairs_of
 from hashlens.grouping.scope import Terms
+from hashlens.images.folders import inside
 from hashlens.model import Group, Link, Pair, Place, Progress, Skipped
 from hashlens.names import as_text
 from hashlens.report.records import ROW_FIELDS, group_rows
@@ -92,6 +94,14 @@ class Groups(Sequence[Group]):
     def gone(self) -> list[str]:
         """Return the paths of files that are gone; if they were there, they would be in groups."""
         return [self.collection.paths[row] for row in self._assigned.gone.tolist()]
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Return the folders of the terms, by their options, in which there is no image."""
+        named = [(f"between {folder}", folder) for folder in self.terms.between or ()]
+        named += [(f"keep folder={folder}", folder) for folder in folders_of(self.terms.keep)]
+        paths = self.collection.paths
+        return [name for name, folder in named if not any(inside(folder)(paths))]
 
     def with_links(self, parts: Iterable[tuple[int, int, Place]]) -> Groups:
         """Return these groups with links: rows of part and whole, and the place of the part.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ImageError, ParameterError
+from hashlens.images.folders import existing, inside
 from hashlens.images.sharpness import sharpness
 from hashlens.neighbors.codes import Ints
 
@@ -82,7 +83,28 @@ def rule_names(names: Iterable[str] | str) -> tuple[str, ...]:
     if not isinstance(names, Iterable):
         msg = f"rules of what to keep are a list of names, not {names!r}"
         raise ParameterError(msg)
-    return tuple(names.split(",") if isinstance(names, str) else map(str, names))
+    found = names.split(",") if isinstance(names, str) else map(str, names)
+    return tuple(name.strip() for name in found)
+
+
+def keep_order(
+    keep: Iterable[str] | str = (), keep_only: Iterable[str] | str | None = None
+) -> tuple[str, ...]:
+    """Return the names of the rules in their order: those of `keep`, then the default rules.
+
+    `keep_only` stands in place of all of them. Raises ParameterError for both, for an unknown name
+    and for a folder that is not there.
+    """
+    first = rule_names(keep)
+    for folder in folders_of((*first, *rule_names(keep_only or ()))):
+        existing(folder, f"keep folder={folder}")
+    if keep_only is None:
+        return tuple(dict.fromkeys((*first, *DEFAULT_RULES)))
+    only = rule_names(keep_only)
+    if first or not only:
+        msg = f"keep_only takes the place of all rules, so it is given alone, with a rule: {only!r}"
+        raise ParameterError(msg)
+    return only
 
 
 def choose_keepers(
@@ -150,15 +172,21 @@ def _first(mask: NDArray[np.bool_], starts: Ints) -> Ints:
     return found
 
 
+def folders_of(names: Iterable[str]) -> list[str]:
+    """Return the folders of the rules `folder=DIR` among some names."""
+    found = (name.partition("=") for name in names)
+    return [folder for name, _, folder in found if name == "folder" and folder]
+
+
 def _rule(text: str) -> Rule:
     name, equals, value = text.strip().partition("=")
     if name == "folder" and value:
+        holds = inside(value)
         folder = os.path.abspath(os.path.expanduser(value))
-        inside = os.path.join(folder, "")
         return Rule(
             "folder",
             f"in {folder}".replace("{", "{{").replace("}", "}}"),
-            lambda images: [path.startswith(inside) for path in images["path"]],
+            lambda images: holds(images["path"]),
         )
     if equals or name not in _RULES:
         msg = f"no rule {text!r} tells what to keep; known are {', '.join(_RULES)} and folder=DIR"

@@ -13,6 +13,7 @@ from hashlens.grouping.collection import Collection
 from hashlens.grouping.keepers import DEFAULT_RULES, rules
 from hashlens.grouping.linkage import Admits
 from hashlens.hashing.metrics import check_metric
+from hashlens.images.folders import inside
 from hashlens.neighbors.codes import Ints
 
 EXACT = "exact"  # of `only`
@@ -101,11 +102,9 @@ class Scope:
 
 def _sides(collection: Collection, between: tuple[str, str]) -> NDArray[np.uint8]:
     """Return the sides of each image: 1, 2, BOTH if one folder is in the other, 0 for neither."""
-    first, second = (
-        os.path.join(os.path.abspath(os.path.expanduser(folder)), "") for folder in between
-    )
-    found = (path.startswith(first) + 2 * path.startswith(second) for path in collection.paths)
-    return np.fromiter(found, np.uint8, len(collection))
+    first, second = (np.array(inside(folder)(collection.paths), np.uint8) for folder in between)
+    sides: NDArray[np.uint8] = first + 2 * second
+    return sides
 
 
 def _both(ones: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from hashlens.errors import ParameterError
+from hashlens.images.folders import existing
 from hashlens.rows.settings import Settings, crop_index
 
 MAX_ROWS = 2**62  # databases count in 64 bits
@@ -45,15 +46,11 @@ def two_folders(folders: Any) -> tuple[str, str] | None:
     """Return two folders as given, or None; raises ParameterError if they are not two folders."""
     if folders is None:
         return None
-    found = [os.fspath(folder) for folder in listed(folders)]
-    for folder in found:
-        if not os.path.isdir(folder):
-            msg = f"between takes two folders, and {folder} is not a folder"
-            raise ParameterError(msg)
+    found = listed(folders)
     if len(found) != 2:
         msg = f"between takes two folders, not {len(found)}"
         raise ParameterError(msg)
-    return found[0], found[1]
+    return existing(found[0], "between"), existing(found[1], "between")
 
 
 def distance_bound(max_distance: float | None) -> float | None:

@@ -10,7 +10,7 @@ from hashlens.grouping.assign import files_gone
 from hashlens.grouping.collection import Collection, read_collection
 from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.groups import Groups
-from hashlens.grouping.keepers import rule_names
+from hashlens.grouping.keepers import keep_order
 from hashlens.grouping.scope import Terms
 from hashlens.index.arguments import fixed_digits, require_crops, two_folders
 from hashlens.index.calibrate import AutoDistance
@@ -33,6 +33,7 @@ def find_groups(
     not_same_folder: bool,
     crops: bool,
     keep: Iterable[str] | str,
+    keep_only: Iterable[str] | str | None,
     only: str | None,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
@@ -47,7 +48,7 @@ def find_groups(
         metric=metric,
         between=two_folders(between),
         not_same_folder=not_same_folder,
-        keep=rule_names(keep),
+        keep=keep_order(keep, keep_only),
         only=only,
     )
     images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))

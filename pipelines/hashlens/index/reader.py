@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hashlens.grouping.decisions import Decisions
-from hashlens.grouping.keepers import DEFAULT_RULES
 from hashlens.index import calibrate, queries
 from hashlens.index.search import search
 from hashlens.index.store import Store
@@ -122,7 +121,8 @@ class Reader:
         between: tuple[str, str] | None = None,
         not_same_folder: bool = False,
         crops: bool = False,
-        keep: Iterable[str] | str = DEFAULT_RULES,
+        keep: Iterable[str] | str = (),
+        keep_only: Iterable[str] | str | None = None,
         only: Literal["exact"] | None = None,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -140,8 +140,9 @@ class Reader:
         - `not_same_folder`: only pairs of images in different folders count
         - `crops`: also find pictures that show a part of one another; they become links. This
           takes a few hundredths of a second a picture
-        - `keep`: the rules that choose the keeper, the first rule first (see
-          `hashlens.grouping.keepers.rules`)
+        - `keep`: rules that choose the keeper before the default rules, the first rule first (see
+          `hashlens.grouping.keepers.rules`); a folder must be there
+        - `keep_only`: rules in place of the default rules
         - `only`: `exact` for groups of files with equal bytes or equal pixels
         - `workers`, `progress`: as for `index`; used with `crops` and `only`
 
@@ -164,6 +165,7 @@ class Reader:
             not_same_folder=not_same_folder,
             crops=crops,
             keep=keep,
+            keep_only=keep_only,
             only=only,
             workers=workers,
             progress=progress,

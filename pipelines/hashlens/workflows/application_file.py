@@ -9,7 +9,7 @@ from typing import Any
 
 from hashlens.cleanup.plan import make_plan
 from hashlens.errors import ParameterError
-from hashlens.grouping.keepers import DEFAULT_RULES, rule_names
+from hashlens.grouping.keepers import keep_order
 from hashlens.grouping.scope import Terms
 
 # Keys of an application file that need no model: any other key is a pipeline of txtai's.
@@ -26,6 +26,7 @@ STEPS = {
         "not_same_folder",
         "crops",
         "keep",
+        "keep_only",
         "only",
         "workers",
     },
@@ -33,7 +34,7 @@ STEPS = {
     "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "out"},
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
-_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep", "only")
+_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only")
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,10 @@ class ApplicationFile:
 
 
 def _check_values(steps: Mapping[str, Mapping[str, Any]]) -> None:
-    groups = {key: value for key, value in steps.get("groups", {}).items() if key in _OF_TERMS}
+    given = steps.get("groups", {})
+    groups = {key: value for key, value in given.items() if key in _OF_TERMS}
     if groups.get("max_distance", "auto") == "auto":
         groups["max_distance"] = 0
-    Terms(**groups | {"keep": rule_names(groups.get("keep", DEFAULT_RULES))})
+    Terms(**groups, keep=keep_order(given.get("keep", ()), given.get("keep_only")))
     if "plan" in steps:
         make_plan((), **{key: value for key, value in steps["plan"].items() if key != "out"})
