@@ -289,10 +289,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person decided about two pictures.
+    """What a person decided about two pictures, or about one.
 
-    first, second: SHA-256 of the pixels of each picture, in hex, the lower one first.
-    verdict: `not-duplicate`, or `keep-both` for duplicates that both stay.
+    first, second: SHA-256 of the pixels of each picture, in hex, the lower one first; the second is
+        "" for one picture.
+    verdict: `not-duplicate`, or `keep-both` for duplicates that both stay; `keeper` for one picture
+        that is kept before all others.
     first_path, second_path: the files that were shown.
     decided: when, in ISO 8601, UTC.
     """

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from PIL import Image
 
 from drawing import draw
 from hashlens import ImageIndex, ParameterError
@@ -95,3 +96,67 @@ def test_pictures_indexed_by_a_link_lie_in_the_real_folder(photos, tmp_path):
         found = index.groups(10, keep=f"folder={photos}/a_small")
         assert kept(found) == ["a_small"] * 3
         assert len(index.groups(10, between=(photos / "a_small", photos / "photos"))) == 3
+
+
+def test_a_decided_picture_is_kept_before_all_rules(index, photos, tmp_path):
+    small = photos / "a_small" / "1.png"
+    assert index.decide(str(small)).verdict == "keeper"
+    found = index.groups(10, keep="pixels")
+    assert kept(found) == ["photos", "a_small", "photos"]
+    assert found[1].reason == "as a person decided"
+    assert "photos/1.png" in [
+        step.path[-12:] for step in found.plan("delete").steps if step.action == "delete"
+    ]
+    assert index.decisions.forget(str(small))
+    assert kept(index.groups(10)) == ["photos"] * 3
+
+
+def test_it_is_known_by_content(index, photos, tmp_path):
+    small = photos / "a_small" / "1.png"
+    index.decide(str(small))
+    os.rename(small, photos / "moved.png")
+    Image.open(photos / "moved.png").save(photos / "again.tif")
+    index.index([photos])
+    [group] = [group for group in index.groups(10) if len(group.members) == 3]
+    assert group.keeper.path in (str(photos / "moved.png"), str(photos / "again.tif"))
+
+
+def test_two_decided_pictures_are_both_kept(index, photos):
+    for name in ("a_small", "photos"):
+        index.decide(str(photos / name / "1.png"))
+    assert len(index.groups(10)) == 2
+    index.decide(str(photos / "photos" / "2.png"))
+    assert kept(index.groups(10)) == ["photos"] * 2
+
+
+def test_decisions_on_keepers_are_listed_and_exported(index, photos, tmp_path):
+    index.decide(str(photos / "a_small" / "0.png"))
+    [row] = index.sql("select verdict, first_path, second_path from decisions")
+    assert row == {
+        "verdict": "keeper", "first_path": str(photos / "a_small" / "0.png"), "second_path": "",
+    }  # fmt: skip
+    assert index.decisions.save(tmp_path / "decisions.jsonl") == 1
+    with ImageIndex.open(tmp_path / "other") as other:
+        other.index([photos])
+        assert other.decisions.load(tmp_path / "decisions.jsonl") == 1
+        assert kept(other.groups(10)) == ["a_small", "photos", "photos"]
+
+
+def test_a_keeper_is_one_picture_and_others_are_two(index, photos):
+    one, other = (str(photos / "photos" / f"{number}.png") for number in (0, 1))
+    for arguments in ((one, other), (one, None, "keep-both"), (one, other, "keeper"), (one, one)):
+        with pytest.raises(ParameterError):
+            index.decide(*arguments)
+
+
+def test_the_command_decides_and_forgets(index, photos, tmp_path):
+    index.close()
+    at = ["--index", tmp_path / "index"]
+    small = photos / "a_small" / "0.png"
+    run("decide", small, "--as", "keeper", *at)
+    assert "as a person decided" in run("groups", "--max-distance", "10", *at).stdout
+    assert "keeper" in run("decisions", *at).stdout
+    run("decide", small, "--as", "forget", *at)
+    assert "as a person decided" not in run("groups", "--max-distance", "10", *at).stdout
+    run("decide", small, "--as", "keep-both", *at, code=1)
+    run("decide", small, small, "--as", "keeper", *at, code=1)

@@ -159,22 +159,23 @@ def _index_or_none(directory: str) -> AbstractContextManager[ImageIndex | None]:
 
 @click.command()
 @click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("second", metavar="[B]", required=False)
 @click.option(
     "--as",
     "verdict",
-    type=click.Choice(["not-duplicate", "keep-both", "forget"]),
+    type=click.Choice(["not-duplicate", "keep-both", "keeper", "forget"]),
     required=True,
-    help="Verdict on the two pictures; forget takes a decision back.",
+    help="Verdict on the two pictures, or keeper for one; forget takes a decision back.",
 )
 @index_option
 @format_option
-def decide(first: str, second: str, verdict: str, directory: str, style: str) -> None:
-    """Decide that two pictures are not duplicates, or that both are kept.
+def decide(first: str, second: str | None, verdict: str, directory: str, style: str) -> None:
+    """Decide that two pictures are not duplicates, that both are kept, or that A is the keeper.
 
     Pictures are known by their pixels, so a decision outlives their files and holds for copies; the
-    two are never grouped again. To forget a decision on files that are gone, give the digests that
-    `decisions --format json` shows.
+    two are never grouped again. A keeper is kept before all others of its group, whatever the rules
+    say. To forget a decision on files that are gone, give the digests that `decisions --format
+    json` shows.
     """
     from dataclasses import asdict
 

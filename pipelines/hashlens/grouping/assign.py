@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Mapping
+from itertools import combinations, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ SHARE = 16  # if most of a folder's files are others, its listing takes longer t
 
 # Finds the pairs among some rows of a collection that a person has decided on; shape (k, 2).
 Apart = Callable[[Collection, Ints], Ints]
+# Finds the rows that a person has decided to keep, with the digest of the picture of each.
+Chosen = Callable[[Collection, Ints], dict[int, str]]
 # Finds the rows among some rows of a collection whose files are gone.
 Gone = Callable[[Collection, Ints], Ints]
 
@@ -33,16 +35,23 @@ class Assignment(NamedTuple):
 
     `labels`: for each row the first row of its group. `groups`: the rows of each group that counts,
     sorted by their first rows. `gone`: rows that would be in groups if their files were there.
+    `chosen`: rows that a person has decided to keep, in ascending order.
     """
 
     labels: Ints
     groups: list[Ints]
     gone: Ints
+    chosen: Ints
 
 
 def none_apart(_: Collection, __: Ints) -> Ints:
     """Return no pairs: nothing is decided."""
     return np.empty((0, 2), np.int64)
+
+
+def none_chosen(_: Collection, __: Ints) -> dict[int, str]:
+    """Return no rows: nobody has decided."""
+    return {}
 
 
 def none_gone(_: Collection, __: Ints) -> Ints:
@@ -95,6 +104,7 @@ def assign(
     apart: Apart = none_apart,
     gone: Gone = none_gone,
     pixels: Pixels = no_pixels,
+    chosen: Chosen = none_chosen,
 ) -> Assignment:
     """Assign each image to a group.
 
@@ -103,7 +113,8 @@ def assign(
     their files are equal. Files with different numbers of frames are in no group together, nor are
     files with as many frames that are not alike. Images that do not count by the terms are in no
     group, images whose files are gone neither, and a decision counts only if both its images are in
-    groups without it. By terms of `exact` groups, groups are split by the digests of `pixels`.
+    groups without it. Different pictures of `chosen` are in no group together: each is to be kept.
+    By terms of `exact` groups, groups are split by the digests of `pixels`.
     """
     scope = Scope(collection, terms)
     barred = np.empty((0, 2), np.int64)
@@ -122,12 +133,28 @@ def assign(
             continue
         known = _united(barred, apart(collection, grouped))
         known = _united(known, unlike(collection, terms, labels, grouped))
+        kept = chosen(collection, grouped)
+        known = _united(known, _several(labels, kept))
         if len(known) == len(barred):
             break
         barred = known
     if terms.only == EXACT:
         labels = exact_labels(collection, labels, grouped, pixels)
-    return Assignment(labels, _groups(labels, scope), absent)
+    return Assignment(labels, _groups(labels, scope), absent, np.array(sorted(kept), np.int64))
+
+
+def _several(labels: Ints, chosen: Mapping[int, str]) -> Ints:
+    """Return the pairs of different pictures to keep that are in one group; shape (k, 2)."""
+    groups: dict[int, list[int]] = {}
+    for row in sorted(chosen):
+        groups.setdefault(int(labels[row]), []).append(row)
+    found = [
+        pair
+        for rows in groups.values()
+        for pair in combinations(rows, 2)
+        if chosen[pair[0]] != chosen[pair[1]]
+    ]
+    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def _groups(labels: Ints, scope: Scope) -> list[Ints]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, pairwise, repeat
+from typing import Any
 
 import numpy as np
 
 from hashlens.grouping.assign import Apart, Gone
 from hashlens.grouping.collection import Collection, gc_paused
-from hashlens.grouping.keepers import Rule, choose_keepers, rules
+from hashlens.grouping.keepers import CHOSEN, Rule, choose_keepers, rules
 from hashlens.grouping.many import many
 from hashlens.grouping.measure import diameters, row_distances
 from hashlens.grouping.scope import EXACT, Scope, Terms
@@ -19,13 +20,19 @@ from hashlens.neighbors.codes import Ints
 AT_ONCE = 4_000  # groups whose images are built together, so that not all need memory at a time
 
 
-def build_groups(collection: Collection, terms: Terms, groups: Sequence[Ints]) -> Iterator[Group]:
-    """Yield the group of each array of rows."""
+def build_groups(
+    collection: Collection, terms: Terms, groups: Sequence[Ints], chosen: Ints
+) -> Iterator[Group]:
+    """Yield the group of each array of rows; `chosen` are rows that a person wants to keep."""
     order = rules(terms.keep)
+    facts = collection.facts()
+    if len(chosen):
+        order = (CHOSEN, *order)
+        facts["chosen"] = np.isin(np.arange(len(collection)), chosen)
     rest = iter(groups)
     while some := list(islice(rest, AT_ONCE)):
         with gc_paused():
-            built = _built(collection, terms, some, order)
+            built = _built(collection, terms, some, order, facts)
         yield from built
 
 
@@ -62,13 +69,17 @@ def build_links(
 
 
 def _built(
-    collection: Collection, terms: Terms, groups: Sequence[Ints], order: Sequence[Rule]
+    collection: Collection,
+    terms: Terms,
+    groups: Sequence[Ints],
+    order: Sequence[Rule],
+    facts: Mapping[str, Any],
 ) -> list[Group]:
     """Build groups: the keeper first, the others by their distance from it, then by path."""
     rows = np.concatenate(groups)
     sizes = np.fromiter(map(len, groups), np.int64, len(groups))
     group = np.repeat(np.arange(len(groups)), sizes)
-    keepers, reasons = choose_keepers(collection.facts(), rows, group, order)
+    keepers, reasons = choose_keepers(facts, rows, group, order)
     kept = keepers[group]
     distances = row_distances(collection, kept, rows, terms.metric)
     by = collection.path_order(rows), np.array(distances), rows != kept, group

@@ -1,4 +1,4 @@
-"""Decisions of a person on two pictures, so that nothing asks again.
+"""Decisions of a person on one picture or two, so that nothing asks again.
 
 Pictures are known by the digest of their pixels: a decision holds after moves, renames and a new
 index, for all copies with the same pixels. Decisions are stored in a SQLite file beside the rows of
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from hashlens.grouping.collection import Collection
 
 FILE = "decisions.db"
-VERDICTS = ("not-duplicate", "keep-both")
+KEEPER = "keeper"  # on one picture: it is kept before all rules
+PAIR_VERDICTS = ("not-duplicate", "keep-both")
+VERDICTS = (*PAIR_VERDICTS, KEEPER)
 _SIDES = ("width", "height")
 _DIGEST = re.compile("[0-9a-f]{64}")
 COLUMNS = tuple(field.name for field in fields(Decision))
@@ -60,18 +62,26 @@ class Decisions:
         absolute = self._root.absolute
         return (_with_paths(Decision(*row), lambda path: absolute(path) or path) for row in rows)
 
-    def add(self, first: str, second: str, verdict: str) -> Decision:
-        """Store a decision on two image files; it replaces an earlier decision on them.
+    def add(self, first: str, second: str | None, verdict: str) -> Decision:
+        """Store a decision on image files; it replaces an earlier decision on them.
 
-        `verdict` is `not-duplicate` or `keep-both`. Raises ParameterError for any other verdict or
-        for twice the same file, and ImageError for a file that cannot be read.
+        `verdict` is `not-duplicate` or `keep-both` for two files, `keeper` for one. Raises
+        ParameterError for any other verdict, for a file too many or too few or for twice the same
+        file, and ImageError for a file that cannot be read.
         """
         if verdict not in VERDICTS:
             msg = f"a decision is one of {', '.join(VERDICTS)}, not {verdict!r}"
             raise ParameterError(msg)
-        pictures = sorted(_pictures(first, second))
+        if (second is None) != (verdict == KEEPER):
+            msg = (
+                f"{verdict} is decided of {'one picture' if verdict == KEEPER else 'two pictures'}"
+            )
+            raise ParameterError(msg)
+        pictures = _pictures([first] if second is None else [first, second])
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        digests, paths = [item[0] for item in pictures], [item[1] for item in pictures]
+        digests, paths = [[item[0] for item in pictures], [item[1] for item in pictures]]
+        if second is None:
+            digests, paths = [*digests, ""], [*paths, ""]
         made = Decision(digests[0], digests[1], verdict, paths[0], paths[1], now)
         with self._writing() as connection:
             self._insert(connection, [made])
@@ -80,12 +90,12 @@ class Decisions:
                 connection.execute("INSERT OR REPLACE INTO pixels VALUES (?, ?)", (file, pixels))
         return made
 
-    def forget(self, first: str, second: str) -> bool:
-        """Forget the decision on two images; return whether there was one.
+    def forget(self, first: str, second: str | None = None) -> bool:
+        """Forget the decision on two images, or that one is the keeper; return whether it was.
 
         Each is a file or, if the file is gone, the digest in the decision. Raises ImageError.
         """
-        digests = sorted(map(_digest, (first, second)))
+        digests = sorted(map(_digest, (first, second))) if second else [_digest(first), ""]
         with self._writing() as connection:
             found = connection.execute(
                 "DELETE FROM decisions WHERE first = ? AND second = ?", digests
@@ -99,7 +109,7 @@ class Decisions:
             json.dumps(
                 {
                     **asdict(item),
-                    "sizes": [sizes.get(digest) for digest in (item.first, item.second)],
+                    "sizes": [sizes.get(digest) for digest in _digests(item)],
                 },
                 ensure_ascii=False,
             )
@@ -131,7 +141,7 @@ class Decisions:
         with self._writing() as connection:
             self._insert(connection, sorted(new, key=lambda item: item.decided))
             for item, sizes in read:
-                for pixels, size in zip((item.first, item.second), sizes, strict=True):
+                for pixels, size in zip(_digests(item), sizes, strict=True):
                     connection.execute(
                         "INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)", (pixels, *size)
                     )
@@ -159,19 +169,10 @@ class Decisions:
         """
         import numpy as np  # noqa: PLC0415  listing decisions does without
 
-        decided = [(item.first, item.second) for item in self]
+        decided = [(item.first, item.second) for item in self if item.verdict != KEEPER]
         found = [np.empty((0, 2), np.int64)]
         if decided:
-            # Sides in any order: an index may take pictures as they are, without a turn.
-            known = {
-                tuple(sorted(size)) for (*size,) in self._read("SELECT width, height FROM sizes")
-            }
-            sides = np.sort([collection.numbers[name][rows] for name in _SIDES], axis=0).T
-            fits = np.array([tuple(size) in known for size in sides.tolist()], bool)
-            pixels = self.pixels(collection, rows[fits], workers=workers, progress=progress)
-            holders: dict[str, list[int]] = {}
-            for row, digest in sorted(pixels.items()):
-                holders.setdefault(digest, []).append(row)
+            holders = self._holders(collection, rows, workers, progress)
             for first, second in decided:
                 ones, others = (
                     np.array(holders.get(item, ()), np.int64) for item in (first, second)
@@ -182,6 +183,44 @@ class Decisions:
                     a, b = (each.ravel() for each in np.indices((len(ones), len(others))))
                 found.append(np.stack([ones[a], others[b]], axis=1))
         return np.concatenate(found)
+
+    def chosen(
+        self,
+        collection: Collection,
+        rows: NDArray[Any],
+        *,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> dict[int, str]:
+        """Return, of some rows, those whose picture was decided to be kept, with its digest.
+
+        Files are read as for `apart`.
+        """
+        decided = [item.first for item in self if item.verdict == KEEPER]
+        if not decided:
+            return {}
+        holders = self._holders(collection, rows, workers, progress)
+        return {row: digest for digest in decided for row in holders.get(digest, ())}
+
+    def _holders(
+        self,
+        collection: Collection,
+        rows: NDArray[Any],
+        workers: int | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> dict[str, list[int]]:
+        """Return the rows of each digest of pixels, of those as large as a decided picture."""
+        import numpy as np  # noqa: PLC0415  as above
+
+        # Sides in any order: an index may take pictures as they are, without a turn.
+        known = {tuple(sorted(size)) for (*size,) in self._read("SELECT width, height FROM sizes")}
+        sides = np.sort([collection.numbers[name][rows] for name in _SIDES], axis=0).T
+        fits = np.array([tuple(size) in known for size in sides.tolist()], bool)
+        pixels = self.pixels(collection, rows[fits], workers=workers, progress=progress)
+        holders: dict[str, list[int]] = {}
+        for row, digest in sorted(pixels.items()):
+            holders.setdefault(digest, []).append(row)
+        return holders
 
     def pixels(
         self,
@@ -253,10 +292,10 @@ class Decisions:
             raise HashlensError(msg) from error
 
 
-def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], str]]:
-    """Return pixel digest, path, size and file digest of two images."""
-    paths = [os.path.abspath(path) for path in (first, second)]
-    if paths[0] == paths[1]:
+def _pictures(files: Sequence[str]) -> list[tuple[str, str, tuple[int, int], str]]:
+    """Return pixel digest, path, size and file digest of one image or two, sorted."""
+    paths = [os.path.abspath(path) for path in files]
+    if len(set(paths)) < len(paths):
         msg = f"a decision is on two images, and both are {paths[0]}"
         raise ParameterError(msg)
     read = []
@@ -264,7 +303,12 @@ def _pictures(first: str, second: str) -> list[tuple[str, str, tuple[int, int], 
         data = decode.read(path)
         size = decode.decode(data, name=path).size
         read.append((digests.pixel_digest(data), text_of(path), size, digests.file_digest(data)))
-    return read
+    return sorted(read)
+
+
+def _digests(item: Decision) -> list[str]:
+    """Return the digests of the pictures of a decision: two, or one of a keeper."""
+    return [item.first, item.second] if item.second else [item.first]
 
 
 def _digest(image: str | os.PathLike[str]) -> str:
@@ -288,7 +332,7 @@ def _read_digest(item: tuple[str, Sequence[str]]) -> str | None:
 
 
 def _with_paths(item: Decision, change: Callable[[str], str]) -> Decision:
-    first, second = change(item.first_path), change(item.second_path)
+    first, second = (path and change(path) for path in (item.first_path, item.second_path))
     return replace(item, first_path=first, second_path=second)
 
 
@@ -300,10 +344,11 @@ def _decision(line: str, name: str) -> tuple[Decision, list[tuple[int, int]]]:
         item = Decision(**values)
         "".join(values.values()).encode()  # raises if a value is not text
         fits = (
-            len(sizes) == 2
+            len(sizes) == len(_digests(item))
             and item.verdict in VERDICTS
-            and all(_DIGEST.fullmatch(digest) for digest in (item.first, item.second))
-            and item.first <= item.second
+            and (item.verdict == KEEPER) == (not item.second)
+            and all(_DIGEST.fullmatch(digest) for digest in _digests(item))
+            and (not item.second or item.first <= item.second)
             and all(0 < side < 2**31 for size in sizes for side in size)
         )
         if fits:

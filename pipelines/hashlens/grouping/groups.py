@@ -17,7 +17,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from hashlens.errors import ParameterError
-from hashlens.grouping.assign import Apart, Assignment, Gone, assign, none_apart, none_gone
+from hashlens.grouping.assign import (
+    Apart,
+    Assignment,
+    Chosen,
+    Gone,
+    assign,
+    none_apart,
+    none_chosen,
+    none_gone,
+)
 from hashlens.grouping.build import build_groups, build_links
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.exact import Pixels, no_pixels
@@ -27,6 +36,7 @@ from hashlens.grouping.scope import Terms
 from hashlens.images.folders import inside
 from hashlens.model import Group, Link, Pair, Place, Progress, Skipped
 from hashlens.names import as_text
+from hashlens.neighbors.codes import Ints
 from hashlens.report.records import ROW_FIELDS, group_rows
 
 if TYPE_CHECKING:
@@ -43,7 +53,8 @@ class Groups(Sequence[Group]):
     `terms`: what makes a group. `collection`: the images. `links`: pairs of images one of which
     shows a part of the other. `apart`: finds the pairs that are never in one group, by a decision.
     `absent`: finds the images whose files are gone; they are in no group. `pixels`: finds the
-    digests of pixels by which exact groups are split. Made by `ImageIndex.groups`.
+    digests of pixels by which exact groups are split. `chosen`: finds the images that a person has
+    decided to keep. Made by `ImageIndex.groups`.
     """
 
     terms: Terms
@@ -52,6 +63,7 @@ class Groups(Sequence[Group]):
     apart: Apart = field(default=none_apart, repr=False)
     absent: Gone = field(default=none_gone, repr=False)
     pixels: Pixels = field(default=no_pixels, repr=False)
+    chosen: Chosen = field(default=none_chosen, repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -69,7 +81,7 @@ class Groups(Sequence[Group]):
         """Yield the groups; each is built when its turn comes, unless `groups` is known."""
         if "groups" in self.__dict__:
             return iter(self.groups)
-        return build_groups(self.collection, self.terms, self._assigned.groups)
+        return build_groups(self.collection, self.terms, *self._by_rows)
 
     def __repr__(self) -> str:
         """Return the counts of groups and images, linkage and bound."""
@@ -88,7 +100,7 @@ class Groups(Sequence[Group]):
     def groups(self) -> tuple[Group, ...]:
         """Return all groups."""
         with gc_paused():
-            return tuple(build_groups(self.collection, self.terms, self._assigned.groups))
+            return tuple(build_groups(self.collection, self.terms, *self._by_rows))
 
     @property
     def gone(self) -> list[str]:
@@ -207,9 +219,15 @@ class Groups(Sequence[Group]):
         distances = all_distances(self.collection, self.terms.metric)
         return _pandas().DataFrame(distances, index=paths, columns=paths)
 
+    @property
+    def _by_rows(self) -> tuple[list[Ints], Ints]:
+        """Return the rows of each group, and those that a person has decided to keep."""
+        return self._assigned.groups, self._assigned.chosen
+
     @cached_property
     def _assigned(self) -> Assignment:
-        return assign(self.collection, self.terms, self.apart, self.absent, self.pixels)
+        finders = self.apart, self.absent, self.pixels, self.chosen
+        return assign(self.collection, self.terms, *finders)
 
 
 def _pandas() -> Any:

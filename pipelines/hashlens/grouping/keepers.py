@@ -225,6 +225,7 @@ def _sharpness_of(path: str, digest: bytes, mtime_ns: int) -> float:
 
 _measured: dict[tuple[bytes | str, int], float] = {}  # by file: each is measured once
 
+CHOSEN = Rule("chosen", "as a person decided", itemgetter("chosen"))
 SOUND = Rule(
     "sound",
     "not damaged (the other: {1})",

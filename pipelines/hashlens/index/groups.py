@@ -54,7 +54,8 @@ def find_groups(
     images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
-    found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels)
+    chosen = partial(decisions.chosen, workers=workers, progress=progress)
+    found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels, chosen=chosen)
     if not crops:
         return found
     return found.with_links(_parts(store, settings, images, workers, progress))

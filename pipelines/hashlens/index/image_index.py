@@ -176,12 +176,14 @@ class ImageIndex(Reader):
         """
         return forget(self._store, path)
 
-    def decide(self, first: str, second: str, verdict: str) -> Decision:
-        """Remember a decision on two image files: `not-duplicate` or `keep-both`.
+    def decide(self, first: str, second: str | None = None, verdict: str = "keeper") -> Decision:
+        """Remember a decision on two image files, `not-duplicate` or `keep-both`, or on one.
 
-        The files are known by their pixels: `groups` never puts them, or copies of them, into one
-        group again. Raises ParameterError for another verdict or for one file given twice, and
-        ImageError for a file that cannot be read.
+        The files are known by their pixels: `groups` never puts two of them, or copies of them,
+        into one group again. With one file, the verdict is `keeper`: its picture is kept before all
+        others of its group, whatever the rules say; two such pictures are both kept. Raises
+        ParameterError for another verdict or for one file given twice, and ImageError for a file
+        that cannot be read.
         """
         return self.decisions.add(first, second, verdict)
 
