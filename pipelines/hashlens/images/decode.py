@@ -18,6 +18,7 @@ from hashlens.images.upright import TURNS, on_white, orientation_of, turned_box
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.TiffImagePlugin import TiffImageFile
 
     from hashlens.images.pixels import Source
 
@@ -146,7 +147,7 @@ def _identify(source: bytes | IO[bytes] | np.ndarray, name: str) -> Image.Image:
 def _open(file: IO[bytes], name: str) -> Image.Image:
     """Open a file with Pillow; if it knows none, register the package that reads the format."""
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except UnidentifiedImageError as error:
         file.seek(0)
         missing = add_reader(file.read(START))
@@ -155,6 +156,13 @@ def _open(file: IO[bytes], name: str) -> Image.Image:
             return Image.open(file)
         reason = missing or "not an image in a format that Pillow can read"
         raise ImageError(name, reason) from error
+    if image.format == "TIFF":
+        from hashlens.images.previews import preview  # noqa: PLC0415  loads Pillow's reader
+
+        reason = preview(cast("TiffImageFile", image))
+        if reason:
+            raise ImageError(name, f"{reason}: index its JPEG, or the file after conversion")
+    return image
 
 
 def _from_array(source: Any) -> Image.Image:
