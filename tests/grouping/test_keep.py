@@ -76,6 +76,8 @@ def test_the_command_refuses_it_and_touches_no_plan(index, photos, tmp_path):
     (photos / "masters").mkdir()
     done = run(*command, "--keep", f"folder={photos}/masters")
     assert "no picture of the index is in keep folder=" in done.stderr
+    done = run(*command, "--protect", photos / "masters", "--protect", photos / "photos")
+    assert done.stderr.count("no picture of the index is in protect") == 1
 
 
 @pytest.mark.parametrize("linked", ["alias/a_small", "small"])

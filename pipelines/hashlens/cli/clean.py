@@ -88,6 +88,9 @@ def plan(
     with open_index(directory) as opened:
         found = grouped(opened, terms)
         to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
+    for folder in protect:
+        if not found.has_images_in(folder):
+            click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
     how: Any = {"to": to, "protect": protect, "backup": backup}
     made = found.plan(action, **how, hard_links=hard_links, partners=partners)
     made.save(out, force=force)

@@ -112,8 +112,11 @@ class Groups(Sequence[Group]):
         """Return the folders of the terms, by their options, in which there is no image."""
         named = [(f"between {folder}", folder) for folder in self.terms.between or ()]
         named += [(f"keep folder={folder}", folder) for folder in folders_of(self.terms.keep)]
-        paths = self.collection.paths
-        return [name for name, folder in named if not any(inside(folder)(paths))]
+        return [name for name, folder in named if not self.has_images_in(folder)]
+
+    def has_images_in(self, folder: str) -> bool:
+        """Return whether an image of the collection lies in a folder, or below."""
+        return any(inside(folder)(self.collection.paths))
 
     def with_links(self, parts: Iterable[tuple[int, int, Place]]) -> Groups:
         """Return these groups with links: rows of part and whole, and the place of the part.
