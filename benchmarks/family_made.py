@@ -334,12 +334,10 @@ def _save(image: Picture, path: Path, exif: Image.Exif | None, quality: int) -> 
     options: dict[str, Any] = {"exif": exif.tobytes()} if exif else {}
     if path.suffix == ".heic":
         image.save(path, quality=80, **options)
-    elif path.suffix == ".bmp":
-        image.save(path)
     elif path.suffix in (".jpg", ".jpeg", ".webp"):
         image.save(path, quality=quality, **options)
     else:
-        image.save(path, **({"exif": exif} if exif else {}))
+        image.save(path, **options)
 
 
 def _stamp(path: Path, when: datetime | None) -> None:

@@ -144,7 +144,7 @@ EXIF_NUMBERS = _chosen("gps", "taken_pixels")
 EXIF_TEXTS = _chosen("taken", "camera", "derived")
 GROUPED = _chosen(
     *("path", "information", *GROUPED_NUMBERS, "format", "damaged", "frame_hashes"),
-    *("file_digest", "pixel_digest", *EXIF_NUMBERS, *EXIF_TEXTS),
+    *(*EXIF_NUMBERS, *EXIF_TEXTS, "file_digest", "pixel_digest"),
 )
 # To find equal pictures.
 EQUAL = _chosen("text", "path", "information", "file_digest", "frames", "frame_hashes")

@@ -101,9 +101,10 @@ def _seconds(taken: str) -> float:
 
 
 def _as_cameras_write(images: Facts) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = images.each("camera", bool) & ~images.each("derived", bool)
     formats = images["format"]
-    return found & np.fromiter((name in OF_CAMERAS for name in formats), bool, len(formats))
+    found = np.fromiter((name in OF_CAMERAS for name in formats), bool, len(formats))
+    found &= images.each("camera", bool) & ~images.each("derived", bool)
+    return found
 
 
 def _how_written(images: Facts) -> list[str]:
