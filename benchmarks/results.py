@@ -32,6 +32,7 @@ TOPICS = {  # in the order of the summary
     "copies": "Copies",
     "map": "Map",
     "report": "Report",
+    "family": "Family",
     "versions": "Versions",
 }
 HEAD = """# Measurements

@@ -54,6 +54,22 @@ COLUMNS = (
         "VARCHAR",
         "fingerprints of up to 16 frames, spread over the first 512; NULL for a single frame",
     ),
+    Column(
+        "taken",
+        "VARCHAR",
+        "when the picture was taken, by EXIF: `2021-07-03T14:05:09.12`, by the camera's clock, "
+        "without time zone; NULL if not known",
+    ),
+    Column("taken_pixels", "BIGINT", "pixels of the picture as it was taken, by EXIF"),
+    Column("camera", "VARCHAR", "make and model of the camera, by EXIF"),
+    Column("software", "VARCHAR", "software or firmware that wrote the file, by EXIF"),
+    Column("gps", "BIGINT", "1 if EXIF says where the picture was taken"),
+    Column(
+        "derived",
+        "VARCHAR",
+        "what tells that a file is not as the camera wrote it: `saved by` an editor, `smaller` "
+        "or `larger than taken`, `changed` later, or `JFIF before EXIF`; NULL if nothing does",
+    ),
     Column("damaged", "VARCHAR", "what is wrong with a file that can be read all the same"),
     Column("file_digest", "VARCHAR", "SHA-256 of the file's bytes"),
     Column(
@@ -124,9 +140,11 @@ MATCHED = _chosen(
     *("format", "information", "file_digest", "text"),
 )
 GROUPED_NUMBERS = _chosen("width", "height", "bytes", "mtime_ns", "frames")
+EXIF_NUMBERS = _chosen("gps", "taken_pixels")
+EXIF_TEXTS = _chosen("taken", "camera", "derived")
 GROUPED = _chosen(
     *("path", "information", *GROUPED_NUMBERS, "format", "damaged", "frame_hashes"),
-    *("file_digest", "pixel_digest"),
+    *(*EXIF_NUMBERS, *EXIF_TEXTS, "file_digest", "pixel_digest"),
 )
 # To find equal pictures.
 EQUAL = _chosen("text", "path", "information", "file_digest", "frames", "frame_hashes")

@@ -18,14 +18,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 
 from drawing import draw
-from hashlens import Group, Groups, ImageIndex, Member, Pair, ParameterError, PlanError, sharpness
+from hashlens import Group, Groups, ImageIndex, Pair, ParameterError, PlanError, sharpness
 from hashlens.grouping.collection import read_collection
 from hashlens.grouping.keepers import DEFAULT_RULES, choose_keepers, rules
 from hashlens.grouping.near import MOST_OF_MATRIX
+from hashlens.grouping.rule import Texts
 from hashlens.grouping.scope import Terms
 from hashlens.hashing.metrics import distance
+from hashlens.images.exif import REWRITTEN
 from hashlens.schema import GROUPED
-from oracles import brute, choose
+from oracles import Picture, brute, choose, made_by_path
 from suites import examples
 
 FOLDERS = ("/a", "/a/b", "/a/bc", "/c")
@@ -485,7 +487,7 @@ class TestIndex:
         for given_terms, message in (
             ({"linkage": "single"}, "linkage must be one of complete, connected"),
             ({"metric": "furlongs"}, "unknown metric 'furlongs'"),
-            ({"keep": "pixels,best"}, "no rule 'best' tells what to keep; known are pixels, "),
+            ({"keep": "pixels,best"}, "no rule 'best' tells what to keep; known are original, "),
             ({"keep": None}, "rules of what to keep are a list of names, not None"),
             ({"keep": ["folder="]}, "no rule 'folder='"),
             ({"keep": ["pixels=3"]}, "no rule 'pixels=3'"),
@@ -625,20 +627,24 @@ class TestViews:
 
 
 def of(name, **facts):
-    return Member(name, f"/p/{name}", "00", **({"file_digest": name} | facts))
+    return Picture(name, f"/p/{name}", "00", **({"file_digest": name} | facts))
 
 
 def columns(members):
     """Return images as columns, as a collection has them."""
     facts = {
         name: np.array([getattr(member, name) for member in members], np.int64)
-        for name in ("width", "height", "bytes", "mtime_ns")
+        for name in ("width", "height", "bytes", "mtime_ns", "gps", "taken_pixels")
     }
     facts["file_digest"] = np.array([member.file_digest for member in members], "S")
     texts = {
         name: [getattr(member, name) for member in members]
         for name in ("path", "format", "damaged")
     }
+    for name in ("taken", "camera", "derived"):
+        known = {"": 0}
+        numbers = [known.setdefault(getattr(member, name), len(known)) for member in members]
+        texts[name] = Texts(np.array(numbers, np.int32), list(known))
     return facts | texts
 
 
@@ -651,9 +657,9 @@ def keeper(members, names):
 
 WHOLE = st.sampled_from([0, 1, 2, 3, -1, 4_000, 2**40, 2**62, 2**63 - 1, -(2**63)])
 TIMES = st.sampled_from([0, 10**6, 5 * 10**18, -(10**15), 86_400_005 * 10**6])
-NAMES = ("/a/1", "/a/2.png", "/ab/1", "/b", "/b/long name.jpg", "/ü")
+NAMES = ("/a/1", "/a/2.png", "/ab/1", "/b-edited.jpg", "/b/long name.jpg", "/ü", "/a/a (1).png")
 MEMBERS = st.builds(
-    Member,
+    Picture,
     st.just(""),
     st.sampled_from(NAMES),
     st.just("00"),
@@ -661,11 +667,27 @@ MEMBERS = st.builds(
     height=WHOLE,
     bytes=WHOLE,
     mtime_ns=TIMES,
-    format=st.sampled_from(["", "PNG", "BMP", "JPEG", "HEIC"]),
+    format=st.sampled_from(["", "PNG", "BMP", "JPEG", "HEIF"]),
     file_digest=st.sampled_from(["", "a", "b"]),
     damaged=st.sampled_from(["", "", "its end is missing"]),
+    taken=st.sampled_from(
+        [
+            "",
+            "1970-01-02T00:00:00",
+            "1970-01-02T00:00:00.12",
+            "1970-01-02T01:14:58",
+            "2020-01-01T00:00:00",
+        ]
+    ),
+    camera=st.sampled_from(["", "", "Canon 1", "iPhone"]),
+    derived=st.sampled_from(["", "", "saved by Gimp", REWRITTEN]),
+    gps=st.sampled_from([0, 1]),
+    taken_pixels=WHOLE,
 )
-RULES = st.lists(st.sampled_from([*DEFAULT_RULES, "newest", "folder=/a"]), max_size=5, unique=True)
+RULES = st.one_of(
+    st.just(DEFAULT_RULES),
+    st.lists(st.sampled_from([*DEFAULT_RULES, "newest", "folder=/a"]), max_size=5, unique=True),
+)
 
 
 class TestKeepers:
@@ -697,6 +719,13 @@ class TestKeepers:
         numbers = np.repeat(np.arange(len(groups)), list(map(len, groups)))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("hashlens.grouping.keepers._sharpness_of", lambda path, *_: len(path))
+            patch.setattr(
+                "hashlens.grouping.originals.have_raw", lambda paths: ["/a/" in p for p in paths]
+            )
+            patch.setattr(
+                "hashlens.grouping.source._made_from_others",
+                lambda paths, _, asked: asked & [made_by_path(path) for path in paths],
+            )
             kept, reasons = choose_keepers(
                 columns(members), np.arange(len(members)), numbers, rules(names)
             )
@@ -719,13 +748,13 @@ class TestKeepers:
     def test_a_folder_holds_what_is_below_it(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         names = ["ab/0.png", "a/deep/er/1.png", "b/2.png"]
-        members = [Member(name, str(tmp_path / name), "0") for name in names]
+        members = [Picture(name, str(tmp_path / name), "0") for name in names]
         assert keeper(members, ["folder=a"])[0] == 1
         assert keeper(members, [f"folder={tmp_path}/a/"])[0] == 1
         assert keeper(members, [f"folder={tmp_path / 'b'}"]) == (2, f"in {tmp_path / 'b'}")
         assert keeper(members, ["folder=nowhere"])[1] == "first by path"
         assert keeper(members, ["folder={0}"])[0] == 1  # no format string
-        braces = Member("x", str(tmp_path / "{0}" / "x"), "0")
+        braces = Picture("x", str(tmp_path / "{0}" / "x"), "0")
         assert keeper([*members, braces], ["folder={0}"]) == (3, f"in {tmp_path / '{0}'}")
 
     @given(st.permutations("zyxwv"))
@@ -742,7 +771,7 @@ class TestKeepers:
         assert [rule.name for rule in rules()] == ["sound", *DEFAULT_RULES]
         assert [rule.name for rule in rules("path,bytes")] == ["sound", "path", "bytes"]
         for bad in ("", "best", "pixels;bytes", "folder", [""], ["Pixels"]):
-            with pytest.raises(ParameterError, match="tells what to keep; known are pixels"):
+            with pytest.raises(ParameterError, match="tells what to keep; known are original"):
                 rules(bad)
 
     def test_the_sharpest_file_is_kept_and_one_that_cannot_be_read_is_not(self, tmp_path):
@@ -750,7 +779,7 @@ class TestKeepers:
         draw(0).filter(ImageFilter.GaussianBlur(2)).save(tmp_path / "blurred.png")
         (tmp_path / "broken.png").write_bytes(b"no picture")
         members = [
-            Member(name, str(tmp_path / name), "0", file_digest=name)
+            Picture(name, str(tmp_path / name), "0", file_digest=name)
             for name in ("broken.png", "blurred.png", "sharp.png", "gone.png")
         ]
         number, reason = keeper(members, ["sharpness"])
@@ -764,9 +793,9 @@ class TestKeepers:
         draw(3).save(tmp_path / "here.png")
         facts = {"file_digest": "same", "mtime_ns": 77}
         gone, here = (
-            Member(name, str(tmp_path / name), "0", **facts) for name in ("gone.png", "here.png")
+            Picture(name, str(tmp_path / name), "0", **facts) for name in ("gone.png", "here.png")
         )
-        other = Member("other.png", str(tmp_path / "other.png"), "0", file_digest="other")
+        other = Picture("other.png", str(tmp_path / "other.png"), "0", file_digest="other")
         assert keeper([gone, here, other], ["sharpness"])[0] == 1
 
     def test_equal_files_are_never_read(self, tmp_path):

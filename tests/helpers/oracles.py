@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from hashlens.grouping.keepers import LOSSLESS, rules
+from hashlens.grouping.originals import is_copy_name
+from hashlens.model import Member
+
+
+@dataclass(frozen=True, slots=True)
+class Picture(Member):
+    """An image with all that keeper rules look at."""
+
+    taken: str = ""
+    camera: str = ""
+    derived: str = ""
+    gps: int = 0
+    taken_pixels: int = 0
+
+    @property
+    def area(self):
+        return float(self.width) * float(self.height)
+
+    @property
+    def is_derived(self):
+        return self.derived not in ("", "JFIF before EXIF")
 
 
 def brute(count, away, limit, *, complete=True, admits=None, apart=()):
@@ -33,7 +57,65 @@ def _date(image):
     return f"{when}.{image.mtime_ns // 10**6 % 1000:03}"
 
 
-# Of each rule: whether one image is better than another, and what is written of an image.
+def _size(image):
+    return f"{image.width}x{image.height}"
+
+
+def _is_whole(image, group):
+    largest = max(other.area for other in group)
+    as_taken = image.camera and float(image.taken_pixels) == image.area and not image.is_derived
+    return image.area >= 0.8 * largest or bool(as_taken and image.area >= 0.2 * largest)
+
+
+def _was_made(image, group):
+    """Tell whether an image was made from a JPEG of its group; the stand-in says so by the path."""
+    may_be = image.format != "JPEG" or image.camera
+    others = [
+        other
+        for other in group
+        if other is not image
+        and other.format == "JPEG"
+        and sorted([other.width, other.height]) == sorted([image.width, image.height])
+    ]
+    return bool(may_be and others and made_by_path(image.path))
+
+
+def made_by_path(path):
+    return "long" in path
+
+
+def _heic(image):
+    return bool(image.format == "HEIF" and image.camera and image.taken >= "2017")
+
+
+def _written(image):
+    if not image.taken:
+        return False
+    when = (datetime.fromisoformat(image.taken[:19]) - datetime(1970, 1, 1)).total_seconds()
+    late = image.mtime_ns // 10**9 - int(when)
+    return abs(late) <= 14 * 3600 + 10 and min(late % 900, -late % 900) <= 10
+
+
+def _as_camera(image):
+    return bool(image.camera and not image.derived and image.format in ("JPEG", "MPO", "HEIF"))
+
+
+def _moment(image):
+    return (image.taken[:19], "." not in image.taken, image.taken) if image.taken else ("~",)
+
+
+def _exif(image):
+    names = {"camera": image.camera, "taken": image.taken, "gps": image.gps}
+    return ", ".join(name for name, value in names.items() if value) or "none"
+
+
+# Of each rule that looks at the whole group: the value of an image, and what is written of it.
+VALUES = {
+    "whole": (_is_whole, _size),
+    "source": (lambda image, group: not _was_made(image, group),
+               lambda image: image.format or "other"),
+}  # fmt: skip
+# Of each other rule: whether one image is better than another, and what is written of an image.
 BETTER = {
     "sound": (lambda a, b: bool(b.damaged) > bool(a.damaged), lambda image: image.damaged),
     "pixels": (lambda a, b: a.width * a.height > b.width * b.height,
@@ -44,6 +126,20 @@ BETTER = {
     "sharpness": (lambda a, b: len(a.path) > len(b.path), lambda image: f"{len(image.path):.1f}"),
     "newest": (lambda a, b: a.mtime_ns > b.mtime_ns, _date),
     "oldest": (lambda a, b: a.mtime_ns < b.mtime_ns, _date),
+    "raw": (lambda a, b: ("/a/" in a.path) > ("/a/" in b.path), lambda image: ""),
+    "camera": (lambda a, b: bool(a.camera or a.taken) > bool(b.camera or b.taken),
+               lambda image: image.camera or image.taken),
+    "unedited": (lambda a, b: a.is_derived < b.is_derived, lambda image: image.derived),
+    "heic": (lambda a, b: _heic(a) > _heic(b), lambda image: image.format or "unknown"),
+    "name": (lambda a, b: is_copy_name(a.path) < is_copy_name(b.path),
+             lambda image: Path(image.path).name),
+    "written": (lambda a, b: _written(a) > _written(b), lambda image: ""),
+    "rewritten": (lambda a, b: _as_camera(a) > _as_camera(b),
+                  lambda image: image.derived or image.format or "unknown"),
+    "taken": (lambda a, b: _moment(a) < _moment(b),
+              lambda image: image.taken.replace("T", " ") or "unknown"),
+    "exif": (lambda a, b: _exif(a).replace("none", "").count(",") + (_exif(a) != "none")
+                          > _exif(b).replace("none", "").count(",") + (_exif(b) != "none"), _exif),
     "path": (lambda a, b: a.path < b.path, lambda image: ""),
     "folder": (lambda a, b: a.path.startswith("/a/") > b.path.startswith("/a/"), lambda image: ""),
 }  # fmt: skip
@@ -52,13 +148,20 @@ BETTER = {
 def choose(images, names):
     """Return the image to keep and the reason; the longest path is the sharpest picture."""
     left, reasons = list(images), []
-    for rule in rules(names):
+    for rule in chain.from_iterable(rule.parts or [rule] for rule in rules(names)):
         files = {image.file_digest for image in left}
-        if rule.name == "sharpness" and len(files) == 1 and files != {""}:
+        if rule.name in ("sharpness", "source") and len(files) == 1 and files != {""}:
             continue
-        better, show = BETTER[rule.name]
+        if rule.name in VALUES:
+            value, show = VALUES[rule.name]
+            values = {id(image): value(image, left) for image in left}
+
+            def better(a, b, values=values):
+                return values[id(a)] > values[id(b)]
+        else:
+            better, show = BETTER[rule.name]
         best = [image for image in left if not any(better(other, image) for other in left)]
-        rest = [image for image in left if image not in best]
+        rest = [image for image in left if not any(image is kept for kept in best)]
         if not rest:
             continue
         second = next(image for image in rest if not any(better(other, image) for other in rest))

@@ -10,9 +10,10 @@ import numpy as np
 
 from hashlens.grouping.assign import Apart, Gone
 from hashlens.grouping.collection import Collection, gc_paused
-from hashlens.grouping.keepers import CHOSEN, Rule, choose_keepers, rules
+from hashlens.grouping.keepers import CHOSEN, choose_keepers, rules
 from hashlens.grouping.many import many
 from hashlens.grouping.measure import diameters, row_distances
+from hashlens.grouping.rule import Rule
 from hashlens.grouping.scope import EXACT, Scope, Terms
 from hashlens.model import Group, Link, Place
 from hashlens.neighbors.codes import Ints

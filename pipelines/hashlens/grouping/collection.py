@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.grouping.keepers import ranks
 from hashlens.grouping.many import many
+from hashlens.grouping.rule import Texts, ranks
 from hashlens.hashing.metrics import is_hex
 from hashlens.model import LOW_INFORMATION, Member
 from hashlens.names import names_of
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
-from hashlens.schema import GROUPED, GROUPED_NUMBERS
+from hashlens.schema import EXIF_NUMBERS, EXIF_TEXTS, GROUPED, GROUPED_NUMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Collection:
     pixel_digests: NDArray[np.bytes_]
     damaged: Sequence[str]
     frame_hashes: Sequence[str]
+    exif: Mapping[str, Ints | Texts]
 
     def __len__(self) -> int:
         """Count the images."""
@@ -60,7 +61,7 @@ class Collection:
     def facts(self) -> dict[str, Any]:
         """Return the columns that keeper rules look at."""
         texts = {"path": self.paths, "format": self.formats, "damaged": self.damaged}
-        return {**texts, **self.numbers, "file_digest": self.file_digests}
+        return {**texts, **self.numbers, **self.exif, "file_digest": self.file_digests}
 
     def members(self, rows: Ints, distances: Iterable[float], same: Iterable[str]) -> list[Member]:
         """Return some rows as members of groups, with what each has in common with its keeper."""
@@ -106,6 +107,7 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
     Rows without a fingerprint of the length `digits` are left out.
     """
     kept: list[dict[str, Any]] = []
+    known: dict[str, dict[str, int]] = {name: {"": 0} for name in EXIF_TEXTS}
     codes = [pack([])[:0] if digits <= 16 else pack(["0" * digits])[:0]]
     for block in blocks:
         columns, packed = block, _packed(block[1], digits)
@@ -114,7 +116,9 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
             columns = list(zip(*rows, strict=True)) or [[] for _ in block]
             packed = pack(columns[1]) if rows else codes[0]
         codes.append(packed)
-        kept.append(_compact(columns[0], dict(zip(GROUPED, columns[2:], strict=True))))
+        facts = dict(zip(GROUPED, columns[2:], strict=True))
+        numbered = {name: _numbered(facts[name], known[name]) for name in EXIF_TEXTS}
+        kept.append(_compact(columns[0], facts) | numbered)
     ids = [uid for block in kept for uid in block["id"]]
     by_id = sorted(range(len(ids)), key=ids.__getitem__)
     order = np.array(by_id, np.int64)
@@ -141,6 +145,10 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
         pixel_digests=values("pixel_digest", "S1"),
         damaged=texts("damaged"),
         frame_hashes=texts("frame_hashes"),
+        exif={
+            **{name: values(name, np.int64) for name in EXIF_NUMBERS},
+            **{name: Texts(values(name, np.int32), list(known[name])) for name in EXIF_TEXTS},
+        },
     )
 
 
@@ -170,8 +178,16 @@ def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[s
         "frame_hashes": _only(str, columns["frame_hashes"], ""),
         "file_digest": _digests(columns["file_digest"]),
         "pixel_digest": _digests(columns["pixel_digest"]),
-        **{name: _numbers(columns[name], int) for name in GROUPED_NUMBERS},
+        **{name: _numbers(columns[name], int) for name in (*GROUPED_NUMBERS, *EXIF_NUMBERS)},
     }
+
+
+def _numbered(values: Sequence[Any], known: dict[str, int]) -> NDArray[np.int32]:
+    """Return the number of each text among those known; new texts are added to them."""
+    if set(map(type, values)) == {type(None)}:
+        return np.zeros(len(values), np.int32)
+    texts = _only(str, values, "")
+    return np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32)
 
 
 def _numbers(values: Sequence[Any], kind: type[float]) -> NDArray[Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from itertools import repeat
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -15,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ImageError, ParameterError
+from hashlens.grouping.originals import EXIF, ORIGINAL, TAKEN
+from hashlens.grouping.rule import Facts, Rule, ranks, starts_of
+from hashlens.grouping.source import SOURCE
 from hashlens.images.folders import existing, inside
 from hashlens.images.sharpness import sharpness
 from hashlens.neighbors.codes import Ints
@@ -23,54 +25,21 @@ from hashlens.neighbors.codes import Ints
 LOSSLESS = frozenset(
     ("BMP", "DIB", "FITS", "PCX", "PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "XBM", "XPM")
 )
-DEFAULT_RULES = ("pixels", "lossless", "bytes", "oldest", "path")
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of some images, column by column.
-
-    columns: of a whole collection, by name: arrays of numbers and digests, sequences of texts.
-    rows: which images of the collection.
-    """
-
-    columns: Mapping[str, Any]
-    rows: Ints
-
-    def __getitem__(self, name: str) -> Any:
-        """Return a column of the images: an array, or a list of texts."""
-        column = self.columns[name]
-        if isinstance(column, np.ndarray):
-            return column[self.rows]
-        return [column[row] for row in self.rows.tolist()]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule: of the images of a group, those with the largest value are kept.
-
-    name: as users write it.
-    words: the reason, with two places: for the image kept and the best of the others.
-    value: returns a value for each image, to compare.
-    show: returns for each image what is written of it at a place in `words`.
-    reads: the rule reads files, so it is skipped if all files of a group are equal.
-    """
-
-    name: str
-    words: str
-    value: Callable[[Facts], Sequence[Any] | NDArray[Any]]
-    show: Callable[[Facts], Iterable[Any]] = lambda _: repeat("")
-    reads: bool = False
+DEFAULT_RULES = (
+    *("original", "taken", "exif"),
+    *("pixels", "source", "lossless", "bytes", "oldest", "path"),
+)
 
 
 def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
     """Return the rules with these names, or `folder=DIR`, in the order in which they decide.
 
-    `pixels` (most), `lossless` (format), `bytes` (most), `sharpness` (highest variance of the
-    Laplacian), `newest` or `oldest` (modification time), `folder=DIR` (in it, or below) and `path`
-    (first by name), which is added as the last rule unless named. Before all of them, whatever
-    names are given, stands the rule that a damaged file is not kept if there is a sound one. Raises
-    ParameterError for an unknown name.
+    `original` (as the camera wrote it), `taken` (first), `exif` (most facts), `pixels` (most),
+    `source` (the JPEG from which others were made), `lossless` (format), `bytes` (most),
+    `sharpness` (highest variance of the Laplacian), `newest` or `oldest` (modification time),
+    `folder=DIR` (in it, or below) and `path` (first by name), which is added as the last rule
+    unless named. Before all of them, whatever names are given, stands the rule that a damaged file
+    is not kept if there is a sound one. Raises ParameterError for an unknown name.
     """
     found = [SOUND, *(_rule(name) for name in rule_names(names))]
     if not any(rule.name == "path" for rule in found):
@@ -117,20 +86,21 @@ def choose_keepers(
     with one path, the first is kept.
     """
     reasons: list[list[str]] = [[] for _ in range(int(groups[-1]) + 1)]
-    for rule in order:
+    for rule in chain.from_iterable(rule.parts or (rule,) for rule in order):
         asked = np.flatnonzero(np.bincount(groups)[groups] > 1)
         if rule.reads and len(asked):
             asked = asked[_differ(columns["file_digest"][rows[asked]], groups[asked])]
         if len(asked):
             stays = np.ones(len(rows), bool)
-            stays[asked] = _decide(rule, Facts(columns, rows[asked]), groups[asked], reasons)
+            stays[asked] = _decide(rule, Facts(columns, rows[asked], groups[asked]), reasons)
             rows, groups = rows[stays], groups[stays]
-    return rows[_starts(groups)], [", then ".join(words) for words in reasons]
+    return rows[starts_of(groups)], [", then ".join(words) for words in reasons]
 
 
-def _decide(rule: Rule, images: Facts, groups: Ints, reasons: list[list[str]]) -> NDArray[np.bool_]:
+def _decide(rule: Rule, images: Facts, reasons: list[list[str]]) -> NDArray[np.bool_]:
     """Return which images have the largest value of their group; add the words of a decision."""
-    starts = _starts(groups)
+    groups = images.groups
+    starts = starts_of(groups)
     sizes = np.diff(starts, append=len(groups))
     values = np.unique(rule.value(images), return_inverse=True)[1]  # numbers from 0, in order
     is_best: NDArray[np.bool_] = values == np.repeat(np.maximum.reduceat(values, starts), sizes)
@@ -147,23 +117,12 @@ def _decide(rule: Rule, images: Facts, groups: Ints, reasons: list[list[str]]) -
     return is_best
 
 
-def ranks(texts: Sequence[str]) -> Ints:
-    """Return numbers, from 0, that sort as some texts; equal texts have the same number."""
-    numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
-    return np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))
-
-
 def _differ(files: NDArray[np.bytes_], groups: Ints) -> NDArray[np.bool_]:
     """Return of each image whether the files of its group differ; unknown files differ."""
-    starts = _starts(groups)
+    starts = starts_of(groups)
     sizes = np.diff(starts, append=len(groups))
     same = (files == np.repeat(files[starts], sizes)) & (files != b"")
     return np.repeat(~np.logical_and.reduceat(same, starts), sizes)
-
-
-def _starts(groups: Ints) -> Ints:
-    """Return the position of the first image of each group."""
-    return np.flatnonzero(np.diff(groups, prepend=-1))
 
 
 def _first(mask: NDArray[np.bool_], starts: Ints) -> Ints:
@@ -235,12 +194,16 @@ SOUND = Rule(
 _RULES = {
     rule.name: rule
     for rule in (
+        ORIGINAL,
+        TAKEN,
+        EXIF,
         Rule(
             "pixels",
             "most pixels ({} over {})",
             _pixels,
             lambda images: map("{}x{}".format, images["width"].tolist(), images["height"].tolist()),
         ),
+        SOURCE,
         Rule(
             "lossless",
             "lossless format ({} over {})",

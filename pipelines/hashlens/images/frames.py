@@ -40,6 +40,11 @@ class Frames:
         """Count the frames."""
         return len(self._keys)
 
+    def exif(self) -> bytes:
+        """Return the EXIF block, as far as the reader of the format has it with the header."""
+        block = self._image.info.get("exif", b"")
+        return block if isinstance(block, bytes) else b""
+
     def load(self, number: int) -> Image.Image:
         """Return a frame with its pixels, as it is in the file; good until the next is loaded.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 from hashlens.images.formats import EXTENSIONS
 
@@ -44,6 +45,25 @@ class Folders:
             for other in near
             if other != name and _ending(other) in EXTENSIONS and _is_partner(own, other)
         ]
+
+
+def have_raw(paths: Sequence[str]) -> list[bool]:
+    """Return for each picture whether a RAW file lies beside it, or is the picture itself.
+
+    A folder is listed again only if it has changed.
+    """
+    stems: dict[str, frozenset[str]] = {}
+    found = []
+    for path in paths:
+        folder, _, name = path.rpartition(os.sep)
+        if folder not in stems:
+            try:
+                stems[folder] = _raw_stems(folder or os.sep, os.stat(folder or os.sep).st_mtime_ns)
+            except OSError:
+                stems[folder] = frozenset()
+        own = stems[folder]
+        found.append(bool(own) and (_ending(name) in RAW or _stem(name) in own))
+    return found
 
 
 def renamed(partner: str, picture: str, new: str) -> str:
@@ -112,6 +132,16 @@ def _by_stem(folder: str) -> dict[str, list[str]]:
             if stem != before:
                 found.setdefault(stem, []).append(name)
     return found
+
+
+@lru_cache(maxsize=100_000)
+def _raw_stems(folder: str, _changed: int) -> frozenset[str]:
+    """Return the names of the RAW files in a folder, in lower case and without their endings."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return frozenset()
+    return frozenset(_stem(name) for name in names if _ending(name) in RAW)
 
 
 def _stem(name: str) -> str:

@@ -16,9 +16,12 @@ from hashlens.names import as_names, text_of
 from hashlens.schema import CROPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hashlens.images.exif import Exif
     from hashlens.images.pixels import Pixels
 
-FACTS = "frames and damage"  # what rows of earlier versions do not have; they are made again
+FACTS = "frames, damage and EXIF"  # what rows of earlier versions do not have; they are made again
 
 Row: TypeAlias = dict[str, Any]
 Document: TypeAlias = tuple[str, Row, None]  # the form that txtai takes: id, data, tags
@@ -127,20 +130,24 @@ class RowMaker:
     def _whole_file(self, data: bytes, pixels: Pixels, path: str) -> Row:
         """Return what a file holds besides its first picture, and what is wrong with it."""
         from hashlens.images.damage import damage  # noqa: PLC0415  loads Pillow
+        from hashlens.images.exif import exif  # noqa: PLC0415  few rows are made without a file
         from hashlens.images.frames import Frames, sampled  # noqa: PLC0415  likewise
 
         row: Row = {"frames": 1}
+        block: Callable[[], bytes] = bytes
         wrong = "" if pixels.is_sound else damage(data, pixels.format)
         if pixels.format != "JPEG":
             del row["frames"]  # it is not known if the next line fails
             try:
                 frames = Frames(data, name=path)
                 row["frames"] = len(frames)
+                block = frames.exif
                 if len(frames) > 1:
                     numbers = sampled(len(frames))
                     row["frame_samples"] = [self._frame(frames.load(n)) for n in numbers]
             except ImageError as error:
                 wrong = wrong or error.reason
+        row |= _of_camera(exif(data, pixels.format, pixels.size, block))
         return row | ({"damaged": text_of(wrong)} if wrong else {})
 
     def _frame(self, frame: Any) -> tuple[bytes, bytes]:
@@ -229,6 +236,12 @@ def stamp_of(path: str) -> Row:
         return file_stamp(os.stat(path))
     except OSError:
         return {}
+
+
+def _of_camera(found: Exif) -> Row:
+    """Return the columns that EXIF fills; what is not known is left out."""
+    row = {name: value for name, value in found._asdict().items() if value}
+    return row | {"gps": int(found.gps)}
 
 
 def skipped_row(skipped: Skipped) -> Row:

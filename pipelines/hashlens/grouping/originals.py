@@ -1,0 +1,207 @@
+"""The rules that tell the camera's own file from what was made of it."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.grouping.rule import Facts, Rule, ranks
+from hashlens.images.exif import REWRITTEN
+from hashlens.images.partners import have_raw
+from hashlens.neighbors.codes import Ints
+
+OF_CAMERAS = ("HEIF", "JPEG", "MPO")  # formats
+SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
+# An enlarged copy must not win over the camera's file; a small one with EXIF may be anything.
+SMALL = 0.2
+HEIC_SINCE = "2017"  # the year from which on cameras write HEIC; older pictures were converted
+WRITTEN = 10  # seconds, at most, from taking a picture to the end of its file's writing
+QUARTER, ZONES = 15 * 60, 14 * 3600  # seconds: time zones differ by whole quarters of an hour
+
+# Names that programs give to edited, exported, received or second copies, and to screenshots.
+_END = r"(?=[-_ .()]|$)"  # of a word in a name
+COPY_NAMES = (
+    # edited
+    rf"[-_ (.]edit(?:ed|iert|ado|ada|é|e)?\d*{_END}|^edit(?:ed)?[-_ ]|[a-z0-9]edited(?=\.)",
+    r"bearbeitet|modifi[ée]|modificat|bewerkt|redigera|muokattu|编辑|編集|изменен|^img_e\d{4}",
+    rf"[-_ ](?:enhanced|upscaled?|filtered|effects|collage|animation|mix|hdr|pano){_END}",
+    # copied
+    rf"[-_ ](?:copy|kopie|copie|copia|kopia|cópia){_END}",
+    r"^(?:copy|kopie|copie|copia)(?: of| von| de| di)?[-_ 0-9(]",
+    r"\(\d{1,3}\)(?=\.|$)|~\d{1,2}(?=\.|$)",
+    # exported
+    rf"[-_ ](?:export(?:ed)?|resized?|scaled|web|small|thumb(?:nail)?|low|lowres){_END}",
+    rf"[-_ ](?:compressed|min|print){_END}",
+    # received, or of a screen
+    r"whatsapp|^img-\d{8}-wa\d|^snapchat|^received_|^fb_img|^signal-|^telegram|^instagram",
+    r"^photo_\d{4}-\d\d-\d\d|screenshot|bildschirmfoto",
+)
+_COPY = re.compile("|".join(COPY_NAMES))
+
+
+def is_copy_name(path: str) -> bool:
+    """Return whether a file is named as an edited, exported, received or second copy."""
+    return _COPY.search(os.path.basename(path).lower()) is not None
+
+
+def _sizes(images: Facts) -> Iterator[str]:
+    return map("{}x{}".format, images["width"].tolist(), images["height"].tolist())
+
+
+def _is_whole(images: Facts) -> NDArray[np.bool_]:
+    """Return which images are no smaller copies of the largest image of their group.
+
+    A smaller image counts as whole if it has the very pixels that its camera took.
+    """
+    pixels = images["width"].astype(float) * images["height"].astype(float)
+    largest = images.largest(pixels)
+    as_taken = (images["taken_pixels"].astype(float) == pixels) & images.each("camera", bool)
+    as_taken &= ~images.each("derived", _is_derived) & (pixels >= SMALL * largest)
+    whole: NDArray[np.bool_] = (pixels >= SMALLER * largest) | as_taken
+    return whole
+
+
+def _is_derived(reason: str) -> bool:
+    return reason not in ("", REWRITTEN)
+
+
+def _heic(images: Facts) -> list[bool]:
+    dates = images["taken"]
+    of_camera = images.each("camera", bool).tolist()
+    return [
+        kind == "HEIF" and has_camera and date >= HEIC_SINCE
+        for kind, date, has_camera in zip(images["format"], dates, of_camera, strict=True)
+    ]
+
+
+def _written_when_taken(images: Facts) -> NDArray[np.bool_]:
+    """Return which files were last modified when their pictures were taken, in any time zone."""
+    taken = np.array([*map(_seconds, images["taken"])], np.float64)
+    late = images["mtime_ns"] // 10**9 - taken
+    beside = (late + WRITTEN) % QUARTER  # NaN, if it is not known, is beside nothing
+    found: NDArray[np.bool_] = (np.abs(late) <= ZONES + WRITTEN) & (beside <= 2 * WRITTEN)
+    return found
+
+
+def _seconds(taken: str) -> float:
+    """Return seconds from 1970 to a time, as if in UTC; NaN for an unknown one."""
+    try:
+        when = datetime.fromisoformat(taken[:19]).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return math.nan
+    return when.timestamp()
+
+
+def _as_cameras_write(images: Facts) -> NDArray[np.bool_]:
+    formats = images["format"]
+    found = np.fromiter((name in OF_CAMERAS for name in formats), bool, len(formats))
+    found &= images.each("camera", bool) & ~images.each("derived", bool)
+    return found
+
+
+def _how_written(images: Facts) -> list[str]:
+    columns = images["derived"], images["format"]
+    return [derived or kind or "unknown" for derived, kind in zip(*columns, strict=True)]
+
+
+def _has_exif(images: Facts) -> NDArray[np.bool_]:
+    return images.each("camera", bool) | images.each("taken", bool)
+
+
+def _of_camera(images: Facts) -> list[str]:
+    return [
+        camera or taken for camera, taken in zip(images["camera"], images["taken"], strict=True)
+    ]
+
+
+def _names(images: Facts) -> list[str]:
+    return [os.path.basename(path) for path in images["path"]]
+
+
+def _order_of_taking(images: Facts) -> Ints:
+    """Return numbers, larger for earlier times, and 0 for unknown ones.
+
+    Of times within one second, one with subseconds is taken for the earlier: copies lose them.
+    """
+    texts = images["taken"]
+    if not any(texts):
+        return np.zeros(len(texts), np.int64)
+    last = chr(0x10FFFF)
+    found = ranks([(text if "." in text else f"{text}.~") if text else last for text in texts])
+    order: Ints = found.max() + 1 - found
+    return order
+
+
+def _exif_facts(images: Facts) -> NDArray[Any]:
+    known: NDArray[Any] = sum(
+        (images.each(name, bool).astype(np.int64) for name in ("camera", "taken")),
+        start=(images["gps"] != 0).astype(np.int64),
+    )
+    return known
+
+
+def _exif_names(images: Facts) -> Iterator[str]:
+    columns = images["camera"], images["taken"], images["gps"].tolist()
+    for values in zip(*columns, strict=True):
+        names = ("camera", "taken", "gps")
+        yield ", ".join(name for name, value in zip(names, values, strict=True) if value) or "none"
+
+
+def _part(
+    name: str,
+    words: str,
+    value: Callable[[Facts], Any],
+    show: Callable[[Facts], Any] = lambda _: repeat(""),
+) -> Rule:
+    return Rule(name, words, value, show)
+
+
+ORIGINAL = Rule(
+    "original",
+    "",
+    parts=(
+        _part("whole", "no smaller copy ({} over {})", _is_whole, _sizes),
+        _part("raw", "its RAW file lies beside it", lambda images: have_raw(images["path"])),
+        _part("camera", "with EXIF of the camera ({} over none)", _has_exif, _of_camera),
+        _part(
+            "unedited",
+            "not derived (the other: {1})",
+            lambda images: ~images.each("derived", _is_derived),
+            lambda images: images["derived"],
+        ),
+        _part(
+            "heic",
+            "HEIC of the camera (over {1})",
+            _heic,
+            lambda images: [kind or "unknown" for kind in images["format"]],
+        ),
+        _part(
+            "name",
+            "not named as a copy (the other: {1})",
+            lambda images: [not is_copy_name(path) for path in images["path"]],
+            _names,
+        ),
+        _part("written", "written when it was taken", _written_when_taken),
+        _part(
+            "rewritten",
+            "as cameras write files (the other: {1})",
+            _as_cameras_write,
+            _how_written,
+        ),
+    ),
+)
+TAKEN = Rule(
+    "taken",
+    "taken first ({} over {})",
+    _order_of_taking,
+    lambda images: [text.replace("T", " ") or "unknown" for text in images["taken"]],
+)
+EXIF = Rule("exif", "most EXIF ({} over {})", _exif_facts, _exif_names)

@@ -1,0 +1,94 @@
+"""What a rule is that chooses an image of a group, and the facts that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hashlens.neighbors.codes import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A column of texts of which many are equal: four bytes for each image.
+
+    numbers: which of the texts each image has.
+    values: the texts.
+    """
+
+    numbers: NDArray[np.int32]
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of some images, column by column.
+
+    columns: of a whole collection, by name: arrays of numbers and digests, sequences of texts.
+    rows: which images of the collection.
+    groups: the number of the group of each, ascending; rules may ask for it.
+    """
+
+    columns: Mapping[str, Any]
+    rows: Ints
+    groups: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a column of the images: an array, or a list of texts."""
+        column = self.columns[name]
+        if isinstance(column, np.ndarray):
+            return column[self.rows]
+        if isinstance(column, Texts):
+            return [column.values[number] for number in column.numbers[self.rows].tolist()]
+        return [column[row] for row in self.rows.tolist()]
+
+    def each(self, name: str, call: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Return what a call answers for a text of each image; it is asked once for each text."""
+        column = self.columns[name]
+        if not isinstance(column, Texts):
+            return np.fromiter(map(call, self[name]), bool, len(self.rows))
+        numbers, which = np.unique(column.numbers[self.rows], return_inverse=True)
+        answers = [call(column.values[number]) for number in numbers.tolist()]
+        return np.array(answers, bool)[which]
+
+    def largest(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return for each image the largest value of its group."""
+        starts = starts_of(self.groups)
+        sizes = np.diff(starts, append=len(self.groups))
+        return np.repeat(np.maximum.reduceat(values, starts), sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: of the images of a group, those with the largest value are kept.
+
+    name: as users write it.
+    words: the reason, with two places: for the image kept and the best of the others.
+    value: returns a value for each image, to compare.
+    show: returns for each image what is written of it at a place in `words`.
+    reads: the rule reads files, so it is skipped if all files of a group are equal.
+    parts: rules that stand for this one, in their order.
+    """
+
+    name: str
+    words: str
+    value: Callable[[Facts], Sequence[Any] | NDArray[Any]] = lambda images: images.rows * 0
+    show: Callable[[Facts], Iterable[Any]] = lambda _: repeat("")
+    reads: bool = False
+    parts: tuple[Rule, ...] = ()
+
+
+def ranks(texts: Sequence[str]) -> Ints:
+    """Return numbers, from 0, that sort as some texts; equal texts have the same number."""
+    numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
+    return np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))
+
+
+def starts_of(groups: Ints) -> Ints:
+    """Return the position of the first image of each group."""
+    return np.flatnonzero(np.diff(groups, prepend=-1))

@@ -1,0 +1,103 @@
+"""Tell whether the pixels of a file come from a JPEG, by the steps of that JPEG's coefficients.
+
+A JPEG holds the cosine transform of each block of 8x8 pixels in whole multiples of the steps of its
+quantisation table. Pixels that were decoded from it still lie near these multiples, whichever
+decoder was used, also if they were saved again with finer steps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hashlens.images.decode import loaded, opened, read
+from hashlens.images.upright import turned
+
+Floats = NDArray[np.float64]
+
+BLOCKS = 4_096  # of a picture that are looked at, at most
+MIN_STEP = 3  # smaller steps are hidden by the rounding of pixels
+FINER = 2  # times: the steps of a JPEG saved again must be so much finer
+MIN_COEFFICIENTS = 200  # that are not zero; fewer say nothing
+# Mean distance from the nearest multiple, in steps: about 0.25 for other pixels.
+MAX_DISTANCE = 0.17
+
+_N = np.arange(8)
+DCT: Floats = np.cos((2 * _N + 1) * _N[:, None] * math.pi / 16) / 2
+DCT[0] /= math.sqrt(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The steps of a JPEG's brightness, 8x8, and its size in pixels, as it is in the file."""
+
+    steps: Floats
+    size: tuple[int, int]
+
+    def usable(self, own: Grid | None) -> NDArray[np.bool_]:
+        """Return which steps can be told in pixels of a picture with a grid of its own, or none."""
+        found: NDArray[np.bool_] = self.steps >= MIN_STEP
+        if own:
+            found &= self.steps >= FINER * np.maximum(own.steps, own.steps.T)
+        found[0, 0] = False  # the mean of a block has no bounds to tell
+        return found
+
+    def may_have_made(self, own: Grid | None) -> bool:
+        """Return whether it can be told that a picture, by its own grid, was made from this one."""
+        return bool(self.usable(own).any())
+
+
+def grid_of(image: Image.Image) -> Grid | None:
+    """Return the grid of an open JPEG; None for other formats."""
+    tables: Any = getattr(image, "quantization", None)
+    if not tables or len(tables[0]) != 64:
+        return None
+    return Grid(np.array(tables[0], np.float64).reshape(8, 8), image.size)
+
+
+def read_grid(path: str) -> Grid | None:
+    """Return the grid of a file; raises ImageError for one that cannot be read."""
+    return grid_of(opened(read(path), path)[0])
+
+
+class Brightness:
+    """The brightness of a file's pixels, upright, and its own grid; raises ImageError."""
+
+    def __init__(self, path: str) -> None:
+        image, _ = opened(read(path), path)
+        self.grid = grid_of(image)
+        shown = turned(loaded(image, path))
+        red, green, blue = np.moveaxis(np.asarray(shown.convert("RGB"), np.float32), 2, 0)
+        self._pixels = 0.299 * red + 0.587 * green + 0.114 * blue
+
+    def comes_from(self, grid: Grid) -> bool:
+        """Return whether the pixels lie on the grid of a JPEG of the same size, or turned."""
+        return any(
+            pixels.shape == grid.size[::-1] and self._is_on(grid, pixels)
+            for pixels in (np.rot90(self._pixels, turns) for turns in range(4))
+        )
+
+    def _is_on(self, grid: Grid, pixels: NDArray[np.float32]) -> bool:
+        usable = grid.usable(self.grid)
+        if not usable.any():
+            return False
+        found = (_coefficients(pixels) / grid.steps)[:, usable]
+        found = found[np.abs(found) > 0.6]
+        if len(found) < MIN_COEFFICIENTS:
+            return False
+        return bool(np.abs(found - np.round(found)).mean() <= MAX_DISTANCE)
+
+
+def _coefficients(pixels: NDArray[np.float32]) -> Floats:
+    """Return the cosine transforms of some blocks, spread over a picture."""
+    rows, columns = (side // 8 for side in pixels.shape)
+    blocks = pixels[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).swapaxes(1, 2)
+    step = max(1, math.isqrt(rows * columns // BLOCKS))
+    some = blocks[::step, ::step].reshape(-1, 8, 8).astype(np.float64)
+    found: Floats = DCT @ some @ DCT.T
+    return found

@@ -1,0 +1,279 @@
+"""The camera's original is kept: a group for each kind of copy that people have of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from drawing import draw
+from hashlens import ImageIndex
+from hashlens.grouping.originals import is_copy_name
+
+WHEN = "2021:07:03 14:05:09"
+SIZE = (320, 240)
+
+
+def exif(software="Ver.1.00", date=WHEN, size=SIZE, camera="Canon EOS 80D", taken=WHEN, more=None):
+    made = Image.Exif()
+    made[0x10F], made[0x110], made[0x132], made[0x131] = "Canon", camera, date, software
+    made.get_ifd(0x8769).update({0x9003: taken, 0xA002: size[0], 0xA003: size[1]} | (more or {}))
+    return made.tobytes()
+
+
+def photo(seed=1):
+    pixels = np.asarray(draw(seed, SIZE), np.float64)
+    noise = np.random.default_rng(seed).normal(0, 6, pixels.shape)
+    return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+
+
+class Pictures:
+    """A folder of pictures of one motif, all of one time of modification."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def add(self, name, image=None, **options):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".heic":
+            pytest.importorskip("pillow_heif").register_heif_opener()
+        (image or self.pixels).save(path, **options)
+        os.utime(path, (1.7e9, 1.7e9))
+        return path
+
+    def shoot(self, name="m/DSC_0001.jpg", *, image=None, **options):
+        """Add the camera's file, and remember its pixels; its JPEG begins with EXIF."""
+        self.pixels = image or photo()
+        given = {"quality": 88, "exif": exif()} | options
+        path = self.add(name, **given)
+        data = path.read_bytes()
+        if data.startswith(b"\xff\xd8\xff\xe0") and given["exif"]:
+            path.write_bytes(data[:2] + data[4 + int.from_bytes(data[4:6], "big") :])
+            os.utime(path, (1.7e9, 1.7e9))
+        self.pixels = Image.open(path).convert("RGB")
+        return path
+
+    def kept(self, **options):
+        """Return the name of the file that is kept, and the reason."""
+        with ImageIndex.open(self.folder / "index", pixel_digests=True) as index:
+            index.index([self.folder])
+            [group] = index.groups(12, **options)
+        return Path(group.keeper.path).relative_to(self.folder).as_posix(), group.reason
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return Pictures(tmp_path / "photos")
+
+
+def edited(image):
+    return ImageEnhance.Color(image).enhance(1.5)
+
+
+# Of each kind: name and options of the copy, what changes its pixels, and the reason.
+KINDS = {
+    "PNG": ("a/b.png", {}, None, "with EXIF of the camera (Canon EOS 80D over none)"),
+    "PNG with EXIF": ("a/b.png", {"exif": exif()}, None, "as cameras write files (the other: PNG)"),
+    "edited, by software": (
+        "a/b.jpg",
+        {"exif": exif("Adobe Photoshop 25.1"), "quality": 98},
+        edited,
+        "not derived (the other: saved by Adobe Photoshop 25.1)",
+    ),
+    "edited, by name": (
+        "m/DSC_0001-edited.jpg",
+        {"exif": exif(), "quality": 98},
+        edited,
+        "not named as a copy (the other: DSC_0001-edited.jpg)",
+    ),
+    "edited, by date": (
+        "a/b.jpg",
+        {"exif": exif(date="2022:01:05 10:00:00"), "quality": 98},
+        edited,
+        "not derived (the other: changed 2022-01-05)",
+    ),
+    "turned": (
+        "a/b.jpg",
+        {"quality": 98},
+        lambda image: image.rotate(0),
+        "with EXIF of the camera (Canon EOS 80D over none)",
+    ),
+    "saved again": (
+        "a/b.jpg",
+        {"quality": 98, "exif": exif()},
+        None,
+        "as cameras write files (the other: JFIF before EXIF)",
+    ),
+    "web size": (
+        "a/b.jpg",
+        {"exif": exif(size=(240, 180))},
+        lambda image: image.resize((240, 180)),
+        "as cameras write files (the other: JFIF before EXIF)",
+    ),
+    "enlarged": (
+        "a/b.jpg",
+        {"quality": 97},
+        lambda image: image.resize((640, 480)),
+        "with EXIF of the camera (Canon EOS 80D over none)",
+    ),
+    "enlarged, with EXIF": (
+        "a/b.jpg",
+        {"quality": 97, "exif": exif()},
+        lambda image: image.resize((640, 480)),
+        "not derived (the other: larger than taken (320x240))",
+    ),
+    "later frame": (
+        "a/b.jpg",
+        {"quality": 97, "exif": exif(taken="2021:07:03 14:05:10", date="2021:07:03 14:05:10")},
+        edited,
+        "as cameras write files (the other: JFIF before EXIF)",
+    ),
+}
+
+
+class TestOriginals:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_the_original_is_kept_before_a_copy(self, kind, pictures):
+        name, options, change, reason = KINDS[kind]
+        pictures.shoot()
+        image = pictures.pixels
+        pictures.add(name, change(image) if change else image, **options)
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+        earlier = pictures.kept(keep=("pixels", "lossless", "bytes", "oldest", "path"))[0]
+        assert (earlier == "m/DSC_0001.jpg") == (kind == "web size")
+
+    @pytest.mark.parametrize("options", [{}, {"exif": exif()}, {"exif": exif("Photos 8.0")}])
+    def test_a_heic_is_kept_before_its_export(self, options, pictures):
+        pictures.shoot("m/IMG_0001.heic")
+        pictures.add("a/b.jpg", quality=97, **options)
+        pictures.add("a/b.png", **options)
+        name, _ = pictures.kept()
+        assert name == "m/IMG_0001.heic"
+
+    def test_a_heic_that_was_made_of_an_older_jpeg_is_not(self, pictures):
+        pictures.shoot(exif=exif(taken="2009:07:03 14:05:09", date="2009:07:03 14:05:09"))
+        pictures.add("a/b.heic", exif=exif(taken="2009:07:03 14:05:09"))
+        name, reason = pictures.kept()
+        assert name == "m/DSC_0001.jpg"
+        assert "HEIC" not in reason
+
+    @pytest.mark.parametrize("ending", [".NEF", ".dng"])
+    def test_a_picture_with_its_raw_file_is_kept(self, ending, pictures):
+        path = pictures.shoot("m/DSC_0001.JPG".lower(), exif=b"")
+        pictures.add("a/b.jpg", exif=exif(), quality=98)
+        path.with_name(f"dsc_0001{ending}").write_bytes(b"RAW")
+        assert pictures.kept() == ("m/dsc_0001.jpg", "its RAW file lies beside it")
+
+    def test_a_raw_file_beside_an_equal_copy_counts_too(self, pictures):
+        path = pictures.shoot()
+        (pictures.folder / "a").mkdir()
+        shutil.copy2(path, pictures.folder / "a" / "DSC_0001.jpg")
+        path.with_suffix(".nef").write_bytes(b"RAW")
+        assert pictures.kept()[0] == "m/DSC_0001.jpg"
+
+    def test_a_name_of_a_copy_loses(self, pictures):
+        path = pictures.shoot()
+        for name in ("m/DSC_0001 (1).jpg", "m/DSC_0001 - Kopie.jpg", "m/DSC_0001~2.jpg"):
+            shutil.copy2(path, pictures.folder / name)
+        name, reason = pictures.kept()
+        assert name == "m/DSC_0001.jpg"
+        assert reason.startswith("not named as a copy (the other: ")
+
+    def test_a_file_that_was_written_when_the_picture_was_taken_is_kept(self, pictures):
+        path = pictures.shoot()
+        other = pictures.shoot("a/b.jpg", image=edited(pictures.pixels), quality=97)
+        when = datetime(2021, 7, 3, 12, 5, 12, tzinfo=timezone.utc).timestamp()
+        os.utime(path, (when, when))
+        assert pictures.kept() == ("m/DSC_0001.jpg", "written when it was taken")
+        os.utime(path, (1.7e9, 1.7e9))
+        os.utime(other, (when, when))
+        assert pictures.kept()[0] == "a/b.jpg"
+
+    def test_the_first_picture_of_a_burst_is_kept(self, pictures):
+        pictures.shoot("m/2.jpg", exif=exif(more={0x9291: "31"}))
+        pictures.shoot("m/1.jpg", exif=exif(more={0x9291: "73"}), image=edited(pictures.pixels))
+        reason = "taken first (2021-07-03 14:05:09.31 over 2021-07-03 14:05:09.73)"
+        assert pictures.kept() == ("m/2.jpg", reason)
+
+    def test_of_two_equal_pictures_that_with_more_exif_is_kept(self, pictures):
+        place = Image.Exif()
+        place.load(exif())
+        place.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 2.5), 3: "E", 4: (11.0, 34.0, 1.0)})
+        pictures.shoot(exif=place.tobytes())
+        pictures.shoot("a/b.jpg", image=edited(pictures.pixels), quality=98)
+        reason = "most EXIF (camera, taken, gps over camera, taken)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+
+class TestSource:
+    def test_a_jpeg_of_the_web_is_kept_before_a_png_of_it(self, pictures):
+        pictures.shoot(exif=b"")
+        pictures.add("a/b.png")
+        pictures.add("a/c.png", pictures.pixels.transpose(Image.Transpose.ROTATE_180).rotate(180))
+        reason = "not made from another JPEG (as the PNG was)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    def test_a_drawing_is_kept_before_its_jpeg(self, pictures):
+        pictures.pixels = photo(3)
+        pictures.add("m/drawing.png")
+        pictures.add("a/b.jpg", quality=98)
+        assert pictures.kept() == ("m/drawing.png", "lossless format (PNG over JPEG)")
+
+    def test_a_jpeg_of_a_camera_that_was_saved_again_is_known_by_its_pixels(self, pictures):
+        pictures.shoot()
+        again = pictures.pixels
+        pictures.shoot("a/b.jpg", image=again, quality=98)
+        reason = "not made from another JPEG (as the JPEG was)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    def test_files_that_cannot_be_read_count_as_unknown(self, pictures):
+        path = pictures.shoot(exif=b"")
+        pictures.add("a/b.png")
+        with ImageIndex.open(pictures.folder / "index") as index:
+            index.index([pictures.folder])
+            path.write_bytes(b"no picture any more")
+            [group] = index.groups(12)
+        assert group.reason == "lossless format (PNG over JPEG)"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("IMG_1-edited.jpg", "IMG_1_edited.jpg", "IMG_1 (edited).jpg", "IMG_1-bearbeitet.jpg"),
+        *("IMG_1-modifié.jpg", "IMG_1-editado.jpg", "IMG_1_edit.jpg", "IMG_1-edit2.jpg"),
+        *("IMG_E1234.JPG", "IMG_1 copy.jpg", "IMG_1 - Copy.jpg", "IMG_1 Kopie.jpg"),
+        *("IMG_1 - Kopie (2).jpg", "IMG_1 - copie.jpg", "Copy of IMG_1.jpg", "IMG_1 (1).jpg"),
+        *("IMG_1(1).jpg", "IMG_1~2.jpg", "WhatsApp Image 2021-02-03 at 10.11.jpeg"),
+        *("IMG-20210203-WA0001.jpg", "Snapchat-123.jpg", "Screenshot_2021.png", "received_1.jpeg"),
+        *("FB_IMG_16.jpg", "signal-2021-02-03-101112.jpg", "IMG_1_small.jpg", "a-thumb.png"),
+        *("PXL_2021.PORTRAIT-01.COVER-EDIT.jpg",),
+    ],
+)
+def test_names_of_copies_are_known(name):
+    assert is_copy_name(f"/photos/{name}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "IMG_1234.JPG",
+            "DSC_0001.jpg",
+            "_MG_1234.CR2",
+            "P1000123.JPG",
+            "IMG_20210203_101112.jpg",
+        ),
+        *("PXL_20210203_101112345.jpg", "20210203_101112.jpg", "DSCN0001.JPG", "IMG_0001.HEIC"),
+        *("GOPR0001.JPG", "DJI_0001.JPG", "holiday 3.jpg", "credit card.jpg", "Edith at home.jpg"),
+        *("copyright.png", "Copenhagen.jpg", "editor's desk.jpg", "webcam.jpg", "smallville.jpg"),
+        *("Meredith.jpg", "IMG_1234.edition.jpg", "1.jpg", "mixer.png"),
+    ],
+)
+def test_names_of_originals_are_none_of_copies(name):
+    assert not is_copy_name(f"/edited copy (1)/{name}")
