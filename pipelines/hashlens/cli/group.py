@@ -75,9 +75,10 @@ group_options = all_of(
         "--keep",
         multiple=True,
         metavar="RULE",
-        help="Rule that chooses the image to keep; repeatable, in order: pixels, lossless, bytes, "
-        "sharpness, newest, oldest, folder=DIR, path (pixels, lossless, bytes, oldest, path). A "
-        "damaged picture is never kept against a sound one.",
+        help="Rule that chooses the image to keep; repeatable, in order: original, taken, exif, "
+        "pixels, source, lossless, bytes, sharpness, newest, oldest, folder=DIR, path (original, "
+        "taken, exif, pixels, source, lossless, bytes, oldest, path). A damaged picture is never "
+        "kept against a sound one.",
     ),
     workers_option,
 )
