@@ -30,6 +30,7 @@ MAX_DISTANCE = 8
 COLLECTIONS = {
     "First collection": {"first": True, "mtimes": True},
     "First collection, one time of modification": {"first": True, "mtimes": False},
+    "Second collection": {"first": False, "mtimes": True},
     "Second collection, one time of modification": {"first": False, "mtimes": False},
 }
 
@@ -47,8 +48,6 @@ def measured(photos: list[Path], folder: Path, **choices: bool) -> dict[str, lis
                     count = counts[made[originals[0].path].kind]
                     count[0] += place == 2
                     count[place] += made[group.keeper.path].is_original
-                    if place == 2 and not made[group.keeper.path].is_original:
-                        print(Path(group.keeper.path).relative_to(folder), group.reason)
     return dict(counts)
 
 

@@ -1,7 +1,7 @@
 """Make two collections of pictures as families have them: originals, and what was made of them.
 
 A group of files has one original and one kind of copy, or several. The second collection is made
-in another way than the first: other cameras, names and editors, no times of modification, and
+in another way than the first: other cameras, names, editors and choices, edits without a trace, and
 drawings and scans without EXIF. The rules were chosen on the first one.
 """
 
@@ -212,6 +212,7 @@ SECOND: dict[str, Kind] = {
         (Copy("{stem}_retusche.jpg", lighter, by("HappyRetouch 3"), 98),)
     ),
     "edited, Zoner": Kind((Copy("best of/{number}.jpg", edited, by("Zoner Photo Studio X"), 98),)),
+    "edited, no trace": Kind((Copy("a/{stem}.jpg", lighter, kept, 98),)),
     "bearbeitet": Kind((Copy("{stem}_bearbeitet.jpg", lighter, kept, 98),)),
     "copy in German": Kind((Copy("{stem} - Kopie.jpg", exact=True),)),
     "developed from RAW": Kind(

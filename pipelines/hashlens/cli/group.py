@@ -75,9 +75,9 @@ group_options = all_of(
         "--keep",
         multiple=True,
         metavar="RULE",
-        help="Rule that chooses the image to keep, before the default rules (pixels, lossless, "
-        "bytes, oldest, path); repeatable, in order. Others: sharpness, newest, folder=DIR. A "
-        "damaged picture is never kept against a sound one.",
+        help="Rule that chooses the image to keep, before the default rules (original, taken, "
+        "exif, pixels, source, lossless, bytes, oldest, path); repeatable, in order. Others: "
+        "sharpness, newest, folder=DIR. A damaged picture is never kept against a sound one.",
     ),
     click.option(
         "--keep-only",

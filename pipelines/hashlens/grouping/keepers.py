@@ -102,7 +102,10 @@ def _decide(rule: Rule, images: Facts, reasons: list[list[str]]) -> NDArray[np.b
     groups = images.groups
     starts = starts_of(groups)
     sizes = np.diff(starts, append=len(groups))
-    values = np.unique(rule.value(images), return_inverse=True)[1]  # numbers from 0, in order
+    found = np.asarray(rule.value(images))
+    if found.dtype == bool and found.all() == found.any():
+        return np.ones(len(groups), bool)
+    values = np.unique(found, return_inverse=True)[1]  # numbers from 0, in order
     is_best: NDArray[np.bool_] = values == np.repeat(np.maximum.reduceat(values, starts), sizes)
     others = np.where(is_best, -1, values)
     second = np.maximum.reduceat(others, starts)

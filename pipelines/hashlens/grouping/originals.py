@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import repeat
 from typing import Any
 
@@ -45,11 +45,16 @@ COPY_NAMES = (
     r"^photo_\d{4}-\d\d-\d\d|screenshot|bildschirmfoto",
 )
 _COPY = re.compile("|".join(COPY_NAMES))
+# Most names are numbers, with a camera's letters before them; this is told sooner.
+_NUMBER = re.compile(
+    r"(?:img|_mg|dsc|dscf|dscn|_dsc|imgp|mvi|pxl|dji|p)?[-_]?[0-9]+(?:_[0-9]+)*\.\w+"
+)
 
 
 def is_copy_name(path: str) -> bool:
     """Return whether a file is named as an edited, exported, received or second copy."""
-    return _COPY.search(os.path.basename(path).lower()) is not None
+    name = path.rpartition(os.sep)[2].lower()
+    return not _NUMBER.fullmatch(name) and _COPY.search(name) is not None
 
 
 def _sizes(images: Facts) -> Iterator[str]:
@@ -63,7 +68,7 @@ def _is_whole(images: Facts) -> NDArray[np.bool_]:
     """
     pixels = images["width"].astype(float) * images["height"].astype(float)
     largest = images.largest(pixels)
-    as_taken = (images["taken_pixels"].astype(float) == pixels) & images.each("camera", bool)
+    as_taken = (images["taken_pixels"].astype(float) == pixels) & images.known("camera")
     as_taken &= ~images.each("derived", _is_derived) & (pixels >= SMALL * largest)
     whole: NDArray[np.bool_] = (pixels >= SMALLER * largest) | as_taken
     return whole
@@ -73,17 +78,22 @@ def _is_derived(reason: str) -> bool:
     return reason not in ("", REWRITTEN)
 
 
-def _heic(images: Facts) -> list[bool]:
-    dates = images["taken"]
-    of_camera = images.each("camera", bool).tolist()
-    return [
-        kind == "HEIF" and has_camera and date >= HEIC_SINCE
-        for kind, date, has_camera in zip(images["format"], dates, of_camera, strict=True)
-    ]
+def _heic(images: Facts) -> NDArray[np.bool_]:
+    found = _has_format(images, ("HEIF",)) & images.known("camera")
+    if found.any():
+        found &= images.each("taken", lambda taken: taken >= HEIC_SINCE)
+    return found
+
+
+def _has_format(images: Facts, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    formats = images["format"]
+    return np.fromiter((name in names for name in formats), bool, len(formats))
 
 
 def _written_when_taken(images: Facts) -> NDArray[np.bool_]:
     """Return which files were last modified when their pictures were taken, in any time zone."""
+    if not images.known("taken").any():
+        return np.zeros(len(images.rows), bool)
     taken = np.array([*map(_seconds, images["taken"])], np.float64)
     late = images["mtime_ns"] // 10**9 - taken
     beside = (late + WRITTEN) % QUARTER  # NaN, if it is not known, is beside nothing
@@ -91,20 +101,20 @@ def _written_when_taken(images: Facts) -> NDArray[np.bool_]:
     return found
 
 
+_EPOCH = datetime(1970, 1, 1)
+
+
 def _seconds(taken: str) -> float:
     """Return seconds from 1970 to a time, as if in UTC; NaN for an unknown one."""
     try:
-        when = datetime.fromisoformat(taken[:19]).replace(tzinfo=timezone.utc)
-    except ValueError:
+        return (datetime.fromisoformat(taken[:19]) - _EPOCH).total_seconds()
+    except (TypeError, ValueError):
         return math.nan
-    return when.timestamp()
 
 
 def _as_cameras_write(images: Facts) -> NDArray[np.bool_]:
-    formats = images["format"]
-    found = np.fromiter((name in OF_CAMERAS for name in formats), bool, len(formats))
-    found &= images.each("camera", bool) & ~images.each("derived", bool)
-    return found
+    found = images.known("camera") & ~images.known("derived")
+    return found & _has_format(images, OF_CAMERAS) if found.any() else found
 
 
 def _how_written(images: Facts) -> list[str]:
@@ -113,7 +123,7 @@ def _how_written(images: Facts) -> list[str]:
 
 
 def _has_exif(images: Facts) -> NDArray[np.bool_]:
-    return images.each("camera", bool) | images.each("taken", bool)
+    return images.known("camera") | images.known("taken")
 
 
 def _of_camera(images: Facts) -> list[str]:
@@ -131,9 +141,9 @@ def _order_of_taking(images: Facts) -> Ints:
 
     Of times within one second, one with subseconds is taken for the earlier: copies lose them.
     """
+    if not images.known("taken").any():
+        return np.zeros(len(images.rows), np.int64)
     texts = images["taken"]
-    if not any(texts):
-        return np.zeros(len(texts), np.int64)
     last = chr(0x10FFFF)
     found = ranks([(text if "." in text else f"{text}.~") if text else last for text in texts])
     order: Ints = found.max() + 1 - found
@@ -142,7 +152,7 @@ def _order_of_taking(images: Facts) -> Ints:
 
 def _exif_facts(images: Facts) -> NDArray[Any]:
     known: NDArray[Any] = sum(
-        (images.each(name, bool).astype(np.int64) for name in ("camera", "taken")),
+        (images.known(name).astype(np.int64) for name in ("camera", "taken")),
         start=(images["gps"] != 0).astype(np.int64),
     )
     return known

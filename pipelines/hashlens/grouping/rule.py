@@ -48,13 +48,24 @@ class Facts:
         return [column[row] for row in self.rows.tolist()]
 
     def each(self, name: str, call: Callable[[str], bool]) -> NDArray[np.bool_]:
-        """Return what a call answers for a text of each image; it is asked once for each text."""
+        """Return what a call answers for a text of each image; of equal texts, it is asked once."""
         column = self.columns[name]
         if not isinstance(column, Texts):
             return np.fromiter(map(call, self[name]), bool, len(self.rows))
-        numbers, which = np.unique(column.numbers[self.rows], return_inverse=True)
+        asked = column.numbers[self.rows]
+        if len(column.values) <= len(asked):
+            return np.fromiter(map(call, column.values), bool, len(column.values))[asked]
+        numbers, which = np.unique(asked, return_inverse=True)
         answers = [call(column.values[number]) for number in numbers.tolist()]
         return np.array(answers, bool)[which]
+
+    def known(self, name: str) -> NDArray[np.bool_]:
+        """Return which images have a text in a column."""
+        column = self.columns[name]
+        if isinstance(column, Texts) and len(column.values) and not column.values[0]:
+            has_text: NDArray[np.bool_] = column.numbers[self.rows] != 0
+            return has_text
+        return self.each(name, bool)
 
     def largest(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return for each image the largest value of its group."""

@@ -22,7 +22,7 @@ def _is_source(images: Facts) -> NDArray[np.bool_]:
     is_jpeg = np.fromiter((name in JPEG for name in formats), bool, len(formats))
     # JPEGs that were saved again are looked for among the pictures of cameras only: elsewhere,
     # all pictures would have to be decoded.
-    asked = ~is_jpeg | images.each("camera", bool)
+    asked = ~is_jpeg | images.known("camera")
     paths = images["path"]
     for group in _groups(images, is_jpeg, asked):
         made = _made_from_others([paths[place] for place in group], is_jpeg[group], asked[group])

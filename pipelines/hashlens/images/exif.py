@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST = 200  # characters of a text
@@ -129,6 +130,7 @@ def _date(text: str) -> datetime | None:
     return when if when and when.year > 1825 else None  # the year of the oldest photograph
 
 
+@lru_cache(maxsize=1_000)
 def _by_editor(software: str) -> str:
     return f"saved by {software}" if _EDITOR.search(software) else ""
 
@@ -187,8 +189,9 @@ class _Tags:
         place = entry.place if entry.length <= 4 else self._long(entry.place)
         raw = self._block[place : place + min(entry.length, 4 * LONGEST)].partition(b"\0")[0]
         text = raw.decode("utf-8", "replace")
-        shown = "".join(char if char.isprintable() else " " for char in text)
-        return " ".join(shown.split())[:LONGEST]
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else " " for char in text)
+        return " ".join(text.split())[:LONGEST]
 
     def number(self, entry: _Entry | None) -> int:
         """Return a whole number; 0 for anything else."""
