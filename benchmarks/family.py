@@ -55,7 +55,7 @@ def main() -> None:
     """Measure all collections."""
     parser = options(__doc__)
     parser.add_argument("folder", type=Path, help="photos")
-    parser.add_argument("--photos", type=int, default=500, help="groups of a collection")
+    parser.add_argument("--photos", type=int, default=300, help="groups of a collection")
     asked = parser.parse_args()
     page = Page("family", COMMAND, asked.dry)
     photos = [Path(path) for path in islice(find_images([asked.folder]), asked.photos)]

@@ -114,7 +114,7 @@ KINDS = {
         "a/b.jpg",
         {"exif": exif(size=(240, 180))},
         lambda image: image.resize((240, 180)),
-        "as cameras write files (the other: JFIF before EXIF)",
+        "no smaller copy (320x240 over 240x180)",
     ),
     "enlarged": (
         "a/b.jpg",
@@ -209,6 +209,17 @@ class TestOriginals:
         pictures.shoot("a/b.jpg", image=edited(pictures.pixels), quality=98)
         reason = "most EXIF (camera, taken, gps over camera, taken)"
         assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    def test_a_full_picture_without_exif_is_kept_before_a_small_one_with_it(self, pictures):
+        pictures.shoot(exif=b"")
+        small = pictures.pixels.resize((240, 180))
+        pictures.add("a/b.jpg", small, exif=exif(size=(240, 180)))
+        assert pictures.kept() == ("m/DSC_0001.jpg", "no smaller copy (320x240 over 240x180)")
+
+    def test_a_thumbnail_is_not_kept_because_exif_of_the_picture_has_its_size(self, pictures):
+        pictures.shoot(exif=exif(size=(64, 48)))
+        pictures.shoot("a/b.jpg", image=pictures.pixels.resize((64, 48)), exif=exif(size=(64, 48)))
+        assert pictures.kept()[0] == "m/DSC_0001.jpg"
 
 
 class TestSource:

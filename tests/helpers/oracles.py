@@ -61,10 +61,15 @@ def _size(image):
     return f"{image.width}x{image.height}"
 
 
+def _true_area(image):
+    taken = float(image.taken_pixels)
+    return min(image.area, taken) if taken >= 0.2 * image.area else image.area
+
+
 def _is_whole(image, group):
-    largest = max(other.area for other in group)
-    as_taken = image.camera and float(image.taken_pixels) == image.area and not image.is_derived
-    return image.area >= 0.8 * largest or bool(as_taken and image.area >= 0.2 * largest)
+    largest = max(map(_true_area, group))
+    as_taken = _as_camera(image) and float(image.taken_pixels) == image.area
+    return _true_area(image) >= 0.8 * largest or (as_taken and image.area >= 0.2 * largest)
 
 
 def _was_made(image, group):

@@ -137,7 +137,7 @@ def test_files_of_editors_are_derived(software):
     [
         *("Ver.1.00", "17.1.1", "G991BXXU5DVJC", "HDR+ 1.0.382532599zd", "Firmware Version 1.0.2"),
         *("ILCE-7M3 v4.01", "Digital Camera X-T3 Ver4.10", "MediaTek Camera Application", ""),
-        *("Exif Software Version 2.2", "bengal-user 10 QKQ1", "E-M10MarkII Version 1.2"),
+        *("Exif Software Version 2.2", "bengal-user 10 QKQ1", "Windows Phone"),
     ],
 )
 def test_firmware_is_no_editor(software):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from hashlens.images.partners import Folders, renamed
+from hashlens.images.partners import Folders, have_raw, renamed
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,16 @@ def test_a_partner_may_be_shared(tmp_path):
     assert sharers("a.xmp") == ["a.heic"]
     assert sharers("a.nef") == ["a.heic"]
     assert sharers("a.jpg.xmp") == []
+
+
+def test_a_picture_has_a_raw_file_if_one_of_its_name_lies_beside_it(tmp_path):
+    names = ("IMG_1.JPG", "IMG_2.jpg", "raw/IMG_1.nef", "IMG_3.dng", "a.b.jpg")
+    (tmp_path / "raw").mkdir()
+    for name in (*names, "img_1.NEF", "a.b.cr2"):
+        (tmp_path / name).touch()
+    paths = [str(tmp_path / name) for name in (*names, "away/IMG_1.jpg")]
+    assert have_raw(paths) == [True, False, True, True, True, False]
+    (tmp_path / "IMG_2.arw").touch()
+    os.utime(tmp_path, (1, 1))
+    assert have_raw(paths[1:2]) == [True]
+    assert have_raw([]) == []

@@ -18,10 +18,11 @@ from hashlens.images.exif import REWRITTEN
 from hashlens.images.partners import have_raw
 from hashlens.neighbors.codes import Ints
 
-OF_CAMERAS = ("HEIF", "JPEG", "MPO")  # formats
 SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
-# An enlarged copy must not win over the camera's file; a small one with EXIF may be anything.
+# An enlarged copy must not win over the camera's file. But of a picture with less than such a share
+# of the pixels, or with more by the same factor than EXIF says, EXIF is not believed.
 SMALL = 0.2
+OF_CAMERAS = ("HEIF", "JPEG", "MPO")  # formats
 HEIC_SINCE = "2017"  # the year from which on cameras write HEIC; older pictures were converted
 WRITTEN = 10  # seconds, at most, from taking a picture to the end of its file's writing
 QUARTER, ZONES = 15 * 60, 14 * 3600  # seconds: time zones differ by whole quarters of an hour
@@ -64,13 +65,17 @@ def _sizes(images: Facts) -> Iterator[str]:
 def _is_whole(images: Facts) -> NDArray[np.bool_]:
     """Return which images are no smaller copies of the largest image of their group.
 
-    A smaller image counts as whole if it has the very pixels that its camera took.
+    A picture that was enlarged counts as large as it was taken. A smaller one counts as whole if
+    it is as its camera wrote it: in the format and the size.
     """
     pixels = images["width"].astype(float) * images["height"].astype(float)
-    largest = images.largest(pixels)
-    as_taken = (images["taken_pixels"].astype(float) == pixels) & images.known("camera")
-    as_taken &= ~images.each("derived", _is_derived) & (pixels >= SMALL * largest)
-    whole: NDArray[np.bool_] = (pixels >= SMALLER * largest) | as_taken
+    taken = images["taken_pixels"].astype(float)
+    true = np.where(taken >= SMALL * pixels, np.minimum(pixels, taken), pixels)
+    largest = images.largest(true)
+    as_taken = (taken == pixels) & (pixels >= SMALL * largest)
+    if as_taken.any():
+        as_taken &= _as_cameras_write(images)
+    whole: NDArray[np.bool_] = (true >= SMALLER * largest) | as_taken
     return whole
 
 

@@ -34,9 +34,12 @@ EDITORS = (
     *("photo editor", "photo gallery", "photodirector", "photofiltre", "photomatix", "photos "),
     *("photoscape", "photoshop", "picasa", "picnik", "picsart", "pixelmator", "pixlr", "polarr"),
     *("prisma", "rawtherapee", "shotwell", "silkypix", "skylum", "snapchat", "snapseed", "topaz"),
-    *("ulead", "upscayl", "viewnx", "vsco", "whatsapp", "windows", "xnview", "zoner"),
+    *("ulead", "upscayl", "viewnx", "vsco", "whatsapp", "xnview", "zoner"),
 )
-_EDITOR = re.compile(rf"(?<![a-z])(?:{'|'.join(map(re.escape, EDITORS))})", re.IGNORECASE)
+_WINDOWS = "windows(?! phone| 10 mobile)"  # phones of these systems name them as their firmware
+_EDITOR = re.compile(
+    rf"(?<![a-z])(?:{'|'.join(map(re.escape, EDITORS))}|{_WINDOWS})", re.IGNORECASE
+)
 
 # Tags of TIFF and EXIF
 _MAKE, _MODEL, _SOFTWARE, _DATE, _EXIF, _GPS = 0x10F, 0x110, 0x131, 0x132, 0x8769, 0x8825

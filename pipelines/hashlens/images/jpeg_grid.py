@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
 from hashlens.images.decode import loaded, opened, read
-from hashlens.images.upright import turned
+from hashlens.images.upright import upright
 
 Floats = NDArray[np.float64]
+Colours = NDArray[np.uint8]  # height x width x 3
 
 BLOCKS = 4_096  # of a picture that are looked at, at most
 MIN_STEP = 3  # smaller steps are hidden by the rounding of pixels
@@ -55,7 +57,7 @@ class Grid:
 def grid_of(image: Image.Image) -> Grid | None:
     """Return the grid of an open JPEG; None for other formats."""
     tables: Any = getattr(image, "quantization", None)
-    if not tables or len(tables[0]) != 64:
+    if not tables or len(tables.get(0, ())) != 64:
         return None
     return Grid(np.array(tables[0], np.float64).reshape(8, 8), image.size)
 
@@ -71,18 +73,16 @@ class Brightness:
     def __init__(self, path: str) -> None:
         image, _ = opened(read(path), path)
         self.grid = grid_of(image)
-        shown = turned(loaded(image, path))
-        red, green, blue = np.moveaxis(np.asarray(shown.convert("RGB"), np.float32), 2, 0)
-        self._pixels = 0.299 * red + 0.587 * green + 0.114 * blue
+        self._pixels: Colours = np.asarray(upright(loaded(image, path)).convert("RGB"))
 
     def comes_from(self, grid: Grid) -> bool:
         """Return whether the pixels lie on the grid of a JPEG of the same size, or turned."""
         return any(
-            pixels.shape == grid.size[::-1] and self._is_on(grid, pixels)
+            pixels.shape[1::-1] == grid.size and self._is_on(grid, pixels)
             for pixels in (np.rot90(self._pixels, turns) for turns in range(4))
         )
 
-    def _is_on(self, grid: Grid, pixels: NDArray[np.float32]) -> bool:
+    def _is_on(self, grid: Grid, pixels: Colours) -> bool:
         usable = grid.usable(self.grid)
         if not usable.any():
             return False
@@ -93,11 +93,13 @@ class Brightness:
         return bool(np.abs(found - np.round(found)).mean() <= MAX_DISTANCE)
 
 
-def _coefficients(pixels: NDArray[np.float32]) -> Floats:
-    """Return the cosine transforms of some blocks, spread over a picture."""
-    rows, columns = (side // 8 for side in pixels.shape)
-    blocks = pixels[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).swapaxes(1, 2)
-    step = max(1, math.isqrt(rows * columns // BLOCKS))
-    some = blocks[::step, ::step].reshape(-1, 8, 8).astype(np.float64)
-    found: Floats = DCT @ some @ DCT.T
+def _coefficients(pixels: Colours) -> Floats:
+    """Return the cosine transforms of the brightness of some blocks, spread over a picture."""
+    rows, columns = (side // 8 for side in pixels.shape[:2])
+    if not rows or not columns:
+        return np.empty((0, 8, 8))
+    step = 8 * max(1, math.isqrt(rows * columns // BLOCKS))
+    blocks = sliding_window_view(pixels, (8, 8), axis=(0, 1))[::step, ::step]
+    red, green, blue = np.moveaxis(blocks.reshape(-1, 3, 8, 8).astype(np.float64), 1, 0)
+    found: Floats = DCT @ (0.299 * red + 0.587 * green + 0.114 * blue) @ DCT.T
     return found

@@ -52,16 +52,14 @@ def have_raw(paths: Sequence[str]) -> list[bool]:
 
     A folder is listed again only if it has changed.
     """
-    stems: dict[str, frozenset[str]] = {}
+    folders = [path.rpartition(os.sep)[0] for path in paths]
+    stems = {folder: _stems_in(folder or os.sep) for folder in set(folders)}
+    if not any(stems.values()):
+        return [False] * len(paths)
     found = []
-    for path in paths:
-        folder, _, name = path.rpartition(os.sep)
-        if folder not in stems:
-            try:
-                stems[folder] = _raw_stems(folder or os.sep, os.stat(folder or os.sep).st_mtime_ns)
-            except OSError:
-                stems[folder] = frozenset()
+    for path, folder in zip(paths, folders, strict=True):
         own = stems[folder]
+        name = path[len(folder) :].lstrip(os.sep) if own else ""
         found.append(bool(own) and (_ending(name) in RAW or _stem(name) in own))
     return found
 
@@ -132,6 +130,13 @@ def _by_stem(folder: str) -> dict[str, list[str]]:
             if stem != before:
                 found.setdefault(stem, []).append(name)
     return found
+
+
+def _stems_in(folder: str) -> frozenset[str]:
+    try:
+        return _raw_stems(folder, os.stat(folder).st_mtime_ns)
+    except OSError:
+        return frozenset()
 
 
 @lru_cache(maxsize=100_000)
