@@ -34,6 +34,7 @@ def find_groups(
     crops: bool,
     keep: Iterable[str] | str,
     only: str | None,
+    verify: bool,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Groups:
@@ -54,6 +55,8 @@ def find_groups(
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels)
+    if verify:
+        found = found.verified(workers=workers, progress=progress)
     if not crops:
         return found
     return found.with_links(_parts(store, settings, images, workers, progress))

@@ -124,6 +124,7 @@ class Reader:
         crops: bool = False,
         keep: Iterable[str] | str = DEFAULT_RULES,
         only: Literal["exact"] | None = None,
+        verify: bool = False,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Groups:
@@ -143,7 +144,9 @@ class Reader:
         - `keep`: the rules that choose the keeper, the first rule first (see
           `hashlens.grouping.keepers.rules`)
         - `only`: `exact` for groups of files with equal bytes or equal pixels
-        - `workers`, `progress`: as for `index`; used with `crops` and `only`
+        - `verify`: read the files of groups, and compare each duplicate with its keeper in colour
+          and in detail (see `Groups.verified`)
+        - `workers`, `progress`: as for `index`; used with `crops`, `only` and `verify`
 
         The nearest pairs are joined first; the order in which images were indexed has no effect.
         Flat pictures are grouped only if their files have the same bytes. Two images with a
@@ -165,6 +168,7 @@ class Reader:
             crops=crops,
             keep=keep,
             only=only,
+            verify=verify,
             workers=workers,
             progress=progress,
         )
