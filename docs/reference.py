@@ -22,7 +22,7 @@ TOPICS = {
         *("Report", "Progress", "Skipped"),
         *("Match", "Place", "Explanation", "Duplicates", "Calibration"),
     ),
-    "Groups": ("Groups", "Group", "Member", "Pair", "Link", "Decision"),
+    "Groups": ("Groups", "Group", "Member", "Pair", "Doubt", "Link", "Decision"),
     "Plans": ("make_plan", "Plan", "Step", "apply", "undo", "Outcome"),
     "Without an index": (
         *("hash_files", "compare", "find_duplicates"),

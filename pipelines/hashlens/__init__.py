@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hashlens.images.sharpness import sharpness as sharpness
     from hashlens.index.image_index import ImageIndex as ImageIndex
     from hashlens.model import Decision as Decision
+    from hashlens.model import Doubt as Doubt
     from hashlens.model import Duplicates as Duplicates
     from hashlens.model import Explanation as Explanation
     from hashlens.model import Group as Group
@@ -94,6 +95,7 @@ _HOMES = {
     "index.image_index": ("ImageIndex",),
     "model": (
         "Decision",
+        "Doubt",
         "Duplicates",
         "Explanation",
         "Group",

@@ -279,12 +279,30 @@ class Pair:
     first, second: paths of the images.
     distance: between their fingerprints.
     grouped: whether both are in the same group.
+    reason: why a second look parted them; "" if there was none, or if they look the same.
     """
 
     first: str
     second: str
     distance: float
     grouped: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Two images that hash alike, and that a second look does not take for the same picture.
+
+    first: path of the keeper.
+    second: path of the image that left the keeper's group.
+    distance: between their fingerprints.
+    reason: what differs, in words.
+    """
+
+    first: str
+    second: str
+    distance: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

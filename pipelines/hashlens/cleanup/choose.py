@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS, below, target
 from hashlens.cleanup.files import RefusedError, digest_of
 from hashlens.cleanup.names import numbered
 from hashlens.errors import ParameterError, PlanError
-from hashlens.model import Member, Step
+from hashlens.hashing.looking import differences
+from hashlens.model import Doubt, Group, Member, Step
 
 CHANGED = "changed since it was indexed: index again"
 HARD_LINK = "a hard link"  # so begins the reason to keep one
@@ -80,6 +81,28 @@ def look_at(member: Member) -> File:
     return File(member, path, os.path.realpath(path), status, problem)
 
 
+def look_again(groups: Iterable[Group]) -> tuple[Doubt, ...]:
+    """Compare the files of duplicates with those of their keepers; return the pairs that differ.
+
+    Files with equal bytes or pixels are not read, nor are those that are gone.
+    """
+    pairs = [
+        (group.keeper, member)
+        for group in groups
+        for member in group.duplicates
+        if not member.same
+        and (not member.file_digest or member.file_digest != group.keeper.file_digest)
+        and os.path.exists(member.path)
+        and os.path.exists(group.keeper.path)
+    ]
+    reasons = differences((keeper.path, member.path) for keeper, member in pairs)
+    return tuple(
+        Doubt(keeper.path, member.path, member.distance, reason)
+        for (keeper, member), reason in zip(pairs, reasons, strict=True)
+        if reason
+    )
+
+
 class Choices:
     """The choices so far: which files are kept, which are acted on, and which names are taken.
 
@@ -94,8 +117,10 @@ class Choices:
         groups: list[list[File]],
         *,
         hard_links: bool,
+        parted: Mapping[str, str],
     ) -> None:
         self.action, self.to, self.protected, self.hard_links = action, to, protected, hard_links
+        self.parted = parted  # by path, why a file is no duplicate
         self.names: dict[object, set[str]] = {}  # real paths by inode
         self.acted_on: dict[object, str] = {}  # paths by the key of the file
         self.taken_names: set[str] = set()  # targets of earlier steps
@@ -139,6 +164,8 @@ class Choices:
         """Return why a duplicate is kept; "" if it is acted on."""
         if file.problem or keeper.problem:
             return file.problem or f"its keeper {keeper.problem}"
+        if file.member.path in self.parted:
+            return f"look at it: {self.parted[file.member.path]}"
         if self.action == "copy-keepers":
             return "only keepers are copied"
         if file.path in self.links:

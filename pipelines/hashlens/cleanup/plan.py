@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS
-from hashlens.cleanup.choose import Choices, is_hard_link, look_at
+from hashlens.cleanup.choose import Choices, is_hard_link, look_again, look_at
 from hashlens.cleanup.files import status_of
 from hashlens.cleanup.journal import Journal, open_journal
 from hashlens.cleanup.partners import with_partners
@@ -22,7 +22,7 @@ from hashlens.cleanup.plan_file import (
     write,
 )
 from hashlens.errors import ParameterError, PlanError
-from hashlens.model import ACTIONS, Group, Skipped, Step
+from hashlens.model import ACTIONS, Doubt, Group, Skipped, Step
 from hashlens.names import as_text
 
 if TYPE_CHECKING:
@@ -38,10 +38,12 @@ class Plan:
     steps: one step for each file, and one for each copy.
     skipped: files that are left alone because they are changed, gone or without a digest; empty for
         a plan that was read from a file, in which they have steps, too.
+    doubts: pairs that hash alike and look different; empty for a plan that was read.
     """
 
     steps: tuple[Step, ...]
     skipped: tuple[Skipped, ...] = field(default=(), compare=False)
+    doubts: tuple[Doubt, ...] = field(default=(), compare=False)
 
     def save(self, path: Path, *, force: bool = False) -> None:
         """Write the plan to a file .jsonl or .csv, whole or not at all, and begin its journal.
@@ -89,7 +91,8 @@ class Plan:
         """Return the number of `groups` and of files to `keep`, and the bytes that are `freed`.
 
         Each action has its `files` and `bytes`. A file frees its bytes if it is deleted, or
-        replaced by a link to an equal file, under all its names.
+        replaced by a link to an equal file, under all its names. `look_at` counts the pictures that
+        were left out, as they hash like their keeper and look different.
         """
         found: dict[str, Any] = {
             "groups": len({step.group for step in self.steps}),
@@ -105,6 +108,8 @@ class Plan:
         links = sum(step.action == "keep" and is_hard_link(step.reason) for step in self.steps)
         if links:
             found["hard_links_kept"] = links
+        if self.doubts:
+            found["look_at"] = len(self.doubts)
         found["freed"] = _freed(self.steps)
         return found
 
@@ -167,6 +172,7 @@ def make_plan(
     backup: Path | None = None,
     hard_links: bool = False,
     partners: bool = True,
+    verify: bool = True,
 ) -> Plan:
     """Decide what is to be done with each image of some groups: one step each, with its reason.
 
@@ -180,16 +186,26 @@ def make_plan(
     `partners`, they stay where they are. A file that has other names, as hard links, is left alone
     unless all of them are duplicates, or `hard_links` is set: nothing is freed by it.
 
+    With `verify`, each duplicate is compared with its keeper once more, in colour and in detail:
+    `hashlens.Groups` are `verified`, and of other groups the duplicates that differ are kept, with
+    the reason. `Plan.doubts` has the pairs.
+
     Groups have the numbers that `hashlens.Groups` and reports give them. Changes nothing on disk.
     Raises ParameterError for unusable parameters.
     """
     if action not in ACTIONS:
         msg = f"action must be one of {', '.join(ACTIONS)}, not {action!r}"
         raise ParameterError(msg)
+    if verify and hasattr(groups, "verified"):
+        groups = groups.verified()
+        verify = False
+    known = tuple(getattr(groups, "doubts", ()))
     numbered_groups = list(groups)
     files = [[look_at(member) for member in group.members] for group in numbered_groups]
     folders = _target_folder(action, to), _protected(protect)
-    choices = Choices(action, *folders, files, hard_links=hard_links)
+    doubts = look_again(numbered_groups) if verify else ()
+    parted = {doubt.second: doubt.reason for doubt in doubts}
+    choices = Choices(action, *folders, files, hard_links=hard_links, parted=parted)
     reasons = [group.reason for group in numbered_groups]
     steps = [
         step
@@ -203,7 +219,7 @@ def make_plan(
     skipped = (
         Skipped(file.path, file.problem) for group in files for file in group if file.problem
     )
-    return Plan(tuple(steps), tuple(skipped))
+    return Plan(tuple(steps), tuple(skipped), (*known, *doubts))
 
 
 def _target_folder(action: str, to: Path | None) -> str:

@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     default=True,
     help="Move sidecars, live photos and RAW files with their pictures (yes).",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    help="Compare each duplicate with its keeper once more, in colour and in detail (yes).",
+)
 @click.option("--force", is_flag=True, help="Overwrite a plan that was edited.")
 @click.option(
     "--out",
@@ -73,6 +78,7 @@ def plan(
     protect: tuple[str, ...],
     hard_links: bool,
     partners: bool,
+    verify: bool,
     force: bool,
     out: str,
     style: str,
@@ -86,18 +92,22 @@ def plan(
     the plan out.
     """
     with open_index(directory) as opened:
-        found = grouped(opened, terms)
+        found = grouped(opened, terms, verify=verify)
         to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
     for folder in protect:
         if not found.has_images_in(folder):
             click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
-    how: Any = {"to": to, "protect": protect, "backup": backup}
+    how: Any = {"to": to, "protect": protect, "backup": backup, "verify": verify}
     made = found.plan(action, **how, hard_links=hard_links, partners=partners)
     made.save(out, force=force)
     summary = made.summary()
     if style != "json":
         summary = {name: _in_words(value) for name, value in summary.items()}
     show_one({"plan": out, **summary}, style)
+    if made.doubts:
+        text = f"hashlens: {len(made.doubts)} pictures hash like another and look different; they "
+        text += "are left out: see hashlens groups --borderline 20, or report"
+        click.echo(text, err=True)
 
 
 follow_option = click.option(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GROUP_COLUMNS = ("group", "keep", "distance", "same", *SHOWN, "reason")
 LINK_COLUMNS = ("part", "whole", "box", "correlation")
-PAIR_COLUMNS = ("distance", "grouped", "first", "second")
+PAIR_COLUMNS = ("distance", "grouped", "first", "second", "reason")
 LINK_FIELDS = (
     *("part", "whole", "box", "fractions", "outline", "mirrored", "inliers"),
     "correlation",
@@ -95,10 +95,19 @@ group_options = all_of(
     "--borderline",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Instead list the N pairs nearest the largest distance.",
+    help="Instead list N pairs: first those that --verify parts, then those nearest the largest "
+    "distance.",
+)
+@click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Compare each duplicate with its keeper once more, in colour and in detail (no; with "
+    "--borderline yes).",
 )
 @format_option
-def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> None:
+def groups(
+    style: str, borderline: int | None, verify: bool | None, directory: str, **terms: Any
+) -> None:
     """List the groups of pictures that look the same, and which of each to keep, and why.
 
     Groups do not depend on the order in which pictures were indexed. Flat pictures, which all hash
@@ -106,7 +115,8 @@ def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> 
     part of another; they are never merged into groups.
     """
     with open_index(directory) as opened:
-        found = grouped(opened, terms)
+        look = bool(borderline) if verify is None else verify
+        found = grouped(opened, terms, verify=look)
         if borderline:
             pairs = found.borderline(borderline)
             show(as_text([asdict(pair) for pair in pairs]), style, PAIR_COLUMNS)
@@ -124,15 +134,24 @@ def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> 
 @click.option(
     "--mosaics", type=click.Path(file_okay=False), metavar="DIR", help="Write a PNG of each group."
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    help="Compare each duplicate with its keeper once more, in colour and in detail (yes).",
+)
 @format_option
-def report(html: str | None, mosaics: str | None, style: str, directory: str, **terms: Any) -> None:
+def report(
+    html: str | None, mosaics: str | None, verify: bool, style: str, directory: str, **terms: Any
+) -> None:
     """Draw the groups: a contact sheet, one HTML file that needs no network; mosaics in PNG."""
     if not (html or mosaics):
         msg = "say what to write: --html FILE, --mosaics DIR, or both"
         raise click.UsageError(msg)
     with open_index(directory) as opened:
-        found = grouped(opened, terms)
+        found = grouped(opened, terms, verify=verify)
     written: dict[str, Any] = {"groups": len(found), "links": len(found.links)}
+    if found.doubts:
+        written["look_at"] = len(found.doubts)
     with progress_bar() as advance:
         if html:
             skipped = found.save_html(html, workers=terms["workers"], progress=advance)
@@ -171,12 +190,14 @@ def map_(
     show_one({"map": out, "images": count, "not_readable": len(skipped)}, style)
 
 
-def grouped(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
-    """Return the groups of an index by `group_options`."""
+def grouped(opened: ImageIndex, terms: dict[str, Any], *, verify: bool) -> Groups:
+    """Return the groups of an index by `group_options`; with `verify`, looked at once more."""
     lists = ("keep", "keep_only")
     given = {name: value for name, value in terms.items() if name not in lists or value}
     with progress_bar() as advance:
         found = opened.groups(progress=advance, **given)
+        if verify:
+            found = found.verified(workers=terms["workers"], progress=advance)
         gone = len(found.gone)
     if gone:
         text = f"hashlens: {gone} files are gone, and in no group: relocate finds them in another "

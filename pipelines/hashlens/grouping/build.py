@@ -25,16 +25,23 @@ def build_groups(
     collection: Collection, terms: Terms, groups: Sequence[Ints], chosen: Ints
 ) -> Iterator[Group]:
     """Yield the group of each array of rows; `chosen` are rows that a person wants to keep."""
-    order = rules(terms.keep)
-    facts = collection.facts()
-    if len(chosen):
-        order = (CHOSEN, *order)
-        facts["chosen"] = np.isin(np.arange(len(collection)), chosen)
+    order, facts = rules_and_facts(collection, terms, chosen)
     rest = iter(groups)
     while some := list(islice(rest, AT_ONCE)):
         with gc_paused():
             built = _built(collection, terms, some, order, facts)
         yield from built
+
+
+def rules_and_facts(
+    collection: Collection, terms: Terms, chosen: Ints
+) -> tuple[Sequence[Rule], Mapping[str, Any]]:
+    """Return the rules by which keepers are chosen, and the facts that they see."""
+    order, facts = rules(terms.keep), collection.facts()
+    if len(chosen):
+        order = (CHOSEN, *order)
+        facts["chosen"] = np.isin(np.arange(len(collection)), chosen)
+    return order, facts
 
 
 def build_links(

@@ -33,8 +33,9 @@ from hashlens.grouping.exact import Pixels, no_pixels
 from hashlens.grouping.keepers import folders_of
 from hashlens.grouping.near import all_distances, borderline, near, pairs_of
 from hashlens.grouping.scope import Terms
+from hashlens.grouping.verify import Verifier
 from hashlens.images.folders import inside
-from hashlens.model import Group, Link, Pair, Place, Progress, Skipped
+from hashlens.model import Doubt, Group, Link, Pair, Place, Progress, Skipped
 from hashlens.names import as_text
 from hashlens.neighbors.codes import Ints
 from hashlens.report.records import ROW_FIELDS, group_rows
@@ -54,7 +55,8 @@ class Groups(Sequence[Group]):
     shows a part of the other. `apart`: finds the pairs that are never in one group, by a decision.
     `absent`: finds the images whose files are gone; they are in no group. `pixels`: finds the
     digests of pixels by which exact groups are split. `chosen`: finds the images that a person has
-    decided to keep. Made by `ImageIndex.groups`.
+    decided to keep. `verifier`: looks at the images of groups a second time; None: groups are by
+    fingerprints alone. Made by `ImageIndex.groups`.
     """
 
     terms: Terms
@@ -64,6 +66,7 @@ class Groups(Sequence[Group]):
     absent: Gone = field(default=none_gone, repr=False)
     pixels: Pixels = field(default=no_pixels, repr=False)
     chosen: Chosen = field(default=none_chosen, repr=False)
+    verifier: Verifier | None = field(default=None, repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -118,6 +121,31 @@ class Groups(Sequence[Group]):
         """Return whether an image of the collection lies in a folder, or below."""
         return any(inside(folder)(self.collection.paths))
 
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Return the pairs that a second look has parted, by path; none without `verified`."""
+        return self._looked[1]
+
+    def verified(
+        self,
+        *,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Groups:
+        """Return groups of images that also look the same when their files are read again.
+
+        Each duplicate is compared with its keeper in colour and in detail. Those that differ leave,
+        and are grouped among themselves; those that stay alone are in no group. `doubts` has the
+        pairs that were parted, with the reason. Files of equal bytes or pixels are not read.
+        `workers` files are looked at at a time (default: one for each processor).
+        """
+        if self.verifier:
+            return self
+        found = replace(self, verifier=Verifier(workers, progress))
+        found.__dict__["_hashed"] = self._hashed
+        _ = found.doubts  # look now
+        return found
+
     def with_links(self, parts: Iterable[tuple[int, int, Place]]) -> Groups:
         """Return these groups with links: rows of part and whole, and the place of the part.
 
@@ -153,11 +181,15 @@ class Groups(Sequence[Group]):
         backup: str | None = None,
         hard_links: bool = False,
         partners: bool = True,
+        verify: bool = True,
     ) -> Plan:
-        """Return what to do with the duplicates, as `hashlens.make_plan` does."""
+        """Return what to do with the duplicates, as `hashlens.make_plan` does.
+
+        Groups that are not `verified` are first, unless `verify` is False.
+        """
         from hashlens.cleanup.plan import make_plan  # noqa: PLC0415  for plans only
 
-        how: Any = {"to": to, "protect": protect, "backup": backup}
+        how: Any = {"to": to, "protect": protect, "backup": backup, "verify": verify}
         return make_plan(self, action, **how, hard_links=hard_links, partners=partners)
 
     def save_html(
@@ -178,7 +210,7 @@ class Groups(Sequence[Group]):
             "metric": self.terms.metric,
         }
         how: Any = {"title": title, "facts": facts, "workers": workers, "progress": progress}
-        return save_html(path, self.groups, self.links, **how)
+        return save_html(path, self.groups, self.links, self.doubts, **how)
 
     def save_mosaics(
         self,
@@ -209,9 +241,17 @@ class Groups(Sequence[Group]):
         """Return the `count` pairs nearest the bound, on either side: those to look at first.
 
         Pairs up to two bits beyond the bound are looked at. With complete linkage, the two images
-        of a pair within the bound may be in different groups.
+        of a pair within the bound may be in different groups. In `verified` groups, the pairs that
+        a second look has parted come first, with the reason.
         """
-        return borderline(self.collection, self.terms, self._assigned.labels, count)
+        parted = [
+            Pair(doubt.first, doubt.second, doubt.distance, False, doubt.reason)
+            for doubt in self.doubts[:count]
+        ]
+        known = {frozenset((pair.first, pair.second)) for pair in parted}
+        nearest = borderline(self.collection, self.terms, self._assigned.labels, count)
+        others = [pair for pair in nearest if frozenset((pair.first, pair.second)) not in known]
+        return [*parted, *others][:count]
 
     def matrix(self) -> pd.DataFrame:
         """Return the distances of all images from all others, by path; needs pandas.
@@ -227,8 +267,18 @@ class Groups(Sequence[Group]):
         """Return the rows of each group, and those that a person has decided to keep."""
         return self._assigned.groups, self._assigned.chosen
 
-    @cached_property
+    @property
     def _assigned(self) -> Assignment:
+        return self._looked[0]
+
+    @cached_property
+    def _looked(self) -> tuple[Assignment, tuple[Doubt, ...]]:
+        if self.verifier is None:
+            return self._hashed, ()
+        return self.verifier.verify(self.collection, self.terms, self._hashed)
+
+    @cached_property
+    def _hashed(self) -> Assignment:
         finders = self.apart, self.absent, self.pixels, self.chosen
         return assign(self.collection, self.terms, *finders)
 

@@ -35,6 +35,7 @@ def find_groups(
     keep: Iterable[str] | str,
     keep_only: Iterable[str] | str | None,
     only: str | None,
+    verify: bool,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Groups:
@@ -56,6 +57,8 @@ def find_groups(
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     chosen = partial(decisions.chosen, workers=workers, progress=progress)
     found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels, chosen=chosen)
+    if verify:
+        found = found.verified(workers=workers, progress=progress)
     if not crops:
         return found
     return found.with_links(_parts(store, settings, images, workers, progress))

@@ -124,6 +124,7 @@ class Reader:
         keep: Iterable[str] | str = (),
         keep_only: Iterable[str] | str | None = None,
         only: Literal["exact"] | None = None,
+        verify: bool = False,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Groups:
@@ -144,7 +145,9 @@ class Reader:
           `hashlens.grouping.keepers.rules`); a folder must be there
         - `keep_only`: rules in place of the default rules
         - `only`: `exact` for groups of files with equal bytes or equal pixels
-        - `workers`, `progress`: as for `index`; used with `crops` and `only`
+        - `verify`: read the files of groups, and compare each duplicate with its keeper in colour
+          and in detail (see `Groups.verified`)
+        - `workers`, `progress`: as for `index`; used with `crops`, `only` and `verify`
 
         The nearest pairs are joined first; the order in which images were indexed has no effect.
         Flat pictures are grouped only if their files have the same bytes. Two images with a
@@ -167,6 +170,7 @@ class Reader:
             keep=keep,
             keep_only=keep_only,
             only=only,
+            verify=verify,
             workers=workers,
             progress=progress,
         )

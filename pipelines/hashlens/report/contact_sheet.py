@@ -18,10 +18,10 @@ from typing import IO, Any, TypeAlias
 
 from hashlens.disk import saved
 from hashlens.errors import ParameterError
-from hashlens.model import Group, Link, Member, Progress, Skipped
+from hashlens.model import Doubt, Group, Link, Member, Progress, Skipped
 from hashlens.names import text_of
 from hashlens.parallel.pool import Crashed, Results, schedule
-from hashlens.report.records import group_record, link_record, member_record, picked
+from hashlens.report.records import doubt_record, group_record, link_record, member_record, picked
 from hashlens.report.thumbnails import Thumbnail, ThumbnailJob, ThumbnailMaker, side_of
 
 PAGE = "page.html"
@@ -38,13 +38,14 @@ def save_html(
     path: str | os.PathLike[str],
     groups: Sequence[Group],
     links: Sequence[Link] = (),
+    doubts: Sequence[Doubt] = (),
     *,
     title: str = "hashlens",
     facts: Mapping[str, object] | None = None,
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[Skipped]:
-    """Write groups and links to one HTML file that shows them; return the files it cannot show.
+    """Write groups, links and doubts to one HTML file; return the files it cannot show.
 
     Each image has a thumbnail, its name, folder, distance from the keeper, size, format and
     sharpness; each link has the outline of the part in the whole. A file that cannot be read is a
@@ -54,7 +55,7 @@ def save_html(
     The HTML file needs no other file and no network. It replaces a file of its name when it is
     complete. The same input gives the same bytes. Raises ParameterError if it cannot be written.
     """
-    members = _members(groups, links)
+    members = _members(groups, links, doubts)
     numbers = {name: number for number, name in enumerate(members)}
     before, _, after = _page().replace(TITLE, html.escape(title)).partition(DATA)
     with _replacing(path) as file:
@@ -66,12 +67,17 @@ def save_html(
         sizes, skipped = _write_images(file, members, workers, progress)
         for records in _blocks((_link(link, numbers, sizes) for link in links), RECORDS):
             _write(file, "links", records)
+        numbered = (doubt_record(doubt, numbers.__getitem__) for doubt in doubts)
+        for records in _blocks(numbered, RECORDS):
+            _write(file, "doubts", records)
         file.write(after)
     return skipped
 
 
-def _members(groups: Sequence[Group], links: Sequence[Link]) -> dict[str, Member]:
-    """Return each image once, by its path, in the order of groups and links."""
+def _members(
+    groups: Sequence[Group], links: Sequence[Link], doubts: Sequence[Doubt]
+) -> dict[str, Member]:
+    """Return each image once, by its path, in the order of groups, links and doubts."""
     members: dict[str, Member] = {}
     for group in groups:
         for member in group.members:
@@ -79,7 +85,15 @@ def _members(groups: Sequence[Group], links: Sequence[Link]) -> dict[str, Member
     for link in links:
         for member in (link.whole, link.part):
             members.setdefault(member.path, member)
+    for doubt in doubts:
+        for path in (doubt.first, doubt.second):
+            members.setdefault(path, _member_of(path))
     return members
+
+
+def _member_of(path: str) -> Member:
+    """Return an image that is in no group: its thumbnail brings the facts."""
+    return Member(id=path, path=path, fingerprint="", distance=0)
 
 
 def _page() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hashlens.model import Group, Link, Member
+from hashlens.model import Doubt, Group, Link, Member
 from hashlens.names import text_of
 from hashlens.schema import SHOWN
 
@@ -52,6 +52,16 @@ def link_record(link: Link, member: Callable[[Member], Any] | None = None) -> di
         "inliers": place.inliers,
         "agreement": place.agreement,
         "correlation": place.correlation,
+    }
+
+
+def doubt_record(doubt: Doubt, member: Callable[[str], Any] = text_of) -> dict[str, Any]:
+    """Return a pair that a second look has parted; `member` gives the form of a path."""
+    return {
+        "first": member(doubt.first),
+        "second": member(doubt.second),
+        "distance": doubt.distance,
+        "reason": text_of(doubt.reason),
     }
 
 

@@ -28,10 +28,11 @@ STEPS = {
         "keep",
         "keep_only",
         "only",
+        "verify",
         "workers",
     },
-    "report": {"html", "mosaics"},
-    "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "out"},
+    "report": {"html", "mosaics", "verify"},
+    "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "verify", "out"},
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
 _OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only")

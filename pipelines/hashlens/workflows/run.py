@@ -30,9 +30,9 @@ def run(
     its length if the workflow ends by writing to the index.
 
     After a workflow that writes to the index come the steps that the file has under `hashlens`:
-    `groups` (parameters of `ImageIndex.groups`), `report` (`html`, `mosaics`) and `plan`
+    `groups` (parameters of `ImageIndex.groups`), `report` (`html`, `mosaics`, `verify`) and `plan`
     (`action`, `to`, `protect`, `backup`,
-    `hard_links`, `partners`, `out`). The plan is saved for review and never carried
+    `hard_links`, `partners`, `verify`, `out`). The plan is saved for review and never carried
     out.
 
     Raises ParameterError for a file that cannot be run, IndexingError if another process is
@@ -112,16 +112,18 @@ def _clean_up(
         found = index.groups(**steps.get("groups", {}))
     summary: dict[str, Any] = {"groups": len(found), "links": len(found.links)}
     report, plan = steps.get("report", {}), dict(steps.get("plan", {}))
+    drawn = found.verified() if report and report.get("verify", True) else found
     if report.get("html"):
-        found.save_html(report["html"])
+        drawn.save_html(report["html"])
         summary["html"] = report["html"]
     if report.get("mosaics"):
-        summary["mosaics"] = len(found.save_mosaics(report["mosaics"]))
+        summary["mosaics"] = len(drawn.save_mosaics(report["mosaics"]))
     if plan:
         # A plan that was applied or edited stays; the next run takes the next free name.
         names = numbered(plan.pop("out", "plan.jsonl"))
         out = next(name for name in names if may_be_replaced(name))
-        made = found.plan(**plan)
+        source = drawn if plan.get("verify", True) else found
+        made = source.plan(**plan)
         made.save(out)
         summary["plan"] = {"file": out, **made.summary()}
     return summary
