@@ -42,6 +42,7 @@ docs: $(VENV)/.test  ## write the generated parts of README and docs anew
 bench: $(VENV)/.test  ## measure, and write benchmarks/results (PHOTOS=FOLDER for your own)
 	$(BIN)/python benchmarks/startup.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/copies.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/looks.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/grades.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/hashing.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/keypoints.py $(PHOTOS)

@@ -30,6 +30,7 @@ TOPICS = {  # in the order of the summary
     "keypoints": "Keypoints",
     "crops": "Crops",
     "copies": "Copies",
+    "looks": "Second look",
     "map": "Map",
     "report": "Report",
     "family": "Family",

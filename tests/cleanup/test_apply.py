@@ -22,14 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import Plan, make_plan
+from hashlens.cleanup.plan import Plan
 from hashlens.cleanup.undo import undo
 from hashlens.errors import ParameterError, PlanError
 from hashlens.images.walk import IGNORE, walk
 from hashlens.model import ACTIONS
 from machines import Machine, killed_at
 from suites import examples
-from trees import digest, group, member, put, snapshot
+from trees import digest, group, make_plan, member, put, snapshot
 
 KILLS = {"quick": 10, "thorough": 50}  # of a process, at random moments
 NEEDS_FOLDER = ("move", "quarantine", "copy-keepers")

@@ -8,11 +8,10 @@ import subprocess
 import pytest
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import make_plan
 from hashlens.cleanup.undo import undo
 from hashlens.errors import PlanError
 from machines import mounted
-from trees import group, put, snapshot
+from trees import group, make_plan, put, snapshot
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import os
 import pytest
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import make_plan
 from hashlens.cleanup.undo import undo
 from machines import apart
-from trees import group, put, snapshot
+from trees import group, make_plan, put, snapshot
 
 
 @pytest.fixture

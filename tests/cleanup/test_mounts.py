@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import Plan, make_plan
+from hashlens.cleanup.plan import Plan
 from hashlens.cleanup.undo import undo
 from hashlens.model import Group
 from machines import SecondName, mounted
-from trees import group, member, put, snapshot
+from trees import group, make_plan, member, put, snapshot
 
 REMOVALS = ("move", "quarantine", "hardlink", "symlink", "delete")
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from hashlens.cleanup import names as module
 from hashlens.cleanup.apply import apply
 from hashlens.cleanup.names import numbered
-from hashlens.cleanup.plan import make_plan
 from hashlens.cleanup.undo import undo
-from trees import group, put, snapshot
+from trees import group, make_plan, put, snapshot
 
 LONGEST = os.pathconf("/", "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
 

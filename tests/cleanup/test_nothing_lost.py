@@ -17,12 +17,12 @@ from courses import NEVER, TERMS, courses, edited
 from hashlens import ImageIndex
 from hashlens.cleanup import plan_file
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import Plan, make_plan
+from hashlens.cleanup.plan import Plan
 from hashlens.cleanup.undo import undo
 from hashlens.errors import ImageError, ParameterError, PlanError
 from machines import Killed, Machine, SecondName, apart
 from suites import examples
-from trees import digest
+from trees import digest, make_plan
 
 REMOVALS = ("move", "quarantine", "hardlink", "symlink", "delete")
 

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import Plan, make_plan
+from hashlens.cleanup.plan import Plan
 from hashlens.cleanup.undo import undo
 from hashlens.images.walk import IGNORE
-from trees import group, put, snapshot
+from trees import group, make_plan, put, snapshot
 
 
 @pytest.fixture

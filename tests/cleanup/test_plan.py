@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hashlens.cleanup.apply import apply
-from hashlens.cleanup.plan import Plan, make_plan
+from hashlens.cleanup.plan import Plan
 from hashlens.errors import ParameterError, PlanError
 from hashlens.model import ACTIONS, Step
-from trees import digest, group, member, put, snapshot
+from trees import digest, group, make_plan, member, put, snapshot
 
 HOSTILE = [
     "new\nline.jpg",

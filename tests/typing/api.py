@@ -119,6 +119,7 @@ def groups(index: hashlens.ImageIndex) -> None:
 
 
 def a_clean_collection(found: hashlens.Groups) -> None:
+    assert_type(found.verified().doubts, tuple[hashlens.Doubt, ...])
     assert_type(found.plan("quarantine", to="aside", protect=["originals"]), hashlens.Plan)
     plan = hashlens.make_plan(found, "hardlink", to=Path("aside"))
     assert_type(plan, hashlens.Plan)

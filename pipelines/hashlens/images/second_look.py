@@ -36,8 +36,10 @@ WINDOW = 9  # pixels of a window in which details are compared
 TEXTURE = 10.0  # grey levels: the deviation from which on a window has something in it
 AGREES = 0.5  # the correlation of windows that show the same
 MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disagree in a copy
+MOST_LEFT = 28.0  # grey levels that may differ, blurred; copies: up to 17, one digit: from 42
 BLOCKS = 16  # blocks of the longer side in which colours are compared
 MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
+SHADE_SHARE = 0.35  # of flat ground, from which on its colours must be the same
 MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
 
 
@@ -119,11 +121,16 @@ def _compared(first: Look, second: Look, side: int) -> str | float:
         return reason
     greys = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (a, toned, b)]
     flat = min(_flat_share(grey) for grey in greys[::2])
-    if flat >= FLAT_SHARE and _shades_differ(plain, found):
+    if flat >= SHADE_SHARE and _shades_differ(plain, found):
         return "shades of a colour differ"
     deviations, agreement = _correlated(*(grey.astype(np.float32) for grey in greys[1:]))
     textured = np.maximum(*deviations) > TEXTURE
-    return _patch(textured & (agreement < AGREES), size, first.size) or flat
+    differs = textured & (agreement < AGREES)
+    reason = _patch(differs, MOST_PATCH, size, first.size)
+    if not reason and flat >= FLAT_SHARE:
+        off = cv2.GaussianBlur(greys[1].astype(np.float32) - greys[2], (0, 0), 1)
+        reason = _patch(np.abs(off) > MOST_LEFT, 0, size, first.size)
+    return reason or flat
 
 
 def _curve(first: Bytes, second: Bytes) -> Bytes:
@@ -163,7 +170,7 @@ def _color_difference(first: Floats, second: Floats) -> str:
 def _shades_differ(first: Floats, second: Floats) -> bool:
     """Return whether some colours are as they were and others are not: no edit of tones does it."""
     off = np.abs(first - second).max(axis=2)
-    return bool((off < 3).mean() >= 0.1 and off.max() > MOST_SHADE)
+    return bool((off < 3).mean() >= 0.1 and (off > MOST_SHADE).mean() >= 0.02)
 
 
 def _correlated(first: Floats, second: Floats) -> tuple[list[Floats], Floats]:
@@ -189,17 +196,19 @@ def _flat_share(grey: Bytes) -> float:
     return float(np.convolve(counts, np.ones(5)).max() / grey.size)
 
 
-def _patch(differs: NDArray[np.bool_], size: tuple[int, int], full: tuple[int, int]) -> str:
+def _patch(
+    differs: NDArray[np.bool_], most: int, size: tuple[int, int], full: tuple[int, int]
+) -> str:
     """Return where the largest connected patch of differing pixels lies; "" if it is small."""
     import cv2  # noqa: PLC0415
 
-    if np.count_nonzero(differs) <= MOST_PATCH:
+    if np.count_nonzero(differs) <= most:
         return ""
     count, _, facts, _ = cv2.connectedComponentsWithStats(differs.astype(np.uint8), connectivity=8)
     if count < 2:
         return ""
     largest = facts[1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())]
-    if largest[cv2.CC_STAT_AREA] <= MOST_PATCH:
+    if largest[cv2.CC_STAT_AREA] <= most:
         return ""
     scale = full[0] / size[0]
     left, top, width, height = (round(int(value) * scale) for value in largest[:4])

@@ -1,0 +1,113 @@
+"""Groups after a second look, what they part, and what a plan does with it."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image, ImageDraw
+
+from drawing import draw
+from hashlens import Group, ImageIndex, Member, Pair, file_digest, make_plan
+
+COLORS = {"red": (180, 40, 40), "blue": (40, 60, 180), "green": (20, 110, 40)}
+
+
+def shirt(color):
+    picture = Image.new("RGB", (300, 300), "white")
+    ImageDraw.Draw(picture).polygon([(70, 40), (230, 40), (250, 270), (60, 270)], color)
+    return picture
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for name, color in COLORS.items():
+        shirt(color).save(folder / f"{name}.png")
+        shirt(color).resize((200, 200)).save(folder / f"{name}-small.jpg", quality=80)
+    draw(1, (300, 200)).save(folder / "photo.png")
+    draw(1, (300, 200)).save(folder / "photo-copy.jpg")
+    return folder
+
+
+@pytest.fixture
+def found(tmp_path, folder):
+    with ImageIndex.open(tmp_path / "index") as index:
+        index.index([folder])
+        yield index.groups(64)
+
+
+def names(groups):
+    return {frozenset(member.path.rpartition("/")[2] for member in group) for group in groups}
+
+
+def members(groups):
+    return names(group.members for group in groups)
+
+
+PAIRS = {frozenset((f"{name}.png", f"{name}-small.jpg")) for name in COLORS}
+PAIRS |= {frozenset(("photo.png", "photo-copy.jpg"))}
+
+
+def test_pictures_that_only_hash_alike_leave_and_find_their_own_copies(found):
+    assert len(found) == 1
+    verified = found.verified(workers=2)
+    assert members(verified) == PAIRS
+    firsts = [min(member.path for member in group.members) for group in verified]
+    assert firsts == sorted(firsts)
+    assert found.doubts == ()
+    assert len(verified.doubts) == 6  # all but the first pair left the first keeper
+    keeper = found[0].keeper.path
+    assert {doubt.first for doubt in verified.doubts} == {keeper}
+    assert all(doubt.reason for doubt in verified.doubts)
+    assert verified.verified() is verified
+
+
+def test_another_bound_looks_again_and_labels_follow(found):
+    verified = found.verified()
+    assert members(verified.rethreshold(64)) == PAIRS
+    inside = {frozenset((pair.first, pair.second)) for pair in verified.pairs() if pair.grouped}
+    assert names([[Member(path, path, "") for path in pair] for pair in inside]) == PAIRS
+    assert len(found.rethreshold(0).verified()) <= len(PAIRS)
+
+
+def test_borderline_has_the_parted_pairs_first(found):
+    verified = found.verified()
+    pairs = verified.borderline(8)
+    assert pairs[:6] == [
+        Pair(doubt.first, doubt.second, doubt.distance, False, doubt.reason)
+        for doubt in verified.doubts
+    ]
+    assert len({frozenset((pair.first, pair.second)) for pair in pairs}) == len(pairs)
+    assert len(verified.borderline(2)) == 2
+
+
+def test_a_plan_looks_unless_it_is_told_not_to(found):
+    plan = found.plan("delete")
+    assert sum(step.action == "delete" for step in plan.steps) == 4
+    assert plan.summary()["look_at"] == len(plan.doubts) == 6
+    assert make_plan(found, "delete") == plan
+    blind = found.plan("delete", verify=False)
+    assert sum(step.action == "delete" for step in blind.steps) == 7
+    assert "look_at" not in blind.summary()
+
+
+def test_duplicates_of_other_groups_are_kept_with_the_reason(folder):
+    def member(name):
+        path = folder / name
+        status = path.stat()
+        digest = file_digest(path)
+        facts = {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns, "file_digest": digest}
+        return Member(str(path), str(path), "0" * 16, **facts)
+
+    group = Group(tuple(map(member, ("red.png", "red-small.jpg", "blue.png"))), 0)
+    plan = make_plan([group], "delete")
+    assert [step.action for step in plan.steps] == ["keep", "delete", "keep"]
+    assert plan.steps[2].reason == "look at it: colours differ"
+    assert [doubt.second for doubt in plan.doubts] == [str(folder / "blue.png")]
+
+
+def test_the_report_shows_what_was_parted(found, tmp_path):
+    found.verified().save_html(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert 'data-kind="doubts"' in text
+    assert "colours differ" in text
