@@ -22,7 +22,15 @@ def test_an_index_has_the_columns_of_the_schema_and_those_of_further_hashes(fold
         stored = index.sql("select data from txtai limit 1")[0]["data"]
     assert list(row) == NAMES
     empty = {name for name, value in row.items() if value is None}
-    assert empty == {*PLACE_TYPES, "skipped", "frame_hashes", "damaged", "score", "tags"}
+    assert empty == {
+        *PLACE_TYPES,
+        "skipped",
+        "frame_hashes",
+        "crosswise",
+        "damaged",
+        "score",
+        "tags",
+    }
     for name in NUMBERS:
         assert type(row[name]) is (int if NUMBERS[name] == "BIGINT" else float), name
     assert set(stored if isinstance(stored, dict) else __import__("json").loads(stored)) <= {

@@ -54,6 +54,12 @@ COLUMNS = (
         "VARCHAR",
         "fingerprints of up to 16 frames, spread over the first 512; NULL for a single frame",
     ),
+    Column(
+        "crosswise",
+        "VARCHAR",
+        "fingerprint by the difference hash of the other direction, to find turned copies; NULL "
+        "for other hashes",
+    ),
     Column("damaged", "VARCHAR", "what is wrong with a file that can be read all the same"),
     Column("file_digest", "VARCHAR", "SHA-256 of the file's bytes"),
     Column(
@@ -126,7 +132,7 @@ MATCHED = _chosen(
 GROUPED_NUMBERS = _chosen("width", "height", "bytes", "mtime_ns", "frames")
 GROUPED = _chosen(
     *("path", "information", *GROUPED_NUMBERS, "format", "damaged", "frame_hashes"),
-    *("file_digest", "pixel_digest"),
+    *("crosswise", "file_digest", "pixel_digest"),
 )
 # To find equal pictures.
 EQUAL = _chosen("text", "path", "information", "file_digest", "frames", "frame_hashes")

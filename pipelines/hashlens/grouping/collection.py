@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hashlens.grouping.keepers import ranks
 from hashlens.grouping.many import many
+from hashlens.grouping.turned import Turned
 from hashlens.hashing.metrics import is_hex
 from hashlens.model import LOW_INFORMATION, Member
 from hashlens.names import names_of
@@ -25,7 +26,10 @@ from hashlens.schema import GROUPED, GROUPED_NUMBERS
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Images as columns, sorted by id: their fingerprints, packed, and the facts of their rows."""
+    """Images as columns, sorted by id: their fingerprints, packed, and the facts of their rows.
+
+    `turned`: their orientations, if distances allow for turns; see `hashlens.grouping.turned`.
+    """
 
     ids: Sequence[str]
     paths: Sequence[str]
@@ -38,6 +42,8 @@ class Collection:
     pixel_digests: NDArray[np.bytes_]
     damaged: Sequence[str]
     frame_hashes: Sequence[str]
+    crosswise: Sequence[str] = ()
+    turned: Turned | None = None
 
     def __len__(self) -> int:
         """Count the images."""
@@ -62,7 +68,13 @@ class Collection:
         texts = {"path": self.paths, "format": self.formats, "damaged": self.damaged}
         return {**texts, **self.numbers, "file_digest": self.file_digests}
 
-    def members(self, rows: Ints, distances: Iterable[float], same: Iterable[str]) -> list[Member]:
+    def members(
+        self,
+        rows: Ints,
+        distances: Iterable[float],
+        same: Iterable[str],
+        turns: Iterable[str] = repeat(""),
+    ) -> list[Member]:
         """Return some rows as members of groups, with what each has in common with its keeper."""
         places = rows.tolist()
         ids = [self.ids[row] for row in places]
@@ -78,6 +90,7 @@ class Collection:
             file_digest=map(bytes.decode, self.file_digests[rows].tolist()),
             damaged=[self.damaged[row] for row in places],
             same=same,
+            turn=turns,
             sharpness=repeat(None),
             **{name: numbers[rows].tolist() for name, numbers in self.numbers.items()},
         )
@@ -141,6 +154,7 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
         pixel_digests=values("pixel_digest", "S1"),
         damaged=texts("damaged"),
         frame_hashes=texts("frame_hashes"),
+        crosswise=texts("crosswise"),
     )
 
 
@@ -168,6 +182,7 @@ def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[s
         "format": list(map(intern, _only(str, columns["format"], ""))),
         "damaged": list(map(intern, _only(str, columns["damaged"], ""))),
         "frame_hashes": _only(str, columns["frame_hashes"], ""),
+        "crosswise": _only(str, columns["crosswise"], ""),
         "file_digest": _digests(columns["file_digest"]),
         "pixel_digest": _digests(columns["pixel_digest"]),
         **{name: _numbers(columns[name], int) for name in GROUPED_NUMBERS},

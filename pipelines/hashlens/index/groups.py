@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -12,6 +13,7 @@ from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.groups import Groups
 from hashlens.grouping.keepers import rule_names
 from hashlens.grouping.scope import Terms
+from hashlens.grouping.turned import turned_of
 from hashlens.index.arguments import fixed_digits, require_crops, two_folders
 from hashlens.index.calibrate import AutoDistance
 from hashlens.index.store import Store
@@ -34,6 +36,7 @@ def find_groups(
     crops: bool,
     keep: Iterable[str] | str,
     only: str | None,
+    turned: bool,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Groups:
@@ -42,15 +45,20 @@ def find_groups(
         require_crops(store.path, store.config)
     metric = metric or settings.metric
     terms = Terms(
-        auto.for_groups(max_distance, metric),
+        auto.for_groups(max_distance, metric, 8 if turned else 1),
         linkage=linkage,
         metric=metric,
         between=two_folders(between),
         not_same_folder=not_same_folder,
         keep=rule_names(keep),
         only=only,
+        turned=turned,
     )
     images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
+    if turned:
+        hashed, frames = settings.hash, images.numbers["frames"]
+        oriented = turned_of(hashed, images.codes, images.crosswise, frames)
+        images = replace(images, turned=oriented)
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels)

@@ -124,6 +124,7 @@ class Reader:
         crops: bool = False,
         keep: Iterable[str] | str = DEFAULT_RULES,
         only: Literal["exact"] | None = None,
+        turned: bool = False,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Groups:
@@ -143,6 +144,9 @@ class Reader:
         - `keep`: the rules that choose the keeper, the first rule first (see
           `hashlens.grouping.keepers.rules`)
         - `only`: `exact` for groups of files with equal bytes or equal pixels
+        - `turned`: also copies that were turned by right angles or mirrored; `Member.turn` says
+          how. The distance of two images is then the least over the eight orientations. Files of
+          several frames are compared as they are
         - `workers`, `progress`: as for `index`; used with `crops` and `only`
 
         The nearest pairs are joined first; the order in which images were indexed has no effect.
@@ -165,6 +169,7 @@ class Reader:
             crops=crops,
             keep=keep,
             only=only,
+            turned=turned,
             workers=workers,
             progress=progress,
         )

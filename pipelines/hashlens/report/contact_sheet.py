@@ -92,7 +92,9 @@ def _texts(facts: Mapping[str, object]) -> list[tuple[str, str]]:
 
 def _group(group: Group, numbers: Mapping[str, int]) -> dict[str, Any]:
     """Return the record of a group: its images by number, with their distances."""
-    record = group_record(group, lambda member: (numbers[member.path], member.distance))
+    record = group_record(
+        group, lambda member: (numbers[member.path], member.distance, member.turn)
+    )
     members = [record["keeper"], *record["duplicates"]]
     return {**picked(record, ("diameter", "reason")), "members": members}
 

@@ -27,13 +27,14 @@ STEPS = {
         "crops",
         "keep",
         "only",
+        "turned",
         "workers",
     },
     "report": {"html", "mosaics"},
     "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "out"},
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
-_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep", "only")
+_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "keep", "only", "turned")
 
 
 @dataclass(frozen=True)
