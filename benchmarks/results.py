@@ -27,6 +27,7 @@ TOPICS = {  # in the order of the summary
     "search": "Search",
     "joins": "Joins",
     "groups": "Groups",
+    "turned": "Turned copies",
     "keypoints": "Keypoints",
     "crops": "Crops",
     "copies": "Copies",

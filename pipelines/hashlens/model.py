@@ -13,6 +13,19 @@ LOW_INFORMATION = 1.0
 ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
 
 
+# The turn of each EXIF orientation in words: mirrored first, then turned clockwise by degrees.
+TURN_WORDS = {
+    1: "",
+    2: "mirrored",
+    3: "180",
+    4: "mirrored 180",
+    5: "mirrored 270",
+    6: "90",
+    7: "mirrored 90",
+    8: "270",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """A file or directory that was left out.
@@ -224,6 +237,7 @@ class Member:
     damaged: what is wrong with the file; "" if nothing is known.
     same: `bytes` or `pixels` if these equal the keeper's; "" if not, or if it is not known.
     sharpness: variance of the Laplacian, in grey levels squared; None if it was not measured.
+    turn: the turn after which the picture looks like the keeper, see `TURN_WORDS`; "" if none.
     """
 
     id: str
@@ -241,6 +255,7 @@ class Member:
     damaged: str = ""
     same: str = ""
     sharpness: float | None = None
+    turn: str = ""
 
     @property
     def pixels(self) -> int:
@@ -356,6 +371,7 @@ class Step:
     keeper_digest: SHA-256 of the keeper, in hex.
     distance: between the fingerprints of file and keeper.
     reason: why the action was chosen, in words.
+    turn: the turn after which the picture looks like the keeper, as in `Member`.
     """
 
     group: int
@@ -368,6 +384,7 @@ class Step:
     keeper_digest: str = ""
     distance: float = 0.0
     reason: str = ""
+    turn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -536,7 +536,7 @@ def test_json_that_is_no_step_is_named(tmp_path, text, message):
 def test_a_file_that_is_no_table_is_named(tmp_path):
     path = tmp_path / "plan.csv"
     path.write_text(",".join(GOOD) + "\n1,2\n")
-    with pytest.raises(PlanError, match="line 2: 2 values, but the first line names 10 fields"):
+    with pytest.raises(PlanError, match="line 2: 2 values, but the first line names 11 fields"):
         Plan.read(path)
     path.write_text(",".join(GOOD) + '\n"1"x,2\n')
     with pytest.raises(PlanError, match="line 2: not CSV"):

@@ -30,11 +30,13 @@ PLACE = Place(
 
 def test_a_group_holds_its_members_in_the_form_asked_for():
     assert group_record(GROUP) == {
-        "keeper": dict(zip(MEMBER_FIELDS, (0, "/a.png", 4, 3, 9, "PNG", "", 1, ""), strict=True)),
+        "keeper": dict(
+            zip(MEMBER_FIELDS, (0, "/a.png", 4, 3, 9, "PNG", "", "", 1, ""), strict=True)
+        ),
         "reason": "most pixels (4x3 over 2x3)",
         "diameter": 1,
         "duplicates": [
-            dict(zip(MEMBER_FIELDS, (1, "/b.jpg", 2, 3, 5, "JPEG", "", 1, ""), strict=True))
+            dict(zip(MEMBER_FIELDS, (1, "/b.jpg", 2, 3, 5, "JPEG", "", "", 1, ""), strict=True))
         ],
     }
     assert list(group_record(GROUP)) == ["keeper", "reason", "diameter", "duplicates"]

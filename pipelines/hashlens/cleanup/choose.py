@@ -62,6 +62,7 @@ def _step(group: int, file: File, keeper: File) -> Step:
         keeper=keeper.path,
         keeper_digest=keeper.member.file_digest,
         distance=float(file.member.distance),
+        turn=file.member.turn,
     )
 
 
@@ -149,6 +150,8 @@ class Choices:
             else:
                 self.acted_on[file.key] = file.path
                 reason = f"duplicate of {keeper.path}"
+                if file.member.turn:
+                    reason += f", {file.member.turn}"
                 yield replace(
                     step, action=self.action, to=self._target(file, keeper), reason=reason
                 )

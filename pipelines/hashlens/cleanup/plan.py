@@ -71,8 +71,15 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of the steps, in hex, whatever the format of their file."""
-        return hashlib.sha256(json.dumps(self.records()).encode()).hexdigest()
+        """Return the SHA-256 of the steps, in hex, whatever the format of their file.
+
+        A turn counts only if there is one: the digests of earlier versions hold.
+        """
+        records = self.records()
+        for record in records:
+            if not record["turn"]:
+                del record["turn"]
+        return hashlib.sha256(json.dumps(records).encode()).hexdigest()
 
     def records(self) -> list[dict[str, Any]]:
         """Return the steps as dicts; names of files are text in them."""

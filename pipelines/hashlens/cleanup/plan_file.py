@@ -26,6 +26,7 @@ from hashlens.names import as_text, name_of
 
 NUMERIC_FIELDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
 FIELDS = tuple(field.name for field in fields(Step))
+LATER_FIELDS = ("turn",)  # plans of earlier versions do not have them
 DIGEST = re.compile("[0-9a-f]{64}")
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 
@@ -149,7 +150,7 @@ def _require_fields(names: Sequence[str]) -> None:
             msg = f"{problem} of a step: {name!r}"
             raise ValueError(f"{msg}; they are {', '.join(FIELDS)}")  # noqa: EM102
     for name in FIELDS:
-        if name not in names:
+        if name not in names and name not in LATER_FIELDS:
             msg = f"the field {name!r} is missing"
             raise ValueError(msg)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hashlens.grouping.groups import Groups
     from hashlens.index.image_index import ImageIndex
 
-GROUP_COLUMNS = ("group", "keep", "distance", "same", *SHOWN, "reason")
+GROUP_COLUMNS = ("group", "keep", "distance", "turn", "same", *SHOWN, "reason")
 LINK_COLUMNS = ("part", "whole", "box", "correlation")
 PAIR_COLUMNS = ("distance", "grouped", "first", "second", "reason")
 LINK_FIELDS = (
@@ -70,6 +70,11 @@ group_options = all_of(
         "--only",
         type=click.Choice(["exact"]),
         help="Only groups of files with equal bytes, or with equal pixels.",
+    ),
+    click.option(
+        "--turned",
+        is_flag=True,
+        help="Also copies that were turned by right angles or mirrored.",
     ),
     click.option(
         "--keep",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import combinations, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.exact import Pixels, exact_labels, no_pixels
@@ -15,6 +17,7 @@ from hashlens.grouping.frames import unlike
 from hashlens.grouping.linkage import Admits, link, link_bonds
 from hashlens.grouping.measure import bonds
 from hashlens.grouping.scope import EXACT, Scope, Terms
+from hashlens.grouping.turned import Turned
 from hashlens.model import LOW_INFORMATION
 from hashlens.neighbors import unpack
 from hashlens.neighbors.codes import Codes, Ints
@@ -174,8 +177,11 @@ def _labels(collection: Collection, terms: Terms, scope: Scope, barred: Ints) ->
     marks[barred.ravel()] = barred.ravel() + 1
     rows = np.flatnonzero((collection.information >= LOW_INFORMATION) & scope.images)
     frames = collection.numbers["frames"][rows]
-    units = _units(collection.codes[rows], marks[rows], frames)
-    admits = _admits(scope.admits(units.numbers, rows), frames[units.firsts])
+    turned = collection.turned
+    units = _units((turned.codes if turned else collection.codes)[rows], marks[rows], frames)
+    firsts = rows[units.firsts]
+    alike = partial(_are_alike, turned, firsts, terms.max_distance) if turned else None
+    admits = _admits(scope.admits(units.numbers, rows), frames[units.firsts], alike)
     linked = _linked(collection, terms, admits, rows, units, barred)
     labels = np.arange(len(collection))
     labels[rows] = rows[units.firsts[linked]][units.numbers]
@@ -188,11 +194,26 @@ def _labels(collection: Collection, terms: Terms, scope: Scope, barred: Ints) ->
     return smallest[labels]
 
 
-def _admits(counts: Admits | None, frames: Ints) -> Admits | None:
-    """Return which pairs of units count: those of `counts` with as many frames; None if all do."""
-    if (frames == frames[:1]).all():
+def _admits(counts: Admits | None, frames: Ints, alike: Admits | None) -> Admits | None:
+    """Return which pairs of units count: those of `counts` with as many frames; None if all do.
+
+    Units of several frames must also be `alike`.
+    """
+    if (frames <= 1).all():
+        alike = None
+    if (frames == frames[:1]).all() and not alike:
         return counts
-    return lambda a, b: (frames[a] == frames[b]) & (counts(a, b) if counts else True)
+    return lambda a, b: (
+        (frames[a] == frames[b])
+        & (counts(a, b) if counts else True)
+        & (alike(a, b) if alike else True)
+    )
+
+
+def _are_alike(turned: Turned, firsts: Ints, bound: float, a: Ints, b: Ints) -> NDArray[np.bool_]:
+    """Return which pairs are within the bound; files of several frames only as they are."""
+    near: NDArray[np.bool_] = turned.distances(firsts[a], firsts[b]) <= bound
+    return near
 
 
 def _linked(
@@ -209,6 +230,11 @@ def _linked(
     apart = number[barred]
     apart = apart[(apart >= 0).all(axis=1)]
     complete = terms.linkage == "complete"
+    if collection.turned:
+        codes, turns = collection.turned.codes[rows[units.firsts]], collection.turned.turns
+        max_bits = int(min(terms.max_distance, turns.bits))
+        how: Any = {"admits": admits, "apart": apart, "turns": turns}
+        return link(codes, max_bits, complete=complete, **how)
     codes = collection.codes[rows[units.firsts]]
     if terms.metric == "hamming":
         max_bits = int(min(terms.max_distance, 64 * codes.shape[1]))

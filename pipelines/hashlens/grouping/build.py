@@ -89,12 +89,13 @@ def _built(
     group = np.repeat(np.arange(len(groups)), sizes)
     keepers, reasons = choose_keepers(facts, rows, group, order)
     kept = keepers[group]
-    distances = row_distances(collection, kept, rows, terms.metric)
+    distances, turns = _measured(collection, kept, rows, terms.metric)
     by = collection.path_order(rows), np.array(distances), rows != kept, group
     places = np.lexsort(by)
     rows, kept = rows[places], kept[places]
     near = map(distances.__getitem__, places.tolist())
-    members = collection.members(rows, near, _same(collection, terms, rows, kept))
+    turned = map(turns.__getitem__, places.tolist()) if turns else repeat("")
+    members = collection.members(rows, near, _same(collection, terms, rows, kept), turned)
     ends = np.cumsum(sizes).tolist()
     return many(
         Group,
@@ -103,6 +104,18 @@ def _built(
         diameter=diameters(collection, rows, sizes, terms.metric),
         reason=reasons,
     )
+
+
+def _measured(
+    collection: Collection, kept: Ints, rows: Ints, metric: str
+) -> tuple[list[float], list[str]]:
+    """Return the distances of rows from their keepers, and their turns; [] without turns."""
+    if not collection.turned:
+        return row_distances(collection, kept, rows, metric), []
+    bits, turns = collection.turned.nearest(kept, rows)
+    distances: list[float] = bits.tolist()
+    own = (kept == rows).tolist()
+    return distances, ["" if is_own else turn for is_own, turn in zip(own, turns, strict=True)]
 
 
 def _same(collection: Collection, terms: Terms, rows: Ints, kept: Ints) -> list[str]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hashlens.grouping.many import many
 from hashlens.grouping.rule import Texts, ranks
+from hashlens.grouping.turned import Turned
 from hashlens.hashing.metrics import is_hex
 from hashlens.model import LOW_INFORMATION, Member
 from hashlens.names import names_of
@@ -25,7 +26,10 @@ from hashlens.schema import EXIF_NUMBERS, EXIF_TEXTS, GROUPED, GROUPED_NUMBERS
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Images as columns, sorted by id: their fingerprints, packed, and the facts of their rows."""
+    """Images as columns, sorted by id: their fingerprints, packed, and the facts of their rows.
+
+    `turned`: their orientations, if distances allow for turns; see `hashlens.grouping.turned`.
+    """
 
     ids: Sequence[str]
     paths: Sequence[str]
@@ -39,6 +43,8 @@ class Collection:
     damaged: Sequence[str]
     frame_hashes: Sequence[str]
     exif: Mapping[str, Ints | Texts]
+    crosswise: Sequence[str] = ()
+    turned: Turned | None = None
 
     def __len__(self) -> int:
         """Count the images."""
@@ -63,7 +69,13 @@ class Collection:
         texts = {"path": self.paths, "format": self.formats, "damaged": self.damaged}
         return {**texts, **self.numbers, **self.exif, "file_digest": self.file_digests}
 
-    def members(self, rows: Ints, distances: Iterable[float], same: Iterable[str]) -> list[Member]:
+    def members(
+        self,
+        rows: Ints,
+        distances: Iterable[float],
+        same: Iterable[str],
+        turns: Iterable[str] = repeat(""),
+    ) -> list[Member]:
         """Return some rows as members of groups, with what each has in common with its keeper."""
         places = rows.tolist()
         ids = [self.ids[row] for row in places]
@@ -79,6 +91,7 @@ class Collection:
             file_digest=map(bytes.decode, self.file_digests[rows].tolist()),
             damaged=[self.damaged[row] for row in places],
             same=same,
+            turn=turns,
             sharpness=repeat(None),
             **{name: numbers[rows].tolist() for name, numbers in self.numbers.items()},
         )
@@ -149,6 +162,7 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
             **{name: values(name, np.int64) for name in EXIF_NUMBERS},
             **{name: Texts(values(name, np.int32), list(known[name])) for name in EXIF_TEXTS},
         },
+        crosswise=texts("crosswise"),
     )
 
 
@@ -176,6 +190,7 @@ def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[s
         "format": list(map(intern, _only(str, columns["format"], ""))),
         "damaged": list(map(intern, _only(str, columns["damaged"], ""))),
         "frame_hashes": _only(str, columns["frame_hashes"], ""),
+        "crosswise": _only(str, columns["crosswise"], ""),
         "file_digest": _digests(columns["file_digest"]),
         "pixel_digest": _digests(columns["pixel_digest"]),
         **{name: _numbers(columns[name], int) for name in (*GROUPED_NUMBERS, *EXIF_NUMBERS)},

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from hashlens.errors import ParameterError
 from hashlens.neighbors import connected, pairs
 from hashlens.neighbors.codes import Codes, Ints, as_codes, whole
+from hashlens.neighbors.turned import turned_pairs
+from hashlens.neighbors.turns import Turns
 
 Admits = Callable[[Ints, Ints], NDArray[np.bool_]]
 
@@ -53,13 +55,15 @@ def link(
     complete: bool = True,
     admits: Admits | None = None,
     apart: Ints | None = None,
+    turns: Turns | None = None,
 ) -> Ints:
     """Return for each code the first code of its group, by Hamming distance; shape (n,).
 
     `codes`, shape (n,) or (n, words): their order decides among pairs at equal distance, so sort
     them for groups that do not depend on the order of the input. `admits`: returns for two arrays
     of numbers of codes whether each pair may merge two groups; None admits all. `apart`, shape
-    (k, 2): pairs that are never in one group. Raises ParameterError for arguments that cannot work.
+    (k, 2): pairs that are never in one group. With `turns`, distances are those of
+    `hashlens.neighbors.turned`. Raises ParameterError for arguments that cannot work.
     """
     packed = as_codes(codes)
     limit = min(whole("max_distance", max_distance, 0), 64 * packed.shape[1])
@@ -70,17 +74,17 @@ def link(
         msg = f"max_distance must be at most {MOST_DISTANCE:,} bits, not {limit:,}"
         raise ParameterError(msg)
     barred = np.empty((0, 2), np.int64) if apart is None else np.sort(apart, axis=1)
-    if not (complete or admits or len(barred)):
+    if not (complete or admits or len(barred) or turns):
         return connected(packed, limit).labels
     merging: _Merging | None = None
     begin, end = 0, (limit + 1) * SLOTS
     while begin < end:
-        keys, begin = _nearest(packed, limit, begin, merging)
+        keys, begin = _nearest(packed, limit, begin, merging, turns)
         if begin == end and merging is None and len(keys) <= FEW_PAIRS:
             return link_bonds(
                 len(packed), _bonds(keys), complete=complete, admits=admits, apart=barred
             )
-        merging = merging or _Merging(packed, limit, complete, barred)
+        merging = merging or _Merging(packed, limit, complete, barred, turns)
         merging.go_through(keys, admits)
     return merging.labels() if merging else np.arange(len(packed))
 
@@ -121,7 +125,9 @@ def link_bonds(
     return labels
 
 
-def _nearest(codes: Codes, limit: int, begin: int, merging: _Merging | None) -> tuple[Ints, int]:
+def _nearest(
+    codes: Codes, limit: int, begin: int, merging: _Merging | None, turns: Turns | None
+) -> tuple[Ints, int]:
     """Return the nearest pairs from slot `begin` on that fit into memory, and the slot after them.
 
     Pairs are sorted keys of (distance, a, b). Pairs that can no longer merge two groups are
@@ -130,7 +136,7 @@ def _nearest(codes: Codes, limit: int, begin: int, merging: _Merging | None) -> 
     held: list[Ints] = []
     end = (limit + 1) * SLOTS
     sizes = np.zeros(end, np.int64)
-    for every in _keys(codes, limit):
+    for every in _keys(codes, limit, turns):
         slots = _slots(every, len(codes))
         keys = every[(slots >= begin) & (slots < end)]
         if merging:
@@ -144,8 +150,8 @@ def _nearest(codes: Codes, limit: int, begin: int, merging: _Merging | None) -> 
     return _sorted(held), end
 
 
-def _keys(codes: Codes, limit: int) -> Iterator[Ints]:
-    for a, b, distance in pairs(codes, limit):
+def _keys(codes: Codes, limit: int, turns: Turns | None) -> Iterator[Ints]:
+    for a, b, distance in turned_pairs(codes, turns, limit) if turns else pairs(codes, limit):
         yield distance.astype(np.int64) << 52 | a << 26 | b
 
 
@@ -172,9 +178,13 @@ def _sorted(blocks: list[Ints]) -> Ints:
 class _Merging:
     """The groups so far, as arrays for compiled code, which measures distances as needed."""
 
-    def __init__(self, codes: Codes, limit: int, complete: bool, barred: Ints) -> None:
+    def __init__(
+        self, codes: Codes, limit: int, complete: bool, barred: Ints, turns: Turns | None
+    ) -> None:
         count = len(codes)
-        self._codes = np.ascontiguousarray(codes)
+        # The orientations of each code: without turns, one.
+        self._codes = turns.variants(codes) if turns else np.ascontiguousarray(codes)[:, None]
+        self._both_ways = bool(turns and turns.is_crosswise)
         self._limit = limit if complete else -1
         self._barred = np.sort(barred[:, 0] << 26 | barred[:, 1])
         self._flags = np.zeros(count, np.bool_)
@@ -209,7 +219,7 @@ class _Merging:
 
     @property
     def _rule(self) -> tuple[Any, ...]:
-        return self._codes, self._limit, self._flags, self._barred, self._refused
+        return self._codes, self._both_ways, self._limit, self._flags, self._barred, self._refused
 
     def labels(self) -> Ints:
         """Return for each code the first of its group."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hashlens.grouping.collection import Collection
 from hashlens.grouping.linkage import Bonds
+from hashlens.grouping.turned import Turned
 from hashlens.hashing.metrics import distance
 from hashlens.neighbors import pack
 from hashlens.neighbors.codes import Codes, Ints
@@ -22,6 +23,9 @@ MANY = 64  # fingerprints from which on numpy is faster than Python
 
 def row_distances(collection: Collection, a: Ints, b: Ints, metric: str) -> list[float]:
     """Return the distance of each row of `a` from the row of `b` beside it."""
+    if collection.turned:
+        turned: list[float] = collection.turned.distances(a, b).tolist()
+        return turned
     if metric == "hamming":
         bits: list[float] = _bits(collection.codes[a], collection.codes[b]).tolist()
         return bits
@@ -32,6 +36,8 @@ def row_distances(collection: Collection, a: Ints, b: Ints, metric: str) -> list
 def diameters(collection: Collection, rows: Ints, sizes: Ints, metric: str) -> list[float]:
     """Return the largest distance between two rows of each group; the groups follow each other."""
     starts = np.cumsum(sizes) - sizes
+    if collection.turned:
+        return _widest_turned(collection.turned, rows, starts, sizes)
     if metric != "hamming":
         ends = zip(starts.tolist(), (starts + sizes).tolist(), strict=True)
         return [_widest(collection.fingerprints(rows[start:end]), metric) for start, end in ends]
@@ -45,6 +51,25 @@ def diameters(collection: Collection, rows: Ints, sizes: Ints, metric: str) -> l
                 each = np.unique(each[0], axis=0)[None]
             for first in range(each.shape[1] - 1):
                 bits = _bits(each[:, first : first + 1], each[:, first + 1 :])
+                found[some] = np.maximum(found[some], bits.max(axis=1))
+    widest: list[float] = found.tolist()
+    return widest
+
+
+def _widest_turned(turned: Turned, rows: Ints, starts: Ints, sizes: Ints) -> list[float]:
+    """Return the largest turned distance between two rows of each group."""
+    found: Ints = np.zeros(len(sizes), np.int64)
+    for size in np.unique(sizes).tolist():
+        groups = np.flatnonzero(sizes == size)
+        for some in np.array_split(groups, len(groups) if size > MANY else 1):
+            each = rows[starts[some, None] + np.arange(size)]
+            if size > MANY:  # of many images, some are equal
+                codes = turned.codes[each[0]]
+                each = each[:, np.unique(codes, axis=0, return_index=True)[1]]
+            for first in range(each.shape[1] - 1):
+                others = each[:, first + 1 :]
+                ones = np.repeat(each[:, first], others.shape[1])
+                bits = turned.distances(ones, others.ravel()).reshape(others.shape)
                 found[some] = np.maximum(found[some], bits.max(axis=1))
     widest: list[float] = found.tolist()
     return widest

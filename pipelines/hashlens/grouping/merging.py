@@ -14,6 +14,7 @@ def merge(
     a: Any,
     b: Any,
     codes: Any,
+    both_ways: Any,
     limit: Any,
     flags: Any,
     barred: Any,
@@ -27,12 +28,13 @@ def merge(
 
     A group has the number of one of its codes. Its codes are a linked list that begins with this
     code, held by `following` and `last`. With a limit below 0, distances are not measured.
+    `codes` have the orientations that count, shape (n, turns, words).
     """
     for pair in range(len(a)):
         one, other = group[a[pair]], group[b[pair]]
         if sizes[one] < sizes[other]:
             one, other = other, one
-        if not _may_join(one, other, codes, limit, flags, barred, refused, following):
+        if not _may_join(one, other, codes, both_ways, limit, flags, barred, refused, following):
             continue
         item = other
         while item >= 0:
@@ -48,6 +50,7 @@ def are_open(
     a: Any,
     b: Any,
     codes: Any,
+    both_ways: Any,
     limit: Any,
     flags: Any,
     barred: Any,
@@ -59,7 +62,9 @@ def are_open(
     found = np.empty(len(a), np.bool_)
     for pair in range(len(a)):
         one, other = group[a[pair]], group[b[pair]]
-        found[pair] = _may_join(one, other, codes, limit, flags, barred, refused, following)
+        found[pair] = _may_join(
+            one, other, codes, both_ways, limit, flags, barred, refused, following
+        )
     return found
 
 
@@ -68,6 +73,7 @@ def _may_join(
     one: Any,
     other: Any,
     codes: Any,
+    both_ways: Any,
     limit: Any,
     flags: Any,
     barred: Any,
@@ -84,15 +90,34 @@ def _may_join(
     place = (key * 0x9E3779B97F4A7C1 >> 20) & (len(refused) - 1)
     if refused[place] == key:
         return False
-    if _fit(other, one, codes, limit, flags, barred, following):
+    if _fit(other, one, codes, both_ways, limit, flags, barred, following):
         return True
     refused[place] = key
     return False
 
 
 @compiled
+def _is_near(codes: Any, first: Any, second: Any, limit: Any) -> Any:
+    """Return whether a code is within the limit of any orientation of another."""
+    for turn in range(codes.shape[1]):
+        distance = np.uint64(0)
+        for word in range(codes.shape[2]):
+            distance += ones(codes[first, 0, word] ^ codes[second, turn, word])
+        if distance <= np.uint64(limit):
+            return True
+    return False
+
+
+@compiled
 def _fit(
-    one: Any, other: Any, codes: Any, limit: Any, flags: Any, barred: Any, following: Any
+    one: Any,
+    other: Any,
+    codes: Any,
+    both_ways: Any,
+    limit: Any,
+    flags: Any,
+    barred: Any,
+    following: Any,
 ) -> Any:
     """Return whether all codes of two groups may be in one group."""
     first = one
@@ -100,10 +125,8 @@ def _fit(
         second = other if limit >= 0 or flags[first] else -1
         while second >= 0:
             if limit >= 0:
-                distance = np.uint64(0)
-                for word in range(codes.shape[1]):
-                    distance += ones(codes[first, word] ^ codes[second, word])
-                if distance > np.uint64(limit):
+                near = _is_near(codes, first, second, limit)
+                if not near and not (both_ways and _is_near(codes, second, first, limit)):
                     return False
             if flags[first] and flags[second]:
                 key = min(first, second) << 26 | max(first, second)

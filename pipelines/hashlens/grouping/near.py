@@ -78,6 +78,11 @@ def all_distances(collection: Collection, metric: str) -> NDArray[Any]:
             f"{MOST_OF_MATRIX:,} fit, and pairs() gives the near ones of any number"
         )
         raise ParameterError(msg)
+    if collection.turned:
+        every = np.arange(count)
+        return np.stack(
+            [collection.turned.distances(np.full(count, row), every) for row in range(count)]
+        )
     if metric == "hamming":
         bits = np.zeros((count, count), np.int64)
         for word in collection.codes.T:
@@ -91,7 +96,10 @@ def all_distances(collection: Collection, metric: str) -> NDArray[Any]:
 
 def _near(collection: Collection, metric: str, bound: float) -> Iterator[Near]:
     rows = np.flatnonzero(collection.information >= LOW_INFORMATION)
-    if metric == "hamming":
+    if collection.turned:
+        for a, b, distances in collection.turned.pairs(rows, int(bound)):
+            yield rows[a], rows[b], distances
+    elif metric == "hamming":
         max_bits = int(min(bound, 64 * collection.codes.shape[1]))
         for a, b, distances in pairs(collection.codes[rows], max_bits):
             yield rows[a], rows[b], distances

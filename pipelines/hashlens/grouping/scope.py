@@ -30,6 +30,7 @@ class Terms:
     pairs of an image in one and an image in the other count. `not_same_folder`: only pairs of
     images in different folders count. `keep`: rules, see `hashlens.grouping.keepers`.
     `only`: `exact` for groups of equal files, or of files with equal pixels; None for all groups.
+    `turned`: whether distances allow for turned and mirrored copies.
     """
 
     max_distance: float
@@ -39,6 +40,7 @@ class Terms:
     not_same_folder: bool = False
     keep: tuple[str, ...] = DEFAULT_RULES
     only: str | None = None
+    turned: bool = False
 
     def __post_init__(self) -> None:
         """Check the terms; raises ParameterError."""
@@ -53,6 +55,15 @@ class Terms:
             msg = f"only must be {EXACT!r}, or None for all groups, not {self.only!r}"
             raise ParameterError(msg)
         check_metric(self.metric)
+        if not isinstance(self.turned, bool):
+            msg = f"turned must be True or False, not {self.turned!r}"
+            raise ParameterError(msg)
+        if self.turned and self.metric != "hamming":
+            msg = f"turned copies are found by the metric hamming, not by {self.metric}"
+            raise ParameterError(msg)
+        if self.turned and self.only:
+            msg = "turned copies have other pixels: leave out turned, or only=exact"
+            raise ParameterError(msg)
         rules(self.keep)
 
 

@@ -25,7 +25,7 @@ from hashlens.neighbors.codes import Ints
 
 ROUNDS = 32  # new keepers of what left one group; who still has no copy then is in no group
 
-Key = tuple[object, object]  # of two files
+Key = tuple[object, object, int]  # of two files, and the turn of the second
 
 
 @dataclass(frozen=True)
@@ -79,30 +79,42 @@ class Verifier:
         doubts: dict[int, tuple[int, str]],
     ) -> tuple[list[Ints], list[Ints]]:
         """Return what left each group and is still several, and what stayed with each keeper."""
-        asked: dict[Key, tuple[str, str]] = {}
-        keys: list[list[Key | None]] = []
-        for rows, keeper in zip(groups, keepers.tolist(), strict=True):
-            unsure = _unsure(collection, rows, keeper)
-            mine: list[Key | None] = []
-            for row, is_unsure in zip(rows.tolist(), unsure.tolist(), strict=True):
-                key = (_key(collection, keeper), _key(collection, row)) if is_unsure else None
-                mine.append(key)
-                if key and key not in self.seen:
-                    asked[key] = collection.paths[keeper], collection.paths[row]
-            keys.append(mine)
-        answers = differences(asked.values(), self.workers, self.progress)
-        self.seen.update(zip(asked, answers, strict=True))
+        rows = np.concatenate(groups)
+        sizes = np.fromiter(map(len, groups), np.int64, len(groups))
+        kept = np.repeat(keepers, sizes)
+        unsure = np.flatnonzero(_unsure(collection, rows, kept))
+        same = np.ones(len(rows), bool)
+        reasons = self._reasons(collection, kept[unsure], rows[unsure])
+        for place, reason in zip(unsure.tolist(), reasons, strict=True):
+            if reason:
+                same[place] = False
+                doubts.setdefault(int(rows[place]), (int(kept[place]), reason))
         left, stayed = [], []
-        for rows, keeper, mine in zip(groups, keepers.tolist(), keys, strict=True):
-            reasons = [self.seen[key] if key else "" for key in mine]
-            same = np.array([not reason for reason in reasons], bool)
-            stayed.append(rows[same])
-            if (~same).sum() > 1:
-                left.append(rows[~same])
-            for row, reason in zip(rows.tolist(), reasons, strict=True):
-                if reason:
-                    doubts.setdefault(row, (keeper, reason))
+        parts = np.split(same, np.cumsum(sizes)[:-1])
+        for group, stays in zip(groups, parts, strict=True):
+            stayed.append(group[stays])
+            if len(group) - stays.sum() > 1:
+                left.append(group[~stays])
         return left, stayed
+
+    def _reasons(self, collection: Collection, kept: Ints, rows: Ints) -> list[str]:
+        """Return why rows do not show the pictures of their keepers; "" if they do."""
+        if collection.turned:
+            turns = collection.turned.orientations(kept, rows).tolist()
+        else:
+            turns = [1] * len(rows)
+        digests, paths = collection.file_digests, collection.paths
+        keys: list[Key] = []
+        asked: dict[Key, tuple[str, str]] = {}
+        for keeper, row, turn in zip(kept.tolist(), rows.tolist(), turns, strict=True):
+            key = digests[keeper] or keeper, digests[row] or row, turn
+            keys.append(key)
+            if key not in self.seen:
+                asked[key] = paths[keeper], paths[row]
+        orientations = [turn for _, _, turn in asked]
+        found = differences(asked.values(), self.workers, self.progress, orientations)
+        self.seen.update(zip(asked, found, strict=True))
+        return [self.seen[key] for key in keys]
 
 
 def _keepers(collection: Collection, terms: Terms, groups: list[Ints], chosen: Ints) -> Ints:
@@ -113,17 +125,12 @@ def _keepers(collection: Collection, terms: Terms, groups: list[Ints], chosen: I
     return choose_keepers(facts, rows, numbers, order)[0]
 
 
-def _unsure(collection: Collection, rows: Ints, keeper: int) -> NDArray[np.bool_]:
-    """Return which rows are not known to have the bytes or the pixels of a keeper."""
-    unsure: NDArray[np.bool_] = rows != keeper
+def _unsure(collection: Collection, rows: Ints, keepers: Ints) -> NDArray[np.bool_]:
+    """Return which rows are not known to have the bytes or the pixels of their keepers."""
+    unsure: NDArray[np.bool_] = rows != keepers
     for digests in (collection.file_digests, collection.pixel_digests):
-        unsure &= (digests[rows] != digests[keeper]) | (digests[rows] == b"")
+        unsure &= (digests[rows] != digests[keepers]) | (digests[rows] == b"")
     return unsure
-
-
-def _key(collection: Collection, row: int) -> object:
-    """Return what is equal for files with equal bytes."""
-    return collection.file_digests[row] or row
 
 
 def _doubts(

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from hashlens.images.pixels import Box, Draft
 
 
+_CROSSWISE = {
+    "difference": "difference-vertical",
+    "difference-vertical": "difference",
+}
 MOST_BYTES = 2**22  # of samples hashed at a time; their transforms take ten times as much memory
 
 
@@ -54,6 +58,15 @@ class PerceptualHash:
     def digits(self) -> int | None:
         """Return the number of hex digits of a fingerprint, or None as for `bits`."""
         return None if self.bits is None else ceil(self.bits / 4)
+
+    @property
+    def crosswise(self) -> PerceptualHash | None:
+        """Return the difference hash of the other direction, or None.
+
+        Without it, the fingerprint of the picture after a quarter turn cannot be computed.
+        """
+        other = _CROSSWISE.get(self.algorithm)
+        return PerceptualHash(other, **self.params) if other else None
 
     @property
     def draft(self) -> Draft:

@@ -48,9 +48,12 @@ class AutoDistance:
         """Return the bound of a search; raises ParameterError if there is none to recommend."""
         return self._recommended() if max_distance == "auto" else distance_bound(max_distance)
 
-    def for_groups(self, max_distance: float | Literal["auto"], metric: str) -> float:
+    def for_groups(
+        self, max_distance: float | Literal["auto"], metric: str, orientations: int = 1
+    ) -> float:
         """Return the bound of groups: with few images, `auto` is a sixteenth of the bits.
 
+        `orientations`: how many of each image are compared; so many times the chance of an error.
         Raises ParameterError if `auto` has no meaning for the metric.
         """
         if max_distance != "auto":
@@ -62,19 +65,21 @@ class AutoDistance:
 
         if self._store.count() < ENOUGH:
             return (self._settings.hash.bits or 0) // 16
-        return self._recommended()
+        return self._recommended(orientations)
 
-    def _recommended(self) -> int:
+    def _recommended(self, orientations: int = 1) -> int:
         path = self._store.path
         now = commit_stamp(path) if exists(path) else None
         if self._measured is None or self._measured[0] != now:
             self._measured = now, calibrate(self._store, self._settings, "text", seed=0)
         found = self._measured[1]
-        if found.max_distance is None:
+        bound = found.bound(orientations)
+        if bound is None:
+            false = orientations * found.false_matches(0)
             msg = (
                 f"max_distance='auto' finds none: even with equal hashes only, a query has about "
-                f"{found.false_matches(0):.2g} false matches here; give a number, or make an index "
+                f"{false:.2g} false matches here; give a number, or make an index "
                 f"with a hash of more bits"
             )
             raise ParameterError(msg)
-        return found.max_distance
+        return bound

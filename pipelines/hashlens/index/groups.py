@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -12,6 +13,7 @@ from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.groups import Groups
 from hashlens.grouping.keepers import keep_order
 from hashlens.grouping.scope import Terms
+from hashlens.grouping.turned import turned_of
 from hashlens.index.arguments import fixed_digits, require_crops, two_folders
 from hashlens.index.calibrate import AutoDistance
 from hashlens.index.store import Store
@@ -36,6 +38,7 @@ def find_groups(
     keep_only: Iterable[str] | str | None,
     only: str | None,
     verify: bool,
+    turned: bool,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> Groups:
@@ -44,15 +47,20 @@ def find_groups(
         require_crops(store.path, store.config)
     metric = metric or settings.metric
     terms = Terms(
-        auto.for_groups(max_distance, metric),
+        auto.for_groups(max_distance, metric, 8 if turned else 1),
         linkage=linkage,
         metric=metric,
         between=two_folders(between),
         not_same_folder=not_same_folder,
         keep=keep_order(keep, keep_only),
         only=only,
+        turned=turned,
     )
     images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
+    if turned:
+        hashed, frames = settings.hash, images.numbers["frames"]
+        oriented = turned_of(hashed, images.codes, images.crosswise, frames)
+        images = replace(images, turned=oriented)
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     chosen = partial(decisions.chosen, workers=workers, progress=progress)

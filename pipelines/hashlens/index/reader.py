@@ -125,6 +125,7 @@ class Reader:
         keep_only: Iterable[str] | str | None = None,
         only: Literal["exact"] | None = None,
         verify: bool = False,
+        turned: bool = False,
         workers: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Groups:
@@ -147,6 +148,9 @@ class Reader:
         - `only`: `exact` for groups of files with equal bytes or equal pixels
         - `verify`: read the files of groups, and compare each duplicate with its keeper in colour
           and in detail (see `Groups.verified`)
+        - `turned`: also copies that were turned by right angles or mirrored; `Member.turn` says
+          how. The distance of two images is then the least over the eight orientations. Files of
+          several frames are compared as they are
         - `workers`, `progress`: as for `index`; used with `crops`, `only` and `verify`
 
         The nearest pairs are joined first; the order in which images were indexed has no effect.
@@ -171,6 +175,7 @@ class Reader:
             keep_only=keep_only,
             only=only,
             verify=verify,
+            turned=turned,
             workers=workers,
             progress=progress,
         )

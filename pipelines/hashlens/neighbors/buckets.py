@@ -54,12 +54,12 @@ def close_pairs(
                 max_distance,
                 np.array(plan.bands[:number], np.int64).reshape(number, 4),
             )
-            yield from _done(pool, task, _parts(sides[0], sides[1], band))
+            yield from in_parts(pool, task, _parts(sides[0], sides[1], band))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _done(
+def in_parts(
     pool: ThreadPoolExecutor, task: Callable[..., Any], parts: Sequence[int]
 ) -> Iterator[Hits]:
     """Yield the pairs that tasks find, a task for each part.

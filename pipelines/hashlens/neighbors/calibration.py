@@ -78,7 +78,12 @@ class Calibration:
 
         Returns None if even distance 0 has more, as among flat pictures.
         """
-        fitting = sum(self.rows * chance <= FALSE_MATCHES for chance in self.chances)
+        return self.bound()
+
+    def bound(self, orientations: int = 1) -> int | None:
+        """Return `max_distance` if each picture is compared in several orientations."""
+        most = FALSE_MATCHES / whole("orientations", orientations, 1)
+        fitting = sum(self.rows * chance <= most for chance in self.chances)
         return fitting - 1 if fitting else None
 
     def chance(self, distance: int) -> float:

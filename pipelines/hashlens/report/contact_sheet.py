@@ -105,8 +105,13 @@ def _texts(facts: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _group(group: Group, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """Return the record of a group: its images by number, with their distances."""
-    record = group_record(group, lambda member: (numbers[member.path], member.distance))
+    """Return the record of a group: its images by number, with their distances and turns."""
+
+    def brief(member: Member) -> tuple[Any, ...]:
+        turn = (member.turn,) if member.turn else ()
+        return numbers[member.path], member.distance, *turn
+
+    record = group_record(group, brief)
     members = [record["keeper"], *record["duplicates"]]
     return {**picked(record, ("diameter", "reason")), "members": members}
 

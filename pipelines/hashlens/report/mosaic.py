@@ -131,7 +131,8 @@ def _path(image: Shown) -> str:
 def _caption(image: Shown, *, is_first: bool) -> str:
     if not isinstance(image, Member):
         return text_of(os.path.basename(image))
-    return f"{'keep' if is_first else f'distance {image.distance:g}'}\n{_size(image)}"
+    turn = f", {image.turn}" if image.turn else ""
+    return f"{'keep' if is_first else f'distance {image.distance:g}{turn}'}\n{_size(image)}"
 
 
 def _size(member: Member) -> str:

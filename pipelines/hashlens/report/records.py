@@ -14,7 +14,7 @@ from hashlens.names import text_of
 from hashlens.schema import SHOWN
 
 # What lists and JSON show of a member.
-MEMBER_FIELDS = ("distance", *SHOWN, "format", "same", "frames", "damaged")
+MEMBER_FIELDS = ("distance", *SHOWN, "format", "turn", "same", "frames", "damaged")
 ROW_FIELDS = ("group", "keep", *MEMBER_FIELDS, "diameter", "reason")
 
 

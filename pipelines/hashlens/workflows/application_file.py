@@ -29,13 +29,14 @@ STEPS = {
         "keep_only",
         "only",
         "verify",
+        "turned",
         "workers",
     },
     "report": {"html", "mosaics", "verify"},
     "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "verify", "out"},
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
-_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only")
+_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only", "turned")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,227 @@
+"""Turned and mirrored copies in groups, plans, reports and on the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drawing import draw
+from hashlens import ImageIndex, ParameterError, PlanError
+from hashlens.cleanup.plan import Plan
+from hashlens.grouping.groups import Groups
+from hashlens.grouping.scope import Terms
+from hashlens.grouping.turned import turned_of
+from hashlens.images.upright import TURNS
+from hashlens.model import TURN_WORDS
+from hashlens.neighbors.calibration import calibrate
+
+BOUND = 12
+UNDONE = {2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}  # the turn that undoes each turn
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two pictures, each with all its turned copies, smaller ones; and one of each alone."""
+    folder = tmp_path_factory.mktemp("turned")
+    for number in range(2):
+        picture = draw(number, (640, 440))
+        picture.save(folder / f"{number}.png")
+        for place, turn in TURNS.items():
+            copy = picture.transpose(turn)
+            copy.resize((copy.width // 2, copy.height // 2)).save(folder / f"{number}-{place}.png")
+    draw(7, (640, 440)).save(folder / "other.png")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["perceptual", "difference", "average"])
+def made(request, photos, tmp_path_factory):
+    path = tmp_path_factory.mktemp("index") / "index"
+    with ImageIndex.open(path, algorithm=request.param) as index:
+        index.index([photos])
+        yield index
+
+
+def names(group):
+    return {member.path.rpartition("/")[2] for member in group.members}
+
+
+def test_all_turned_copies_are_in_the_group_of_their_picture(made):
+    upright = {frozenset(names(group)) for group in made.groups(BOUND)}
+    found = made.groups(BOUND, turned=True)
+    wanted = [{f"{number}.png", *(f"{number}-{turn}.png" for turn in TURNS)} for number in (0, 1)]
+    assert [names(group) for group in found] == wanted
+    assert not upright & {frozenset(each) for each in wanted}
+    for group in found:
+        assert group.keeper.turn == ""
+        assert names(group) - {group.keeper.path.rpartition("/")[2]} == {
+            member.path.rpartition("/")[2] for member in group.duplicates
+        }
+        assert group.keeper.path[-5] in "01"
+        for member in group.duplicates:
+            turn = int(member.path[-5])
+            assert member.turn == TURN_WORDS[UNDONE[turn]]
+
+
+def test_views_agree_on_turned_distances(made):
+    found = made.groups(BOUND, turned=True)
+    matrix = found.matrix()
+    assert (matrix.to_numpy() == matrix.to_numpy().T).all()
+    pairs = {(pair.first, pair.second): pair.distance for pair in found.pairs()}
+    order = sorted(matrix.index)
+    wanted = {
+        (one, other): matrix.loc[one, other]
+        for number, one in enumerate(order)
+        for other in order[number + 1 :]
+        if matrix.loc[one, other] <= BOUND
+    }
+    assert pairs == wanted
+    for group in found:
+        for member in group.members:
+            assert member.distance == matrix.loc[group.keeper.path, member.path]
+        paths = [member.path for member in group.members]
+        assert group.diameter == matrix.loc[paths, paths].to_numpy().max() <= BOUND
+    assert all(pair.distance <= BOUND + 2 for pair in found.borderline())
+    near = found.rethreshold(0)
+    assert near.terms.turned
+    assert all(group.diameter == 0 for group in near)
+
+
+def test_groups_do_not_depend_on_the_order_of_the_images(made):
+    found = made.groups(6, turned=True)
+    collection = found.collection
+    order = list(range(len(collection)))
+    order = order[1::2] + order[::2][::-1]
+    rows = np.array(order)
+    turned = collection.turned
+    shuffled = replace(
+        collection,
+        ids=[collection.ids[row] for row in order],
+        paths=[collection.paths[row] for row in order],
+        codes=collection.codes[rows],
+        information=collection.information[rows],
+        numbers={name: values[rows] for name, values in collection.numbers.items()},
+        formats=[collection.formats[row] for row in order],
+        file_digests=collection.file_digests[rows],
+        pixel_digests=collection.pixel_digests[rows],
+        damaged=[collection.damaged[row] for row in order],
+        frame_hashes=[collection.frame_hashes[row] for row in order],
+        turned=replace(turned, codes=turned.codes[rows], is_whole=turned.is_whole[rows]),
+    )
+    again = Groups(found.terms, shuffled)
+    assert {frozenset(names(group)) for group in again} == {
+        frozenset(names(group)) for group in found
+    }
+
+
+def test_plans_say_how_files_are_turned(made, tmp_path):
+    plan = made.groups(BOUND, turned=True).plan("move", to=str(tmp_path / "to"))
+    moved = [step for step in plan.steps if step.action == "move"]
+    assert len(moved) == 14
+    for step in moved:
+        assert step.turn == TURN_WORDS[UNDONE[int(step.path[-5])]]
+        assert step.reason == f"duplicate of {step.keeper}, {step.turn}"
+    for name in ("plan.jsonl", "plan.csv"):
+        plan.save(tmp_path / name)
+        assert Plan.read(tmp_path / name) == plan
+        assert Plan.read(tmp_path / name).digest == plan.digest
+
+
+def test_plans_without_the_turn_are_read(made, tmp_path):
+    whole = made.groups(BOUND, turned=True).plan("move", to=str(tmp_path / "to"))
+    plan = replace(whole, steps=tuple(replace(step, turn="") for step in whole.steps))
+    assert plan.digest != whole.digest
+    lines = [
+        {name: value for name, value in record.items() if name != "turn"}
+        for record in plan.records()
+    ]
+    old = tmp_path / "old.jsonl"
+    old.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert Plan.read(old) == plan
+    assert Plan.read(old).digest == plan.digest
+    old.write_text("".join(json.dumps({**line, "turns": ""}) + "\n" for line in lines))
+    with pytest.raises(PlanError, match="not a field of a step: 'turns'"):
+        Plan.read(old)
+
+
+def test_reports_show_turns(made, tmp_path):
+    found = made.groups(BOUND, turned=True)
+    found.save_html(tmp_path / "sheet.html", workers=1)
+    text = (tmp_path / "sheet.html").read_text()
+    assert all(f'"{words}"]' in text for words in TURN_WORDS.values() if words)
+    assert {record["turn"] for record in found.records()} == set(TURN_WORDS.values())
+
+
+def test_decisions_keep_turned_copies_apart(photos, tmp_path):
+    with ImageIndex.open(tmp_path / "index") as index:
+        index.index([photos])
+        index.decide(photos / "0.png", photos / "0-2.png", "not-duplicate")
+        found = index.groups(8, turned=True)
+        assert not any({"0.png", "0-2.png"} <= names(group) for group in found)
+        assert any({"0.png", "0-3.png"} <= names(group) for group in found)
+
+
+def test_only_pairs_that_count_make_turned_groups(made, photos):
+    assert not len(made.groups(BOUND, turned=True, not_same_folder=True))
+    empty = photos / "none"
+    empty.mkdir(exist_ok=True)
+    assert not len(made.groups(BOUND, turned=True, between=(str(photos), str(empty))))
+
+
+def test_files_of_several_frames_are_compared_as_they_are(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    frames = [draw(number, (320, 220)) for number in range(3)]
+
+    def save(name, pictures):
+        pictures[0].save(folder / name, save_all=True, append_images=pictures[1:])
+
+    save("a.tiff", frames)
+    save("b.tiff", [frame.resize((160, 110)) for frame in frames])
+    save("mirrored.tiff", [frame.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for frame in frames])
+    with ImageIndex.open(tmp_path / "index") as index:
+        index.index([folder])
+        found = index.groups(8, turned=True)
+        assert [names(group) for group in found] == [{"a.tiff", "b.tiff"}]
+        assert [member.turn for member in found[0].members] == ["", ""]
+        assert {(pair.first[-6:], pair.second[-6:]) for pair in found.pairs()} == {
+            ("a.tiff", "b.tiff")
+        }
+
+
+def test_terms_that_have_no_turns_are_refused(made, tmp_path):
+    with pytest.raises(ParameterError, match="by the metric hamming, not by levenshtein"):
+        made.groups(BOUND, turned=True, metric="levenshtein")
+    with pytest.raises(ParameterError, match="leave out turned, or only=exact"):
+        made.groups(BOUND, turned=True, only="exact")
+    with pytest.raises(ParameterError, match="turned must be True or False, not 1"):
+        Terms(8, turned=1)
+    with ImageIndex.open(tmp_path / "color", algorithm="color") as index:
+        index.index([])
+        with pytest.raises(ParameterError, match="by color fingerprints"):
+            index.groups(3, turned=True)
+
+
+def test_rows_without_a_crosswise_fingerprint_are_named(made):
+    if made.settings.hash.algorithm != "difference":
+        return
+    collection = made.groups(BOUND).collection
+    with pytest.raises(ParameterError, match=f"which {len(collection)} of"):
+        turned_of(
+            made.settings.hash,
+            collection.codes,
+            [""] * len(collection),
+            collection.numbers["frames"],
+        )
+
+
+def test_the_bound_of_turned_groups_allows_for_eight_orientations():
+    codes = np.random.default_rng(1).integers(0, 2**64, 300, dtype=np.uint64)
+    found = calibrate(codes, 64)
+    assert found.bound(8) < found.bound() == found.max_distance
+    assert found.bound(8) == max(
+        number for number in range(65) if 8 * found.false_matches(number) <= 0.01
+    )
