@@ -197,5 +197,14 @@ def _code(function: Callable[..., Any], start: str, *, bound: bool = False) -> s
     arrow = "" if inspect.isclass(function) else f" -> {_type(given.return_annotation)}"
     line = f"{start}({', '.join(parts)}){arrow}: ..."
     if max(map(len, line.splitlines())) > WIDTH:
-        line = f"{start}(\n    " + ",\n    ".join(parts) + f",\n){arrow}: ..."
+        line = f"{start}(\n    " + ",\n    ".join(map(_wrapped, parts)) + f",\n){arrow}: ..."
     return f"```python\n{line}\n```"
+
+
+def _wrapped(part: str) -> str:
+    """Return a parameter; a long default in brackets has a line for each value."""
+    head, bracket, values = part.rstrip(")").partition(" = (")
+    if not bracket or len(part) < WIDTH - 4:
+        return part
+    lines = "".join(f"        {value},\n" for value in values.split(", "))
+    return f"{head} = (\n{lines}    )"
