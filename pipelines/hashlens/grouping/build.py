@@ -89,7 +89,7 @@ def _built(
     group = np.repeat(np.arange(len(groups)), sizes)
     keepers, reasons = choose_keepers(facts, rows, group, order)
     kept = keepers[group]
-    distances, turns = _measured(collection, kept, rows, terms.metric)
+    distances, turns = measured(collection, kept, rows, terms.metric)
     by = collection.path_order(rows), np.array(distances), rows != kept, group
     places = np.lexsort(by)
     rows, kept = rows[places], kept[places]
@@ -106,7 +106,7 @@ def _built(
     )
 
 
-def _measured(
+def measured(
     collection: Collection, kept: Ints, rows: Ints, metric: str
 ) -> tuple[list[float], list[str]]:
     """Return the distances of rows from their keepers, and their turns; [] without turns."""

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.grouping.assign import Assignment
-from hashlens.grouping.build import rules_and_facts
+from hashlens.grouping.build import measured, rules_and_facts
 from hashlens.grouping.collection import Collection
 from hashlens.grouping.keepers import choose_keepers
-from hashlens.grouping.measure import row_distances
 from hashlens.grouping.scope import EXACT, Scope, Terms
 from hashlens.hashing.looking import differences
 from hashlens.model import Doubt, Progress
@@ -140,7 +139,7 @@ def _doubts(
     keepers = np.array([keeper for keeper, _ in found.values()], np.int64)
     if not len(rows):
         return ()
-    distances = row_distances(collection, keepers, rows, terms.metric)
+    distances, _ = measured(collection, keepers, rows, terms.metric)
     paths = collection.paths
     doubts = [
         Doubt(paths[keeper], paths[row], distance, reason)
