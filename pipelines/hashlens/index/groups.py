@@ -11,7 +11,7 @@ from hashlens.grouping.collection import Collection, read_collection
 from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.groups import Groups
 from hashlens.grouping.keepers import rule_names
-from hashlens.grouping.scope import Terms
+from hashlens.grouping.scope import EXACT, Terms
 from hashlens.index.arguments import fixed_digits, require_crops, two_folders
 from hashlens.index.calibrate import AutoDistance
 from hashlens.index.store import Store
@@ -42,7 +42,7 @@ def find_groups(
         require_crops(store.path, store.config)
     metric = metric or settings.metric
     terms = Terms(
-        auto.for_groups(max_distance, metric),
+        auto.for_groups(max_distance, metric, exact=only == EXACT),
         linkage=linkage,
         metric=metric,
         between=two_folders(between),

@@ -37,6 +37,10 @@ ENOUGH = 50  # images: with fewer the result is only a hint
 # Wrong rows for a query: one query in a hundred meets an unrelated picture. Nearly all copies of a
 # picture are far within the distance that this bound gives.
 FALSE_MATCHES = 0.01
+# Wrong pairs in the whole collection that groups may have: what is grouped may be removed, so this
+# bound does not grow with the collection, as that of a search does.
+FALSE_PAIRS = 0.1
+FEW_IMAGES_SHARE = 16  # groups among too few images: their bound is the bits by this
 
 FAMILY = 20  # rows, or one row in 200, that may be near-duplicates of each other
 KIND = 4  # families: more near rows must be a kind of pictures that look alike
@@ -58,6 +62,7 @@ class Calibration:
     exact: whether all pairs were measured
     counts: number of measured pairs at each distance, near-duplicates included
     chances: estimated chance that two unrelated pictures are within each distance
+    reach: distance within which nearly all copies of a picture lie; None if it is not known
     """
 
     rows: int
@@ -66,6 +71,7 @@ class Calibration:
     exact: bool
     counts: tuple[int, ...]
     chances: tuple[float, ...]
+    reach: int | None = None
 
     @property
     def is_weak(self) -> bool:
@@ -80,6 +86,29 @@ class Calibration:
         """
         fitting = sum(self.rows * chance <= FALSE_MATCHES for chance in self.chances)
         return fitting - 1 if fitting else None
+
+    @property
+    def max_group_distance(self) -> int | None:
+        """Return the bound of groups and plans; see `group_distance`."""
+        return self.group_distance()
+
+    def group_distance(self, orientations: int = 1) -> int | None:
+        """Return the largest distance with at most FALSE_PAIRS false pairs in the collection.
+
+        It is never above the `reach` of copies. Where pictures are compared in several
+        `orientations`, each has its share of the false pairs. If even distance 0 has more, the
+        bound is 0 as long as `max_distance` allows it, and otherwise None. With few images it is a
+        sixteenth of the bits.
+        """
+        whole("orientations", orientations, 1)
+        reach = self.bits if self.reach is None else self.reach
+        if self.is_weak:
+            return min(self.bits // FEW_IMAGES_SHARE, reach)
+        pairs = self.rows * (self.rows - 1) / 2 * orientations
+        fitting = sum(pairs * chance <= FALSE_PAIRS for chance in self.chances)
+        if not fitting:
+            return None if self.max_distance is None else 0
+        return min(fitting - 1, reach)
 
     def chance(self, distance: int) -> float:
         """Return the chance that two unrelated pictures are within a distance."""
@@ -108,12 +137,14 @@ class Calibration:
         ]
 
 
-def calibrate(codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS) -> Calibration:
+def calibrate(
+    codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS, reach: int | None = None
+) -> Calibration:
     """Measure the distances between the codes of a collection, of `bits` each.
 
-    If the collection has more than `pairs` pairs, codes that have about as many are drawn at
-    random, by the `seed`. Raises ParameterError for fewer than FEWEST codes, and for a wrong
-    argument.
+    `reach` is the distance within which nearly all copies lie, for the bound of groups. If the
+    collection has more than `pairs` pairs, codes that have about as many are drawn at random, by
+    the `seed`. Raises ParameterError for fewer than FEWEST codes, and for a wrong argument.
     """
     packed = as_codes(codes)
     rows, max_rows = len(packed), _rows_of(whole("pairs", pairs, 1))
@@ -131,6 +162,7 @@ def calibrate(codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS) -> 
         rows <= max_rows,
         tuple(counts.tolist()),
         tuple(_chances(found, counts).tolist()),
+        reach,
     )
 
 
