@@ -25,7 +25,13 @@ from drawing import draw
 from hashlens import IndexingError, ParameterError
 from hashlens.crops import geometry, keypoints, last_search, lookup, segments, table
 from hashlens.crops.extract import extract, frame
-from hashlens.crops.find import CropMatch, CropQuery, candidates, find_matches
+from hashlens.crops.find import (
+    MIRRORED_BETTER,
+    CropMatch,
+    CropQuery,
+    candidates,
+    find_matches,
+)
 from hashlens.crops.find import verify as verified
 from hashlens.crops.geometry import Map, Points, align, fit, inverse, pairs
 from hashlens.crops.keypoints import FULL, OCTAVE, PLACE, QUERY_SIDE, TURN, Keypoints
@@ -600,19 +606,23 @@ def table_of(images, start=0):
 
 
 def exhaustive(pictures, query):
-    """Verify all pictures of a table, whoever voted for them."""
-    for mirrored in (False, True):
-        seen = query.mirrored() if mirrored else query
-        points = Points.of(seen.keypoints)
-        found = []
-        for segment in pictures.segments:
-            for number, picture in enumerate(segment.pictures):
+    """Verify all pictures of a table both ways, whoever voted for them."""
+    found = []
+    for segment in pictures.segments:
+        for number, picture in enumerate(segment.pictures):
+            if picture["position"] in pictures.gone:
+                continue
+            places = {}
+            for mirrored in (False, True):
+                seen = query.mirrored() if mirrored else query
+                points = Points.of(seen.keypoints)
                 place = verified(seen, points, segment.keypoints(number), mirrored=mirrored)
-                if place and picture["position"] not in pictures.gone:
-                    found.append(CropMatch(int(picture["position"]), int(picture["row"]), place))
-        if found:
-            return sorted(found, key=lambda item: (-item.place.correlation, item.position))
-    return []
+                if place:
+                    places[place.correlation - mirrored * MIRRORED_BETTER, not mirrored] = place
+            if places:
+                place = places[max(places)]
+                found.append(CropMatch(int(picture["position"]), int(picture["row"]), place))
+    return sorted(found, key=lambda item: (-item.place.correlation, item.position))
 
 
 def cut(image, left, top, right, bottom):
@@ -685,16 +695,64 @@ class TestFind:
                 assert tuple(mapped) == pytest.approx(corner)
             assert matrix[:, :2] == pytest.approx(np.eye(2) / 2, abs=0.02)
 
-    def test_looks_at_the_mirrored_query_where_nothing_else_matches(self, photos):
+    def test_finds_the_mirrored_picture_beside_the_picture_itself(self, photos):
         photo = photos[3]
         both = table_of([photos[0], photo, photo.transpose(0)])
-        crop = cut(photo, 0.1, 0.1, 0.8, 0.9)
-        found = find_matches(both, asked(crop), 10)
-        assert [(item.position, item.place.mirrored) for item in found] == [(1, False)]
-        found = find_matches(both.minus([1]), asked(crop), 10)
+        query = asked(cut(photo, 0.1, 0.1, 0.8, 0.9))
+        found = find_matches(both, query, 10)
+        assert {item.position: item.place.mirrored for item in found} == {1: False, 2: True}
+        assert found == exhaustive(both, query)
+        found = find_matches(both.minus([1]), query, 10)
         assert [(item.position, item.place.mirrored) for item in found] == [(2, True)]
         corner = np.array(found[0].place.transform) @ (0, 0, 1)
         assert corner == pytest.approx((0.9 * photo.width, 0.1 * photo.height), abs=4)
+
+    def test_every_picture_finds_its_mirror_and_its_upright_copies(self, photos):
+        mirrors = [photo.transpose(0) for photo in photos]
+        copies = [photo.resize((photo.width // 2, photo.height // 2)) for photo in photos]
+        every = [*photos, *mirrors, *copies]
+        held, count = table_of(every), len(photos)
+        for number, image in enumerate(every):
+            query = asked(image)
+            found = find_matches(held, query, 1000)
+            places = {item.position: item.place.mirrored for item in found}
+            for other in (number % count, number % count + count, number % count + 2 * count):
+                is_mirror = (count <= number < 2 * count) != (count <= other < 2 * count)
+                assert places[other] == is_mirror
+            for limit in (1, 2, 3):
+                assert find_matches(held, query, limit) == found[:limit]
+
+    def test_a_symmetric_picture_is_found_as_it_is(self, photos):
+        photo = photos[4]
+        half = photo.crop((0, 0, photo.width // 2, photo.height))
+        whole = Image.new("RGB", (2 * half.width, half.height))
+        whole.paste(half)
+        whole.paste(half.transpose(0), (half.width, 0))
+        (found,) = find_matches(table_of([whole]), asked(whole), 10)
+        assert not found.place.mirrored
+        assert found.place.correlation == pytest.approx(1, abs=0.02)
+
+    @pytest.mark.parametrize("size", [(320, 240), (241, 320), (401, 203)])
+    def test_mirrored_keypoints_are_those_of_the_mirrored_picture(self, photos, size):
+        for photo in photos:
+            query = asked(photo.resize(size))
+            ours, theirs = query.mirrored(), asked(photo.resize(size).transpose(0))
+            assert (ours.frame == theirs.frame).all()
+            found = align(Points.of(ours.keypoints), Points.of(theirs.keypoints))
+            assert found is not None
+            assert found.turn == pytest.approx(1, abs=0.01)
+            assert abs(found.shift) < 0.01
+            bits = np.bitwise_count(ours.keypoints.codes[:, None] ^ theirs.keypoints.codes)
+            assert (bits.min(axis=1) <= 8).mean() > 0.9
+
+    def test_a_picture_mirrored_twice_is_the_picture(self, photos):
+        query = asked(photos[1])
+        again = query.mirrored().mirrored()
+        assert (again.frame == query.frame).all()
+        assert (again.keypoints.codes == query.keypoints.codes).all()
+        # The one of FULL + 1 places that a picture of odd width maps beyond its border is clipped.
+        assert abs(complex_places(again.keypoints) - complex_places(query.keypoints)).max() < 1e-4
+        assert (again.keypoints.places["angle"] == query.keypoints.places["angle"]).all()
 
     def test_finds_all_copies_beyond_a_batch_and_keeps_to_the_limit(self, photos):
         copies = table_of([*photos[:3], *[photos[3]] * 30, *photos[4:]])

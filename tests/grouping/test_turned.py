@@ -221,7 +221,7 @@ def test_rows_without_a_crosswise_fingerprint_are_named(made):
 def test_the_bound_of_turned_groups_allows_for_eight_orientations():
     codes = np.random.default_rng(1).integers(0, 2**64, 300, dtype=np.uint64)
     found = calibrate(codes, 64)
-    assert found.bound(8) < found.bound() == found.max_distance
-    assert found.bound(8) == max(
-        number for number in range(65) if 8 * found.false_matches(number) <= 0.01
+    assert found.group_distance(8) < found.group_distance()
+    assert found.group_distance(8) == max(
+        number for number in range(65) if 8 * found.false_pairs(number) <= 0.1
     )

@@ -16,8 +16,16 @@ from PIL import Image
 from drawing import draw
 from hashlens import ImageIndex, ParameterError
 from hashlens.cli.app import app
+from hashlens.hashing.algorithms import ALGORITHMS
 from hashlens.neighbors import pack
-from hashlens.neighbors.calibration import FALSE_MATCHES, FEWEST, Calibration, calibrate
+from hashlens.neighbors.calibration import (
+    FALSE_MATCHES,
+    FALSE_PAIRS,
+    FEWEST,
+    Calibration,
+    calibrate,
+)
+from hashlens.neighbors.reach import SHARES, copy_reach
 from suites import examples
 
 SEEN = 30  # pairs that an estimate is compared with, at least
@@ -189,6 +197,57 @@ def test_false_matches_and_pairs_are_those_of_the_whole_collection():
         found.rows = 1
 
 
+@given(
+    st.integers(0, 999),
+    st.integers(FEWEST, 120),
+    st.integers(0, 64),
+    st.sampled_from([1, 8]),
+    st.none() | st.integers(0, 64),
+)
+@settings(max_examples=examples(50))
+def test_the_bound_of_groups_is_the_largest_that_fits(seed, count, masked, orientations, reach):
+    codes = random_codes(count, 64, seed) >> np.uint64(min(masked, 63))
+    found = calibrate(codes, 64, reach=reach)
+    most = 64 if reach is None else reach
+    fitting = [
+        distance
+        for distance in range(65)
+        if found.false_pairs(distance) * orientations <= FALSE_PAIRS
+    ]
+    wanted = min(max(fitting), most) if fitting else 0
+    if not fitting and found.max_distance is None:
+        wanted = None
+    if count < 50:
+        wanted = min(4, most)
+    assert found.group_distance(orientations) == wanted
+    assert found.max_group_distance == found.group_distance(1)
+
+
+def test_equal_hashes_are_grouped_as_long_as_a_search_takes_them():
+    def made(chance):
+        return Calibration(1000, 2, 499_500, True, (0, 0, 499_500), (chance, chance, 1.0))
+
+    assert made(1e-7).max_group_distance == 1
+    assert made(1e-6).max_group_distance == 0  # half a false pair
+    assert made(1e-4).max_group_distance is None  # a tenth of a false match for a query
+    assert made(1e-7).group_distance(8) == 0
+    with pytest.raises(ParameterError, match="orientations must be a whole number"):
+        made(1e-7).group_distance(0)
+
+
+def test_copies_reach_a_share_of_the_bits_of_each_hash():
+    for item in ALGORITHMS:
+        bits = item.bits(item.validate({}))
+        if bits:
+            assert item.name in SHARES
+            assert 0 < copy_reach(item.name, bits) < bits / 4
+    assert (copy_reach("perceptual", 64), copy_reach("perceptual", 256)) == (8, 24)
+    assert copy_reach("perceptual", 144) == round(144 * 0.125)  # the larger of two shares
+    assert copy_reach("perceptual", 16) == 2
+    assert copy_reach("perceptual", 4096) == round(4096 * 0.098)
+    assert copy_reach("another", 64) == 4
+
+
 def test_equal_codes_leave_no_distance():
     found = calibrate(np.zeros((100, 1), np.uint64), 64)
     assert found.max_distance is None
@@ -257,7 +316,8 @@ def test_an_index_is_calibrated_without_its_flat_pictures(made):
     assert isinstance(found, Calibration)
     assert (found.rows, found.bits) == (31, 64)
     codes = [row["text"] for row in made.sql("select text from txtai where information >= 1")]
-    assert found == calibrate(pack(codes), 64)
+    assert found == calibrate(pack(codes), 64, reach=8)
+    assert made.groups().max_distance == found.max_group_distance == 4
     assert made.calibrate("average").counts != found.counts
     assert made.calibrate("color").bits == 42
     with pytest.raises(ParameterError, match="fingerprints in text, average, color, not in 'path'"):
@@ -284,6 +344,11 @@ def test_where_equal_hashes_say_nothing_there_is_no_distance(drawn, tmp_path):
         assert opened.calibrate().max_distance is None
         with pytest.raises(ParameterError, match="'auto' finds none: even with equal hashes"):
             opened.search(drawn / "0.png", max_distance="auto")
+        with pytest.raises(ParameterError, match=r"even with equal hashes.*--only exact.*a number"):
+            opened.groups()
+        exact = opened.groups(only="exact")
+        assert exact.max_distance == 0
+        assert max(len(group.members) for group in exact) == 41
 
 
 def test_calibration_is_for_hamming_distances(drawn, tmp_path):
@@ -306,13 +371,16 @@ def test_the_command_prints_a_table_and_the_recommendation(made):
     found = json.loads(said("--index", made.path, "--format", "json"))
     best = found["max_distance"]
     assert lines[0].split() == list(found["table"][0])
-    marked = [line.split()[0] for line in lines if line.endswith("recommended")]
+    marked = [line.split()[0] for line in lines if "for search" in line]
     assert marked == [str(best)]
+    marked = [line.split()[0] for line in lines if "for groups" in line]
+    assert marked == [str(found["max_group_distance"])] == ["4"]
     numbers = lines[2 : lines.index("")]
     assert numbers[0].startswith("0 ")
     assert float(numbers[-2].split()[2]) <= 1 < float(numbers[-1].split()[2])
     assert any(line.startswith(f"max_distance {best}: about ") for line in lines)
-    assert "among 31 images" in lines[-2]
+    assert "among 31 images" in lines[-3]
+    assert lines[-2].startswith("groups and plans: max_distance 4, about ")
     assert lines[-1] == "31 images are few: take it for a hint"
     assert (found["rows"], found["exact"], found["weak"]) == (31, True, True)
     rows = list(csv.DictReader(io.StringIO(said("--index", made.path, "--format", "csv"))))

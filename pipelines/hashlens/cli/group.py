@@ -42,7 +42,7 @@ group_options = all_of(
         show_default=True,
         metavar="N|auto",
         help="Largest distance within a group, inclusive; auto: the distance that calibrate "
-        "recommends, or a sixteenth of the bits with fewer than 50 images.",
+        "recommends for groups, or a sixteenth of the bits with fewer than 50 images.",
     ),
     click.option(
         "--linkage",

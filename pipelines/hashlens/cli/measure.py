@@ -36,8 +36,10 @@ def calibrate(directory: str, column: str, seed: int, style: str) -> None:
     """Estimate how many false matches each --max-distance gives in this collection.
 
     Measures the distances between its own pictures, and estimates how many unrelated pictures lie
-    within each distance. Pairs seen are the pairs measured, near-duplicates included. Recommended
-    is the largest distance at which one query in a hundred finds a wrong picture.
+    within each distance. Pairs seen are the pairs measured, near-duplicates included. For a search,
+    the largest distance is recommended at which one query in a hundred finds a wrong picture. For
+    groups and plans, it is the largest with 0.1 wrong pairs in the whole collection, and never more
+    than copies need.
     """
     with open_index(directory) as opened:
         found = opened.calibrate(column, seed=seed)
@@ -52,6 +54,8 @@ def calibrate(directory: str, column: str, seed: int, style: str) -> None:
 def _facts(found: Calibration) -> dict[str, Any]:
     return {
         "max_distance": found.max_distance,
+        "max_group_distance": found.max_group_distance,
+        "reach": found.reach,
         "rows": found.rows,
         "bits": found.bits,
         "pairs": found.pairs,
@@ -65,19 +69,29 @@ def _show_lines(found: Calibration) -> None:
     """Print the table up to the first distance with false matches, and the recommendation."""
     table = found.table()
     last = next(row["max_distance"] for row in table if row["false_matches"] > 1)
-    best = found.max_distance
+    best, groups = found.max_distance, found.max_group_distance
     step = 1 + int(last) // MOST_LINES
     lines = [
-        {**row, "": "recommended" if row["max_distance"] == best else ""}
+        {**row, "": _marks(row["max_distance"], best, groups)}
         for row in table[: int(last) + 1]
-        if row["max_distance"] % step == 0 or row["max_distance"] in (best, last)
+        if row["max_distance"] % step == 0 or row["max_distance"] in (best, groups, last)
     ]
     show(lines, "table", tuple(lines[0]))
     print(f"\n{_recommendation(found)}")
+    if groups is not None:
+        pairs = f"about {_short(found.false_pairs(groups))} false pairs"
+        print(f"groups and plans: max_distance {groups}, {pairs}")
     if not found.exact:
         print(f"measured: {found.pairs:,} pairs of a random sample")
     if found.is_weak:
         print(f"{found.rows} images are few: take it for a hint")
+
+
+def _marks(distance: float, search: int | None, groups: int | None) -> str:
+    """Return for what a distance is recommended."""
+    marked = {"for search": search, "for groups": groups}
+    words = [word for word, best in marked.items() if distance == best]
+    return f"recommended {', '.join(words)}" if words else ""
 
 
 def _recommendation(found: Calibration) -> str:

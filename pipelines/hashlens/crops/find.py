@@ -17,6 +17,7 @@ from hashlens.crops.geometry import Map, Points, align
 from hashlens.crops.keypoints import KEYPOINTS, QUERY_KEYPOINTS, SIDE, Frame, Keypoints
 from hashlens.crops.likeness import Likeness, measure_likeness
 from hashlens.crops.lookup import Near, votes
+from hashlens.crops.patches import MIRRORED_BITS
 from hashlens.crops.segments import Segment
 from hashlens.crops.table import Table
 from hashlens.model import Place
@@ -26,6 +27,10 @@ BATCH = 20  # candidates: if none of a batch matches, no more are verified
 # silhouettes of different things agree at their rim only. Many inliers without any agreement are,
 # for example, two photographs of one tiger.
 ACCEPTED = ((50, 0.05), (15, 0.2), (10, 0.35), (7, 0.6), (4, 0.8))
+
+# By so much must the correlation of a mirrored query be better than that of the query as it is: a
+# symmetric picture matches both ways, up to fractions of pixels.
+MIRRORED_BETTER = 0.02
 
 LEAST_SCORE = 0.01  # txtai drops rows whose score is 0
 
@@ -52,8 +57,11 @@ class CropQuery:
         return fine.plus(coarse)
 
     def mirrored(self) -> CropQuery:
-        """Return the picture as in a mirror."""
-        return CropQuery(np.ascontiguousarray(self.frame[:, ::-1]), self.size)
+        """Return the picture as in a mirror; its keypoints are these, mirrored."""
+        mirrored = CropQuery(np.ascontiguousarray(self.frame[:, ::-1]), self.size)
+        height, width = self.frame.shape
+        mirrored.keypoints = self.keypoints.mirrored(width / max(height, width), MIRRORED_BITS)
+        return mirrored
 
 
 class CropMatch(NamedTuple):
@@ -72,16 +80,17 @@ class CropMatch(NamedTuple):
 def find_matches(table: Table, query: CropQuery, limit: int) -> list[CropMatch]:
     """Find at most `limit` pictures that a query shows a part of, or that are a part of it.
 
-    The best correlation comes first; of equal ones, the lower position. If nothing matches, the
-    mirrored query is tried.
+    The query is looked for as it is, and mirrored. A picture that is found both ways has the place
+    of the query as it is, unless the other is clearly better. The best correlation comes first; of
+    equal ones, the lower position.
     """
-    for mirrored in (False, True):
-        tried = query.mirrored() if mirrored else query
-        matches = _matches(table, tried, limit, mirrored=mirrored)
-        if matches:
-            matches.sort(key=lambda match: (-match.place.correlation, match.position))
-            return matches[:limit]
-    return []
+    best = {match.position: match for match in _matches(table, query, limit, mirrored=False)}
+    for match in _matches(table, query.mirrored(), limit, mirrored=True):
+        other = best.get(match.position)
+        if not other or match.place.correlation > other.place.correlation + MIRRORED_BETTER:
+            best[match.position] = match
+    ranked = sorted(best.values(), key=lambda match: (-match.place.correlation, match.position))
+    return ranked[:limit]
 
 
 def _matches(table: Table, query: CropQuery, limit: int, *, mirrored: bool) -> list[CropMatch]:

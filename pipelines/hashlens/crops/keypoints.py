@@ -73,6 +73,18 @@ class Keypoints(NamedTuple):
             doubtful=doubtful,
         )
 
+    def mirrored(self, width: float, bits: int) -> Keypoints:
+        """Return the keypoints of the picture in a mirror that swaps left and right.
+
+        `width` is that of the picture, in longer sides; `bits` are those that a mirror inverts in
+        codes. The thumbnail stays as it is.
+        """
+        places = self.places.copy()
+        across = np.rint(width * FULL) - places["x"].astype(np.int64)
+        places["x"] = np.clip(across, 0, FULL)
+        places["angle"] = (TURN // 2 - places["angle"].astype(np.int64)) % TURN
+        return self._replace(codes=self.codes ^ np.uint64(bits), places=places)
+
     def to_bytes(self) -> bytes:
         """Return the bytes that an index stores."""
         head = _HEAD.pack(len(self.codes), *self.size, len(self.thumbnail))

@@ -19,6 +19,14 @@ BANDS = 4  # of a code: each has 16 bits, one of them doubtful
 BASIS_UNITS = 32  # of an amplitude of 1
 SAMPLE_UNITS = 16  # units of a level in one of a sample: sums are then whole in 24 bits
 
+LOWEST = sorted(  # frequencies down and across a patch, one for each bit
+    ((down, across) for down in range(PATCH_SAMPLES) for across in range(PATCH_SAMPLES)),
+    key=lambda pair: (sum(pair), pair),
+)[2 : BITS + 2]
+# A mirror turns a patch upside down, since patches are turned to their gradient: the frequencies
+# that are odd downwards change their signs.
+MIRRORED_BITS = sum(1 << bit for bit, (down, _) in enumerate(LOWEST) if down % 2)
+
 Grid = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
@@ -81,10 +89,8 @@ def _basis() -> NDArray[np.float32]:
     Two frequencies are left out: the mean, which carries no information, and the lowest one in x,
     which is nearly constant because patches are rotated to their gradient.
     """
-    both = ((down, across) for down in range(PATCH_SAMPLES) for across in range(PATCH_SAMPLES))
-    lowest = sorted(both, key=lambda pair: (sum(pair), pair))[2 : BITS + 2]
     steps = (np.arange(PATCH_SAMPLES) + 0.5) * (np.pi / PATCH_SAMPLES)
-    waves = [np.outer(np.cos(down * steps), np.cos(across * steps)) for down, across in lowest]
+    waves = [np.outer(np.cos(down * steps), np.cos(across * steps)) for down, across in LOWEST]
     basis = np.stack([wave.ravel() for wave in waves], axis=1)
     whole: NDArray[np.float32] = np.rint(basis * BASIS_UNITS).astype(np.float32)
     return whole

@@ -22,6 +22,7 @@ def calibrate(store: Store, settings: Settings, column: str, *, seed: int) -> Ca
     """Estimate how many false matches each distance gives; see `ImageIndex.calibrate`."""
     from hashlens.neighbors import pack  # noqa: PLC0415
     from hashlens.neighbors.calibration import calibrate  # noqa: PLC0415  loads numpy
+    from hashlens.neighbors.reach import copy_reach  # noqa: PLC0415  as the others
 
     hashed = settings.hasher.hashes[hash_position(settings, column)]
     if settings.metric != "hamming":
@@ -33,7 +34,8 @@ def calibrate(store: Store, settings: Settings, column: str, *, seed: int) -> Ca
     )
     texts = (row["code"] for row in rows)
     codes = [text for text in texts if len(text) == hashed.digits and is_hex(text)]
-    return calibrate(pack(codes), hashed.bits or 0, seed=seed)
+    bits = hashed.bits or 0
+    return calibrate(pack(codes), bits, seed=seed, reach=copy_reach(hashed.algorithm, bits))
 
 
 class AutoDistance:
@@ -46,40 +48,58 @@ class AutoDistance:
 
     def for_search(self, max_distance: Bound) -> float | None:
         """Return the bound of a search; raises ParameterError if there is none to recommend."""
-        return self._recommended() if max_distance == "auto" else distance_bound(max_distance)
+        if max_distance != "auto":
+            return distance_bound(max_distance)
+        found = self._calibration()
+        if found.max_distance is None:
+            raise ParameterError(_none(found, "give a number"))
+        return found.max_distance
 
     def for_groups(
-        self, max_distance: float | Literal["auto"], metric: str, orientations: int = 1
+        self,
+        max_distance: float | Literal["auto"],
+        metric: str,
+        *,
+        orientations: int = 1,
+        exact: bool = False,
     ) -> float:
-        """Return the bound of groups: with few images, `auto` is a sixteenth of the bits.
+        """Return the bound of groups: `auto` is stricter than that of a search.
 
-        `orientations`: how many of each image are compared; so many times the chance of an error.
-        Raises ParameterError if `auto` has no meaning for the metric.
+        Pictures are compared in so many `orientations`. With few images, `auto` is a sixteenth of
+        the bits. Where even equal hashes say nothing, it is 0 for groups that are `exact`. Raises
+        ParameterError if they are not, and if `auto` has no meaning for the metric.
         """
         if max_distance != "auto":
             return max_distance
         if metric != "hamming":
             msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"
             raise ParameterError(msg)
-        from hashlens.neighbors.calibration import ENOUGH  # noqa: PLC0415  loads numpy
+        from hashlens.neighbors.calibration import ENOUGH, FEW_IMAGES_SHARE  # noqa: PLC0415
+        from hashlens.neighbors.reach import copy_reach  # noqa: PLC0415
 
         if self._store.count() < ENOUGH:
-            return (self._settings.hash.bits or 0) // 16
-        return self._recommended(orientations)
+            bits = self._settings.hash.bits or 0
+            return min(bits // FEW_IMAGES_SHARE, copy_reach(self._settings.hash.algorithm, bits))
+        found = self._calibration()
+        bound = found.group_distance(orientations)
+        if bound is None and exact:
+            return 0
+        if bound is None:
+            how = "give only='exact' (--only exact) for equal files, give a number"
+            raise ParameterError(_none(found, how))
+        return bound
 
-    def _recommended(self, orientations: int = 1) -> int:
+    def _calibration(self) -> Calibration:
         path = self._store.path
         now = commit_stamp(path) if exists(path) else None
         if self._measured is None or self._measured[0] != now:
             self._measured = now, calibrate(self._store, self._settings, "text", seed=0)
-        found = self._measured[1]
-        bound = found.bound(orientations)
-        if bound is None:
-            false = orientations * found.false_matches(0)
-            msg = (
-                f"max_distance='auto' finds none: even with equal hashes only, a query has about "
-                f"{false:.2g} false matches here; give a number, or make an index "
-                f"with a hash of more bits"
-            )
-            raise ParameterError(msg)
-        return bound
+        return self._measured[1]
+
+
+def _none(found: Calibration, how: str) -> str:
+    return (
+        f"max_distance='auto' finds none: even with equal hashes only, a query has about "
+        f"{found.false_matches(0):.2g} false matches here; {how}, or make an index with a hash of "
+        f"more bits"
+    )

@@ -12,7 +12,7 @@ from hashlens.grouping.collection import Collection, read_collection
 from hashlens.grouping.decisions import Decisions
 from hashlens.grouping.groups import Groups
 from hashlens.grouping.keepers import keep_order
-from hashlens.grouping.scope import Terms
+from hashlens.grouping.scope import EXACT, Terms
 from hashlens.grouping.turned import turned_of
 from hashlens.index.arguments import fixed_digits, require_crops, two_folders
 from hashlens.index.calibrate import AutoDistance
@@ -47,7 +47,7 @@ def find_groups(
         require_crops(store.path, store.config)
     metric = metric or settings.metric
     terms = Terms(
-        auto.for_groups(max_distance, metric, 8 if turned else 1),
+        auto.for_groups(max_distance, metric, orientations=8 if turned else 1, exact=only == EXACT),
         linkage=linkage,
         metric=metric,
         between=two_folders(between),

@@ -132,7 +132,9 @@ class Reader:
         """Group the images whose fingerprints are within a distance, and choose which to keep.
 
         - `max_distance`: the largest distance, inclusive; `auto` is the distance that `calibrate`
-          recommends. With fewer than 50 images, too few to measure, it is a sixteenth of the bits
+          recommends for groups, its `max_group_distance`: at most 0.1 false pairs are expected in
+          the whole collection, and it is never above what copies need. With fewer than 50 images,
+          too few to measure, it is a sixteenth of the bits
         - `linkage`: `complete`: all images of a group are within `max_distance` of each other;
           `connected`: each image is within it of one other, so that chains are groups
         - `metric`: the metric of the distance (default: that of the index)

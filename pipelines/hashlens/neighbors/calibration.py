@@ -37,6 +37,11 @@ ENOUGH = 50  # images: with fewer the result is only a hint
 # Wrong rows for a query: one query in a hundred meets an unrelated picture. Nearly all copies of a
 # picture are far within the distance that this bound gives.
 FALSE_MATCHES = 0.01
+# Wrong pairs in the whole collection that groups may have: what is grouped may be removed, so this
+# bound does not grow with the collection, as that of a search does.
+FALSE_PAIRS = 0.1
+TURN_SHARE = 16  # the bits by this: what a turn of the fingerprint costs at most, as a rule
+FEW_IMAGES_SHARE = 16  # groups among too few images: their bound is the bits by this
 
 FAMILY = 20  # rows, or one row in 200, that may be near-duplicates of each other
 KIND = 4  # families: more near rows must be a kind of pictures that look alike
@@ -58,6 +63,7 @@ class Calibration:
     exact: whether all pairs were measured
     counts: number of measured pairs at each distance, near-duplicates included
     chances: estimated chance that two unrelated pictures are within each distance
+    reach: distance within which nearly all copies of a picture lie; None if it is not known
     """
 
     rows: int
@@ -66,6 +72,7 @@ class Calibration:
     exact: bool
     counts: tuple[int, ...]
     chances: tuple[float, ...]
+    reach: int | None = None
 
     @property
     def is_weak(self) -> bool:
@@ -78,13 +85,32 @@ class Calibration:
 
         Returns None if even distance 0 has more, as among flat pictures.
         """
-        return self.bound()
-
-    def bound(self, orientations: int = 1) -> int | None:
-        """Return `max_distance` if each picture is compared in several orientations."""
-        most = FALSE_MATCHES / whole("orientations", orientations, 1)
-        fitting = sum(self.rows * chance <= most for chance in self.chances)
+        fitting = sum(self.rows * chance <= FALSE_MATCHES for chance in self.chances)
         return fitting - 1 if fitting else None
+
+    @property
+    def max_group_distance(self) -> int | None:
+        """Return the bound of groups and plans; see `group_distance`."""
+        return self.group_distance()
+
+    def group_distance(self, orientations: int = 1) -> int | None:
+        """Return the largest distance with at most FALSE_PAIRS false pairs in the collection.
+
+        It is never above the `reach` of copies. Where pictures are compared in several
+        `orientations`, each has its share of the false pairs, and the turn itself costs some bits.
+        If even distance 0 has more, the bound is 0 as long as `max_distance` allows it, and
+        otherwise None. With few images it is a sixteenth of the bits.
+        """
+        whole("orientations", orientations, 1)
+        reach = self.bits if self.reach is None else self.reach
+        reach += self.bits // TURN_SHARE if orientations > 1 else 0
+        if self.is_weak:
+            return min(self.bits // FEW_IMAGES_SHARE, reach)
+        pairs = self.rows * (self.rows - 1) / 2 * orientations
+        fitting = sum(pairs * chance <= FALSE_PAIRS for chance in self.chances)
+        if not fitting:
+            return None if self.max_distance is None else 0
+        return min(fitting - 1, reach)
 
     def chance(self, distance: int) -> float:
         """Return the chance that two unrelated pictures are within a distance."""
@@ -113,12 +139,14 @@ class Calibration:
         ]
 
 
-def calibrate(codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS) -> Calibration:
+def calibrate(
+    codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS, reach: int | None = None
+) -> Calibration:
     """Measure the distances between the codes of a collection, of `bits` each.
 
-    If the collection has more than `pairs` pairs, codes that have about as many are drawn at
-    random, by the `seed`. Raises ParameterError for fewer than FEWEST codes, and for a wrong
-    argument.
+    `reach` is the distance within which nearly all copies lie, for the bound of groups. If the
+    collection has more than `pairs` pairs, codes that have about as many are drawn at random, by
+    the `seed`. Raises ParameterError for fewer than FEWEST codes, and for a wrong argument.
     """
     packed = as_codes(codes)
     rows, max_rows = len(packed), _rows_of(whole("pairs", pairs, 1))
@@ -135,7 +163,8 @@ def calibrate(codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS) -> 
         int(counts.sum()),
         rows <= max_rows,
         tuple(counts.tolist()),
-        tuple(_chances(found, counts).tolist()),
+        tuple(_chances(found, counts, reach).tolist()),
+        reach,
     )
 
 
@@ -168,13 +197,22 @@ def _by_row(codes: Codes, bits: int) -> Ints:
     return counts
 
 
-def _chances(found: Ints, counts: Ints) -> Floats:
-    """Estimate the chance that two unrelated rows are within each distance."""
+def _chances(found: Ints, counts: Ints, reach: int | None) -> Floats:
+    """Estimate the chance that two unrelated rows are within each distance.
+
+    Rows within the reach of copies count as copies of a row, if they are few. If they counted as
+    unrelated, a collection with many copies would seem to be full of pictures that look alike.
+    """
     rows = len(found)
     family = min(max(FAMILY, rows // 200), (rows - 1) // 2)
-    crowded = (found.cumsum(axis=1) >= family).argmax(axis=1)
+    within = found.cumsum(axis=1)
+    crowded = (within >= family).argmax(axis=1)
+    unrelated = found
+    if reach is not None:
+        unrelated = found.copy()
+        unrelated[within[:, min(reach, found.shape[1] - 1)] < family, : reach + 1] = 0
     shares = [
-        len(group) / rows * _tail(found[group].sum(axis=0), family / (rows - 1))
+        len(group) / rows * _tail(unrelated[group].sum(axis=0), family / (rows - 1))
         for group in _groups(crowded)
     ]
     seen = (counts.cumsum() + UNSEEN) / counts.sum()
