@@ -12,7 +12,7 @@ from hashlens.grouping.many import many
 
 FACTS = {"fingerprint": "0f", "distance": 3, "width": 4, "height": 5, "bytes": 6}
 REST = {"mtime_ns": 7, "format": "PNG", "information": 2.5, "file_digest": "ab", "sharpness": None}
-REST |= {"frames": 2, "damaged": "", "same": "bytes"}
+REST |= {"frames": 2, "damaged": "", "same": "bytes", "turn": "mirrored"}
 
 
 def test_values_that_are_made_at_once_are_those_of_the_constructor():
