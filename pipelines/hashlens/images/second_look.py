@@ -229,7 +229,7 @@ def _is_quiet(picture: Bytes, most: int) -> NDArray[np.bool_]:
 
     beside = np.ones((3, 3), np.uint8)
     varies = cv2.subtract(cv2.dilate(picture, beside), cv2.erode(picture, beside)) <= most
-    return np.atleast_3d(varies).all(axis=2)
+    return np.asarray(np.atleast_3d(varies).all(axis=2), bool)
 
 
 def _disagree(first: Bytes, second: Bytes, off: Floats) -> NDArray[np.bool_]:
