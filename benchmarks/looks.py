@@ -83,7 +83,7 @@ def others(files: list[str]) -> Iterator[tuple[str, list[tuple[object, object]]]
     for width in (400, 1000, 2000):
         for kind in ("PNG", "JPEG"):
             of = random.Random(2)
-            pages = [encoded(page(number, of, width), kind) for number in range(10)]
+            pages = [encoded(page(number, of, width), kind) for number in range(6)]
             yield f"invoices, {width} px, {kind}", list(combinations(pages, 2))
             shirts = [encoded(shirt(color, width), kind) for color in colors]
             yield f"shirts, {width} px, {kind}", list(combinations(shirts, 2))

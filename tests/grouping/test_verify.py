@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from drawing import draw
 from hashlens import Group, ImageIndex, Member, Pair, file_digest, make_plan
+from hashlens.grouping import verify
+from hashlens.grouping.assign import Assignment
+from hashlens.grouping.collection import read_collection
+from hashlens.grouping.scope import Terms
+from hashlens.grouping.verify import Verifier
+from hashlens.schema import GROUPED
 
 COLORS = {"red": (180, 40, 40), "blue": (40, 60, 180), "green": (20, 110, 40)}
 
@@ -111,3 +122,65 @@ def test_the_report_shows_what_was_parted(found, tmp_path):
     text = (tmp_path / "report.html").read_text()
     assert 'data-kind="doubts"' in text
     assert "colours differ" in text
+
+
+COUNT = 9  # pictures
+FILES = 6  # different files
+FIRST = COUNT // 3  # pictures of the first group
+
+
+def collected(order, sizes, files):
+    """Return a collection of pictures with one fingerprint, read in the order given."""
+    rows = []
+    for number in order:
+        facts = {"path": f"/{number}.png", "bytes": sizes[number], "information": 5.0}
+        facts["file_digest"] = f"{files[number]:064x}"
+        rows.append((facts["path"], "0" * 16, *(facts.get(name) for name in GROUPED)))
+    return read_collection([list(zip(*rows, strict=True))], 16)
+
+
+def written_out(numbers, sizes, files, alike):
+    """Return groups as the rule says: who shows the keeper stays, who does not is asked anew."""
+    groups, left = set(), list(numbers)
+    while left:
+        keeper = min(left, key=lambda number: (-sizes[number], f"/{number}.png"))
+        kept = files[keeper]
+        stays = {n for n in left if files[n] == kept or frozenset((files[n], kept)) in alike}
+        left = [number for number in left if number not in stays]
+        groups |= {frozenset(f"/{number}.png" for number in stays)} if len(stays) > 1 else set()
+    return groups
+
+
+@given(
+    st.permutations(range(COUNT)),
+    st.lists(st.integers(1, 3), min_size=COUNT, max_size=COUNT),
+    st.lists(st.integers(1, FILES), min_size=COUNT, max_size=COUNT),
+    st.sets(st.sampled_from([frozenset(p) for p in combinations(range(1, FILES + 1), 2)])),
+)
+def test_groups_are_those_of_the_rule_written_out_in_any_order(order, sizes, files, alike):
+    collection = collected(order, sizes, files)
+    asked = []
+
+    def told(pairs, *_):
+        shown = [tuple(files[int(path[1:-4])] for path in pair) for pair in pairs]
+        asked.extend(shown)
+        return ["" if frozenset(pair) in alike else "other" for pair in shown]
+
+    none = np.empty(0, np.int64)
+    parts = [np.arange(FIRST), np.arange(FIRST, COUNT)]
+    labels = np.repeat([0, FIRST], [FIRST, COUNT - FIRST])
+    found = Assignment(labels, parts, none, none)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "differences", told)
+        seen, doubts = Verifier().verify(collection, Terms(64, keep=("bytes",)), found)
+    groups = {frozenset(collection.paths[row] for row in rows) for rows in seen.groups}
+    halves = range(FIRST), range(FIRST, COUNT)
+    assert groups == set().union(*(written_out(half, sizes, files, alike) for half in halves))
+    firsts = [int(rows[0]) for rows in seen.groups]
+    assert firsts == sorted(firsts)
+    assert all((seen.labels[rows] == rows[0]).all() for rows in seen.groups)
+    assert len(set(asked)) == len(asked)  # no two files are looked at twice
+    for doubt in doubts:
+        one, other = (files[int(path[1:-4])] for path in (doubt.first, doubt.second))
+        assert one != other
+        assert frozenset((one, other)) not in alike

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from hashlens.errors import ImageError
 from hashlens.images.decode import decode
@@ -19,15 +20,13 @@ from hashlens.images.jpeg_draft import use_simplejpeg
 from hashlens.images.upright import TURNS
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from hashlens.images.pixels import Source
 
 Floats = NDArray[Any]  # of float32
 Bytes = NDArray[Any]  # of uint8
 
-SMALL, LARGE = 240, 1000  # pixels of the longer side, in the first and in the closer comparison
-DRAFT_SHARE = 0.6  # of the longer side that the shorter side of a draft has at least
+SMALL, LARGE = 192, 1000  # pixels of the longer side, in the first and in the closer comparison
+DRAFT_SHARE = 0.75  # of the longer side that the shorter side of a draft has at least
 LEAST_SIDE = 16  # pixels: smaller pictures have nothing to compare
 MOST_STRETCH = 0.03  # by which the shapes of two copies may differ, beside one pixel of rounding
 FLAT_SHARE = 0.25  # of flat ground, from which on a picture is looked at more closely
@@ -35,12 +34,17 @@ TONE_WIDTH = 8  # grey levels whose tones are averaged
 WINDOW = 9  # pixels of a window in which details are compared
 TEXTURE = 10.0  # grey levels: the deviation from which on a window has something in it
 AGREES = 0.5  # the correlation of windows that show the same
+ALIKE = 46.0  # mean square off from which on a window with something in it can agree less
 MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disagree in a copy
 MOST_LEFT = 28.0  # grey levels that may differ, blurred; copies: up to 17, one digit: from 42
+REDUCED = 4  # pixels that are averaged, each way, where tones and colours are compared
 BLOCKS = 16  # blocks of the longer side in which colours are compared
 MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
-SHADE_SHARE = 0.35  # of flat ground, from which on its colours must be the same
+FEW_TONES = 3  # of a drawing, which it has in nearly all of its pixels; two shades are two drawings
+TONES_SHARE = 0.85  # of the pixels, that have these tones
+QUIET_SHARE = 0.75  # of the pixels, that have no texture beside them; photos: up to 0.70
 MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
+OTHER_COLORS, OTHER_BLOCKS = "colours differ", "blocks differ"
 
 
 class Look:
@@ -48,10 +52,10 @@ class Look:
 
     def __init__(self, source: Source, orientation: int = 1) -> None:
         self.source, self.orientation = source, orientation
-        self._decoded: dict[int, Image.Image] = {}
+        self._decoded: dict[int, Bytes] = {}
         self.size = (0, 0)
 
-    def pixels(self, side: int) -> Image.Image:
+    def pixels(self, side: int) -> Bytes:
         """Return the picture in RGB, at least `side` pixels long if it has them.
 
         Raises ImageError for a file that cannot be read.
@@ -59,14 +63,15 @@ class Look:
         if side not in self._decoded:
             use_simplejpeg()
             decoded = decode(self.source, draft=("RGB", int(side * DRAFT_SHARE)))
-            image, self.size = decoded.image.convert("RGB"), decoded.size
+            self.size, image = decoded.size, decoded.image
+            pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
             if decoded.box:
                 left, top, right, bottom = decoded.box
-                image = image.crop((int(left), int(top), round(right), round(bottom)))
+                pixels = pixels[int(top) : round(bottom), int(left) : round(right)]
             if self.orientation != 1:
-                image = image.transpose(TURNS[self.orientation])
+                pixels = np.asarray(Image.fromarray(pixels).transpose(TURNS[self.orientation]))
                 self.size = self.size[::-1] if self.orientation >= 5 else self.size
-            self._decoded[side] = image
+            self._decoded[side] = pixels
         return self._decoded[side]
 
 
@@ -77,6 +82,11 @@ def difference(first: Look, second: Look) -> str:
             look.pixels(SMALL)
         if _is_stretched(first.size, second.size):
             return "shapes differ"
+        found = _compared(first, second, SMALL, is_quick=True)
+        if found in (OTHER_COLORS, OTHER_BLOCKS):
+            return str(found)
+        if not isinstance(found, str) and found < FLAT_SHARE:
+            return ""
         found = _compared(first, second, SMALL)
         if isinstance(found, str):
             return found
@@ -96,41 +106,61 @@ def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
     return abs(a * d - b * c) > (MOST_STRETCH + rounding) * max(a * d, b * c)
 
 
-def _compared(first: Look, second: Look, side: int) -> str | float:
-    """Return why two pictures differ; if they do not, the share of flat ground in both."""
+def _compared(first: Look, second: Look, side: int, *, is_quick: bool = False) -> str | float:
+    """Return why two pictures differ; if they do not, the share of flat ground in both.
+
+    Quick ones are resized in a quarter of the time, and lose fine lines: what they say of details
+    and of drawings has to be asked again.
+    """
     import cv2  # noqa: PLC0415  a tenth of a second
 
     pictures = [look.pixels(side) for look in (first, second)]
-    smaller = min(pictures, key=lambda picture: max(picture.size))
-    scale = min(1.0, side / max(smaller.size))
-    size = max(1, round(smaller.width * scale)), max(1, round(smaller.height * scale))
+    height, width = min((picture.shape[:2] for picture in pictures), key=max)
+    scale = min(1.0, side / max(height, width))
+    # Whole multiples are reduced quickly.
+    size = int(width * scale) // REDUCED * REDUCED, int(height * scale) // REDUCED * REDUCED
     if min(size) < LEAST_SIDE:
         return "too small to compare"
-    area = cv2.INTER_AREA
-    a, b = (cv2.resize(np.asarray(picture), size, interpolation=area) for picture in pictures)
-    a, b = (cv2.GaussianBlur(picture, (3, 3), 0.8) for picture in (a, b))
-    block = max(1, -(-max(size) // BLOCKS))
-    grid = tuple(max(2, round(length / block)) for length in size)
-    toned = cv2.LUT(a, _curve(a, b))
-    reached, plain, found = (
-        cv2.resize(picture, grid, interpolation=area).astype(np.float32)
-        for picture in (toned, a, b)
-    )
-    reason = _color_difference(reached, found)
+    a, b = (_resized(picture, size, is_quick=is_quick) for picture in pictures)
+    reduced = size[0] // REDUCED, size[1] // REDUCED
+    small, other = (cv2.resize(each, reduced, interpolation=cv2.INTER_AREA) for each in (a, b))
+    curve = _curve(small, other)
+    reason = _color_difference(cv2.LUT(small, curve), other)
     if reason:
         return reason
-    greys = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (a, toned, b)]
-    flat = min(_flat_share(grey) for grey in greys[::2])
-    if flat >= SHADE_SHARE and _shades_differ(plain, found):
-        return "shades of a colour differ"
-    deviations, agreement = _correlated(*(grey.astype(np.float32) for grey in greys[1:]))
-    textured = np.maximum(*deviations) > TEXTURE
-    differs = textured & (agreement < AGREES)
+    grey, found = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (a, b))
+    flat = min(_flat_share(grey), _flat_share(found))
+    if flat >= FLAT_SHARE:
+        if is_quick:
+            return flat
+        is_drawn = _has_few_tones(grey) or _has_few_tones(found)
+        if is_drawn and _shades_differ(small, other):
+            return "shades of a colour differ"
+    toned = cv2.cvtColor(cv2.LUT(a, curve), cv2.COLOR_RGB2GRAY)
+    off = cv2.subtract(toned, found, dtype=cv2.CV_32F)
+    differs = _disagree(toned, found, off)
     reason = _patch(differs, MOST_PATCH, size, first.size)
     if not reason and flat >= FLAT_SHARE:
-        off = cv2.GaussianBlur(greys[1].astype(np.float32) - greys[2], (0, 0), 1)
+        off = cv2.GaussianBlur(off, (0, 0), 1)
         reason = _patch(np.abs(off) > MOST_LEFT, 0, size, first.size)
     return reason or flat
+
+
+def _resized(picture: Bytes, size: tuple[int, int], *, is_quick: bool) -> Bytes:
+    """Return a picture, a little blurred, in a size that is not larger."""
+    import cv2  # noqa: PLC0415
+
+    height, width = picture.shape[:2]
+    share = min(width // size[0], height // size[1])
+    if is_quick and share > 1:
+        picture = cv2.resize(
+            picture, (width // share, height // share), interpolation=cv2.INTER_AREA
+        )
+    if is_quick:
+        picture = cv2.GaussianBlur(picture, (3, 3), 0.8)
+        return cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(picture, (3, 3), 0.8)
 
 
 def _curve(first: Bytes, second: Bytes) -> Bytes:
@@ -138,13 +168,7 @@ def _curve(first: Bytes, second: Bytes) -> Bytes:
 
     The curve rises, and is that of all three channels: brightness, contrast, gamma, but no hue.
     """
-    import cv2  # noqa: PLC0415
-
-    height, width = first.shape[:2]
-    size = max(1, width // 3), max(1, height // 3)
-    a, b = (
-        cv2.resize(each, size, interpolation=cv2.INTER_AREA).ravel() for each in (first, second)
-    )
+    a, b = first.ravel(), second.ravel()
     bins = a // TONE_WIDTH
     counts = np.bincount(bins)
     seen = counts > 0
@@ -158,41 +182,82 @@ def _curve(first: Bytes, second: Bytes) -> Bytes:
     return np.clip(np.rint(curve), 0, 255).astype(np.uint8)
 
 
-def _color_difference(first: Floats, second: Floats) -> str:
-    """Return whether colours or blocks of two grids differ, in words; "" if neither does."""
-    off = first - second
+def _color_difference(first: Bytes, second: Bytes) -> str:
+    """Return whether colours or blocks of two pictures differ, in words; "" if neither does."""
+    import cv2  # noqa: PLC0415
+
+    off = cv2.subtract(first, second, dtype=cv2.CV_32F)
+    block = max(1, max(off.shape) / BLOCKS)
+    grid = [max(2, round(length / block)) for length in off.shape[1::-1]]
+    off = cv2.resize(off, grid, interpolation=cv2.INTER_AREA)
     grey = off.mean(axis=2, keepdims=True)
     if np.abs(off - grey).max() > MOST_COLOR:
-        return "colours differ"
-    return "blocks differ" if np.abs(grey).max() > MOST_COLOR else ""
+        return OTHER_COLORS
+    return OTHER_BLOCKS if np.abs(grey).max() > MOST_COLOR else ""
 
 
-def _shades_differ(first: Floats, second: Floats) -> bool:
-    """Return whether some colours are as they were and others are not: no edit of tones does it."""
-    off = np.abs(first - second).max(axis=2)
-    return bool((off < 3).mean() >= 0.1 and (off > MOST_SHADE).mean() >= 0.02)
+def _has_few_tones(grey: Bytes) -> bool:
+    """Return whether a picture is drawn in a few flat tones."""
+    import cv2  # noqa: PLC0415
+
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
+    share = 0.0
+    for _ in range(FEW_TONES):
+        near = np.convolve(counts, np.ones(7), "same")
+        peak = int(near.argmax())
+        share += near[peak] / grey.size
+        counts[max(0, peak - 3) : peak + 4] = 0
+    if share < TONES_SHARE:
+        return False
+    return bool(_is_quiet(grey, 4).mean() >= QUIET_SHARE)
 
 
-def _correlated(first: Floats, second: Floats) -> tuple[list[Floats], Floats]:
-    """Return the deviations of both, and the correlation, of the windows around each pixel."""
+def _shades_differ(first: Bytes, second: Bytes) -> bool:
+    """Return whether some colours are as they were and others are not, edges left out."""
+    quiet = _is_quiet(first, 8) & _is_quiet(second, 8)
+    off = np.abs(first.astype(np.int16) - second)[quiet]
+    return bool(
+        off.size
+        and (off.max(axis=1) < 3).mean() >= 0.1
+        and (off.max(axis=1) > MOST_SHADE).mean() >= 0.02
+    )
+
+
+def _is_quiet(picture: Bytes, most: int) -> NDArray[np.bool_]:
+    """Return around which pixels no channel varies by more than some levels."""
+    import cv2  # noqa: PLC0415
+
+    beside = np.ones((3, 3), np.uint8)
+    varies = cv2.subtract(cv2.dilate(picture, beside), cv2.erode(picture, beside)) <= most
+    return np.asarray(np.atleast_3d(varies).all(axis=2), bool)
+
+
+def _disagree(first: Bytes, second: Bytes, off: Floats) -> NDArray[np.bool_]:
+    """Return around which pixels two grey pictures, `off` apart, show other details."""
     import cv2  # noqa: PLC0415
 
     def mean(values: Floats) -> Floats:
-        return cv2.boxFilter(values, cv2.CV_32F, (WINDOW, WINDOW), borderType=cv2.BORDER_REFLECT)
+        window = (WINDOW, WINDOW)
+        return cv2.boxFilter(values, cv2.CV_32F, window, borderType=cv2.BORDER_REFLECT)
 
-    means = mean(first), mean(second)
-    variances = [
-        np.maximum(mean(each * each) - middle * middle, 0)
-        for each, middle in zip((first, second), means, strict=True)
-    ]
-    together = mean(first * second) - means[0] * means[1]
-    agreement = together / (np.sqrt(variances[0] * variances[1]) + 4)
-    return [np.sqrt(each) for each in variances], agreement
+    apart: NDArray[np.bool_] = mean(off * off) > ALIKE
+    if np.count_nonzero(apart) <= MOST_PATCH:
+        return np.zeros(off.shape, bool)
+    a, b = first.astype(np.float32), second.astype(np.float32)
+    middle, other = mean(a), mean(b)
+    variance, varies = mean(a * a) - middle * middle, mean(b * b) - other * other
+    textured = np.maximum(variance, varies) > TEXTURE**2
+    together = mean(a * b) - middle * other
+    agreement = together / (np.sqrt(np.maximum(variance * varies, 0)) + 4)
+    differs: NDArray[np.bool_] = apart & textured & (agreement < AGREES)
+    return differs
 
 
 def _flat_share(grey: Bytes) -> float:
     """Return the share of the pixels in the five grey levels that most have."""
-    counts = np.bincount(grey.ravel(), minlength=256)
+    import cv2  # noqa: PLC0415
+
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
     return float(np.convolve(counts, np.ones(5)).max() / grey.size)
 
 
