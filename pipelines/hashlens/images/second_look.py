@@ -39,6 +39,7 @@ MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disag
 MOST_LEFT = 28.0  # grey levels that may differ, blurred; copies: up to 17, one digit: from 42
 BLOCKS = 16  # blocks of the longer side in which colours are compared
 MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
+SHAPES = "shapes differ"  # the reason
 SHADE_SHARE = 0.35  # of flat ground, from which on its colours must be the same
 MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
 
@@ -76,7 +77,7 @@ def difference(first: Look, second: Look) -> str:
         for look in (first, second):
             look.pixels(SMALL)
         if _is_stretched(first.size, second.size):
-            return "shapes differ"
+            return SHAPES
         found = _compared(first, second, SMALL)
         if isinstance(found, str):
             return found
