@@ -50,6 +50,7 @@ bench: $(VENV)/.test  ## measure, and write benchmarks/results (PHOTOS=FOLDER fo
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/groups.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/family.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/turned.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/recipe.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/atlas.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/report.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/pip install --quiet --group bench

@@ -28,6 +28,7 @@ TOPICS = {  # in the order of the summary
     "joins": "Joins",
     "groups": "Groups",
     "turned": "Turned copies",
+    "recipe": "Recipe",
     "keypoints": "Keypoints",
     "crops": "Crops",
     "copies": "Copies",

@@ -6,8 +6,8 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS
@@ -119,6 +119,18 @@ class Plan:
             found["look_at"] = len(self.doubts)
         found["freed"] = _freed(self.steps)
         return found
+
+
+def explained(plan: Plan, words: Mapping[str, str]) -> Plan:
+    """Return a plan in which some files, by path, go for other reasons."""
+    reasons = {os.path.abspath(path): reason for path, reason in words.items()}
+    steps = (
+        replace(step, reason=reasons[step.path])
+        if step.action in REMOVAL_ACTIONS and step.path in reasons
+        else step
+        for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
 
 
 def _freed(steps: Iterable[Step]) -> int:

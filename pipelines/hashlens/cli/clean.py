@@ -61,6 +61,12 @@ if TYPE_CHECKING:
     default=True,
     help="Compare each duplicate with its keeper once more, in colour and in detail (yes).",
 )
+@click.option(
+    "--links",
+    is_flag=True,
+    help="With --crops, also plan pictures that show all of a keeper, mirrored, stretched or cut "
+    "at the edges.",
+)
 @click.option("--force", is_flag=True, help="Overwrite a plan that was edited.")
 @click.option(
     "--out",
@@ -79,6 +85,7 @@ def plan(
     hard_links: bool,
     partners: bool,
     verify: bool,
+    links: bool,
     force: bool,
     out: str,
     style: str,
@@ -91,6 +98,9 @@ def plan(
     action to keep, or exchange the actions of the keeper and a duplicate. `hashlens apply` carries
     the plan out.
     """
+    if links and not terms["crops"]:
+        msg = "--links needs the links that --crops finds: add --crops"
+        raise click.UsageError(msg)
     with open_index(directory) as opened:
         found = grouped(opened, terms, verify=verify)
         to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
@@ -98,7 +108,7 @@ def plan(
         if not found.has_images_in(folder):
             click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
     how: Any = {"to": to, "protect": protect, "backup": backup, "verify": verify}
-    made = found.plan(action, **how, hard_links=hard_links, partners=partners)
+    made = found.plan(action, **how, hard_links=hard_links, partners=partners, links=links)
     made.save(out, force=force)
     summary = made.summary()
     if style != "json":

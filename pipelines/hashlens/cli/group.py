@@ -200,9 +200,7 @@ def grouped(opened: ImageIndex, terms: dict[str, Any], *, verify: bool) -> Group
     lists = ("keep", "keep_only")
     given = {name: value for name, value in terms.items() if name not in lists or value}
     with progress_bar() as advance:
-        found = opened.groups(progress=advance, **given)
-        if verify:
-            found = found.verified(workers=terms["workers"], progress=advance)
+        found = opened.groups(progress=advance, verify=verify, **given)
         gone = len(found.gone)
     if gone:
         text = f"hashlens: {gone} files are gone, and in no group: relocate finds them in another "

@@ -88,17 +88,23 @@ def _parts(table: Table, row: int, path: str, upright: bool) -> list[Part]:
 
 def _related(row: int, size: tuple[int, int], other: int, place: Place) -> Part | None:
     """Return which of two pictures is a part of the other; None if they only overlap."""
+    of_query, of_picture = shares(place)
+    if max(of_query, of_picture) < LEAST_COVERED:
+        return None
+    if of_query >= of_picture:
+        return Part(row, other, place)
+    aim = _size_of(place)
+    back: Any = cv2.invertAffineTransform(np.array(place.transform, np.float64))
+    return Part(other, row, place_of(back, aim, size, place))
+
+
+def shares(place: Place) -> tuple[float, float]:
+    """Return the shares that two pictures have in common: of the one that lies there, and whole."""
     aim = _size_of(place)
     outline = np.array(place.outline, np.float32)
     corners = np.array([(0, 0), (aim[0], 0), aim, (0, aim[1])], np.float32)
     shared = float(cv2.intersectConvexConvex(_clockwise(outline), corners)[0])
-    query, picture = float(cv2.contourArea(outline)), float(cv2.contourArea(corners))
-    if max(shared / query, shared / picture) < LEAST_COVERED:
-        return None
-    if shared / query >= shared / picture:
-        return Part(row, other, place)
-    back: Any = cv2.invertAffineTransform(np.array(place.transform, np.float64))
-    return Part(other, row, place_of(back, aim, size, place))
+    return shared / float(cv2.contourArea(outline)), shared / float(cv2.contourArea(corners))
 
 
 def _size_of(place: Place) -> tuple[int, int]:

@@ -31,6 +31,7 @@ from hashlens.grouping.build import build_groups, build_links
 from hashlens.grouping.collection import Collection, gc_paused
 from hashlens.grouping.exact import Pixels, no_pixels
 from hashlens.grouping.keepers import folders_of
+from hashlens.grouping.linked import Linker
 from hashlens.grouping.near import all_distances, borderline, near, pairs_of
 from hashlens.grouping.scope import Terms
 from hashlens.grouping.verify import Verifier
@@ -182,15 +183,32 @@ class Groups(Sequence[Group]):
         hard_links: bool = False,
         partners: bool = True,
         verify: bool = True,
+        links: bool = False,
     ) -> Plan:
         """Return what to do with the duplicates, as `hashlens.make_plan` does.
 
-        Groups that are not `verified` are first, unless `verify` is False.
+        Groups that are not `verified` are first, unless `verify` is False. With `links`, pictures
+        join their keepers that show at least 95 % of them, and the other way round: mirrored,
+        stretched or cut at the edges (see `hashlens.grouping.linked`); their files are always
+        compared. Groups have no links to stretched copies that hash alike, unless they were found
+        with `verify`. Raises ParameterError for `links` of exact groups.
         """
-        from hashlens.cleanup.plan import make_plan  # noqa: PLC0415  for plans only
+        from hashlens.cleanup.plan import explained, make_plan  # noqa: PLC0415  for plans only
 
-        how: Any = {"to": to, "protect": protect, "backup": backup, "verify": verify}
-        return make_plan(self, action, **how, hard_links=hard_links, partners=partners)
+        how: Any = {"to": to, "protect": protect, "backup": backup}
+        how |= {"hard_links": hard_links, "partners": partners}
+        if not links:
+            return make_plan(self, action, **how, verify=verify)
+        if self.terms.only:
+            msg = f"links are not {self.terms.only} duplicates: leave out only, or links"
+            raise ParameterError(msg)
+        found = self.verified() if verify else self
+        finders = found.apart, found.chosen, found.doubts
+        groups, words = Linker(found.collection, found.terms, *finders).add(
+            found.groups, found.links
+        )
+        made = make_plan(groups, action, **how, verify=False)
+        return replace(explained(made, words), doubts=(*found.doubts, *made.doubts))
 
     def save_html(
         self,

@@ -43,6 +43,7 @@ MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
 FEW_TONES = 3  # of a drawing, which it has in nearly all of its pixels; two shades are two drawings
 TONES_SHARE = 0.85  # of the pixels, that have these tones
 QUIET_SHARE = 0.75  # of the pixels, that have no texture beside them; photos: up to 0.70
+SHAPES = "shapes differ"  # the reason
 MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
 OTHER_COLORS, OTHER_BLOCKS = "colours differ", "blocks differ"
 
@@ -81,7 +82,7 @@ def difference(first: Look, second: Look) -> str:
         for look in (first, second):
             look.pixels(SMALL)
         if _is_stretched(first.size, second.size):
-            return "shapes differ"
+            return SHAPES
         found = _compared(first, second, SMALL, is_quick=True)
         if found in (OTHER_COLORS, OTHER_BLOCKS):
             return str(found)

@@ -33,7 +33,17 @@ STEPS = {
         "workers",
     },
     "report": {"html", "mosaics", "verify"},
-    "plan": {"action", "to", "protect", "backup", "hard_links", "partners", "verify", "out"},
+    "plan": {
+        "action",
+        "to",
+        "protect",
+        "backup",
+        "hard_links",
+        "partners",
+        "verify",
+        "links",
+        "out",
+    },
 }
 _NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
 _OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only", "turned")
@@ -146,4 +156,8 @@ def _check_values(steps: Mapping[str, Mapping[str, Any]]) -> None:
         groups["max_distance"] = 0
     Terms(**groups, keep=keep_order(given.get("keep", ()), given.get("keep_only")))
     if "plan" in steps:
-        make_plan((), **{key: value for key, value in steps["plan"].items() if key != "out"})
+        plan = {key: value for key, value in steps["plan"].items() if key not in ("out", "links")}
+        make_plan((), **plan)
+        if steps["plan"].get("links") and (not given.get("crops") or given.get("only")):
+            msg = "plan with links needs the links of groups: crops: true, without only"
+            raise ParameterError(msg)

@@ -31,9 +31,8 @@ def run(
 
     After a workflow that writes to the index come the steps that the file has under `hashlens`:
     `groups` (parameters of `ImageIndex.groups`), `report` (`html`, `mosaics`, `verify`) and `plan`
-    (`action`, `to`, `protect`, `backup`,
-    `hard_links`, `partners`, `verify`, `out`). The plan is saved for review and never carried
-    out.
+    (`action`, `to`, `protect`, `backup`, `hard_links`, `partners`, `verify`, `links`, `out`). The
+    plan is saved for review and never carried out.
 
     Raises ParameterError for a file that cannot be run, IndexingError if another process is
     writing to the index, and QueryError if the workflow fails.

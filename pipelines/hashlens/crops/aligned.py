@@ -1,0 +1,88 @@
+"""Look a second time at two pictures, one of which lies in the other: in the place where it lies.
+
+The second look of `hashlens.images.second_look` compares whole pictures in one of eight
+orientations. Here, the one picture is first brought to its place in the other, so that it may be
+mirrored, turned, stretched or cut at its edges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from hashlens.errors import ImageError
+from hashlens.images.second_look import Look, difference
+from hashlens.model import Place
+
+SIDE = 480  # pixels of the longer side in which two pictures are compared
+STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-4)  # of a refinement
+LEAST_LEFT = 0.9  # share of the whole that the rectangle has in which both can be compared
+
+Matrix = NDArray[np.float64]  # of shape (3, 3), on places between pixels
+
+
+def difference_in_place(part: str, whole: str, place: Place) -> str:
+    """Return in words why a file does not show a whole at a place in it; "" if it does."""
+    try:
+        (ours, our_scale), (theirs, scale) = (_small(path) for path in (part, whole))
+    except ImageError as error:
+        return f"cannot be read: {error}"
+    transform = scale @ np.vstack([place.transform, (0, 0, 1)]) @ np.linalg.inv(our_scale)
+    brought, covered = _brought(ours, theirs, transform)
+    top, bottom, left, right = _rectangle(covered)
+    if (bottom - top) * (right - left) < LEAST_LEFT * covered.size:
+        return "does not cover it"
+    both = (each[top:bottom, left:right] for each in (theirs, brought))
+    return difference(*(Look(Image.fromarray(each)) for each in both))
+
+
+def _small(path: str) -> tuple[NDArray[Any], Matrix]:
+    """Return a picture of SIDE pixels at most, and the matrix that takes the full one to it."""
+    look = Look(path)
+    image = look.pixels(SIDE)
+    scale = min(1.0, SIDE / max(image.size))
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    pixels = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+    return pixels, np.diag([size[0] / look.size[0], size[1] / look.size[1], 1.0])
+
+
+def _brought(
+    pixels: NDArray[Any], frame: NDArray[Any], transform: Matrix
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return a picture in the frame of another, and which pixels of that frame it covers."""
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # from middles of pixels to places
+    matrix = _refined(pixels, frame, (np.linalg.inv(half) @ transform @ half)[:2])
+    size = frame.shape[1], frame.shape[0]
+    brought = cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    full = np.full(pixels.shape[:2], 255, np.uint8)
+    return brought, np.asarray(cv2.warpAffine(full, matrix, size)) >= 128
+
+
+def _refined(pixels: NDArray[Any], frame: NDArray[Any], matrix: Matrix) -> Matrix:
+    """Return the matrix by which most pixels agree: keypoints leave it off by a pixel or two."""
+    ours, theirs = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (pixels, frame))
+    back: Any = cv2.invertAffineTransform(matrix).astype(np.float32)
+    try:
+        found: Any = cv2.findTransformECC(theirs, ours, back, cv2.MOTION_AFFINE, STEPS)[1]
+    except cv2.error:  # it does not converge
+        return matrix
+    return np.asarray(cv2.invertAffineTransform(found), np.float64)
+
+
+def _rectangle(covered: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return top, bottom, left and right of a covered rectangle: the worst edge goes first."""
+    top, left = 0, 0
+    bottom, right = covered.shape
+    while top < bottom and left < right:
+        inner = covered[top:bottom, left:right]
+        if inner.all():
+            break
+        edges = inner[0], inner[-1], inner[:, 0], inner[:, -1]
+        worst = int(np.argmin([edge.mean() for edge in edges]))
+        top, bottom = top + (worst == 0), bottom - (worst == 1)
+        left, right = left + (worst == 2), right - (worst == 3)
+    return top, bottom, left, right
