@@ -43,10 +43,11 @@ def difference_in_place(part: str, whole: str, place: Place) -> str:
 def _small(path: str) -> tuple[NDArray[Any], Matrix]:
     """Return a picture of SIDE pixels at most, and the matrix that takes the full one to it."""
     look = Look(path)
-    image = look.pixels(SIDE)
-    scale = min(1.0, SIDE / max(image.size))
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    pixels = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
+    decoded = look.pixels(SIDE)
+    height, width = decoded.shape[:2]
+    scale = min(1.0, SIDE / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    pixels = cv2.resize(decoded, size, interpolation=cv2.INTER_AREA)
     return pixels, np.diag([size[0] / look.size[0], size[1] / look.size[1], 1.0])
 
 
