@@ -605,7 +605,7 @@ def _(desk, said):
     assert desk.image("matches.png").size > (100, 100)
     assert "<html" in (desk.path / "report.html").read_text().lower()
     mosaics = list((desk.path / "mosaics").iterdir())
-    assert len(mosaics) == len(groups_of(desk, "--max-distance 8"))
+    assert len(mosaics) == len(groups_of(desk, "--max-distance 8 --verify"))
     assert all(min(desk.image(path).size) > 50 for path in mosaics)
 
 
