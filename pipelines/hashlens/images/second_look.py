@@ -36,7 +36,11 @@ TEXTURE = 10.0  # grey levels: the deviation from which on a window has somethin
 AGREES = 0.5  # the correlation of windows that show the same
 ALIKE = 46.0  # mean square off from which on a window with something in it can agree less
 MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disagree in a copy
-MOST_LEFT = 28.0  # grey levels that may differ, blurred; copies: up to 17, one digit: from 42
+# Grey levels that may differ, blurred. Copies of pages: up to 17; one other digit: from 30.
+MOST_LEFT = 28.0
+MOST_LEFT_IN_PHOTOS = 36.0  # with less flat ground: edges of photos are coded with more error
+PAGE_SHARE = 0.5  # of flat ground, from which on a picture is a page
+RIM = 4  # pixels along the edges in which differences do not count
 REDUCED = 4  # pixels that are averaged, each way, where tones and colours are compared
 BLOCKS = 16  # blocks of the longer side in which colours are compared
 MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
@@ -143,7 +147,8 @@ def _compared(first: Look, second: Look, side: int, *, is_quick: bool = False) -
     reason = _patch(differs, MOST_PATCH, size, first.size)
     if not reason and flat >= FLAT_SHARE:
         off = cv2.GaussianBlur(off, (0, 0), 1)
-        reason = _patch(np.abs(off) > MOST_LEFT, 0, size, first.size)
+        most = MOST_LEFT if flat >= PAGE_SHARE else MOST_LEFT_IN_PHOTOS
+        reason = _patch(np.abs(off) > most, 0, size, first.size)
     return reason or flat
 
 
@@ -265,9 +270,17 @@ def _flat_share(grey: Bytes) -> float:
 def _patch(
     differs: NDArray[np.bool_], most: int, size: tuple[int, int], full: tuple[int, int]
 ) -> str:
-    """Return where the largest connected patch of differing pixels lies; "" if it is small."""
+    """Return where the largest connected patch of differing pixels lies; "" if it is small.
+
+    A narrow rim does not count: turns and reduced decoding move the last rows of a picture.
+    """
     import cv2  # noqa: PLC0415
 
+    inner = np.zeros_like(differs)
+    down, across = (min(RIM, side // 48) for side in differs.shape)
+    middle = np.s_[down : differs.shape[0] - down, across : differs.shape[1] - across]
+    inner[middle] = differs[middle]
+    differs = inner
     if np.count_nonzero(differs) <= most:
         return ""
     count, _, facts, _ = cv2.connectedComponentsWithStats(differs.astype(np.uint8), connectivity=8)
