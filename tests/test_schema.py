@@ -25,7 +25,7 @@ def test_an_index_has_the_columns_of_the_schema_and_those_of_further_hashes(fold
     without_exif = {"taken", "taken_pixels", "camera", "software", "derived"}
     assert empty == {
         *(*PLACE_TYPES, *without_exif),
-        *("skipped", "frame_hashes", "crosswise", "damaged", "score", "tags"),
+        *("skipped", "frame_hashes", "damaged", "score", "tags"),
     }
     for name in NUMBERS.keys() - without_exif:
         assert type(row[name]) is (int if NUMBERS[name] == "BIGINT" else float), name

@@ -71,10 +71,10 @@ COLUMNS = (
         "or `larger than taken`, `changed` later, or `JFIF before EXIF`; NULL if nothing does",
     ),
     Column(
-        "crosswise",
+        "turn_hash",
         "VARCHAR",
-        "fingerprint by the difference hash of the other direction, to find turned copies; NULL "
-        "for other hashes",
+        "fingerprint to find turned copies by: of `perceptual`, the signs of the frequencies; of a "
+        "difference hash, that of the other direction; NULL for other hashes",
     ),
     Column("damaged", "VARCHAR", "what is wrong with a file that can be read all the same"),
     Column("file_digest", "VARCHAR", "SHA-256 of the file's bytes"),
@@ -150,7 +150,7 @@ EXIF_NUMBERS = _chosen("gps", "taken_pixels")
 EXIF_TEXTS = _chosen("taken", "camera", "derived")
 GROUPED = _chosen(
     *("path", "information", *GROUPED_NUMBERS, "format", "damaged", "frame_hashes"),
-    *(*EXIF_NUMBERS, *EXIF_TEXTS, "crosswise", "file_digest", "pixel_digest"),
+    *(*EXIF_NUMBERS, *EXIF_TEXTS, "turn_hash", "file_digest", "pixel_digest"),
 )
 # To find equal pictures.
 EQUAL = _chosen("text", "path", "information", "file_digest", "frames", "frame_hashes")

@@ -205,8 +205,8 @@ def test_terms_that_have_no_turns_are_refused(made, tmp_path):
             index.groups(3, turned=True)
 
 
-def test_rows_without_a_crosswise_fingerprint_are_named(made):
-    if made.settings.hash.algorithm != "difference":
+def test_rows_without_a_turn_hash_are_named(made):
+    if not made.settings.hash.turn_hash:
         return
     collection = made.groups(BOUND).collection
     with pytest.raises(ParameterError, match=f"which {len(collection)} of"):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from scipy.fftpack import dct
 
 from drawing import draw
 from hashlens import ParameterError, PerceptualHash
@@ -359,3 +360,32 @@ class TestParameters:
             PerceptualHash(algorithm, **params)
         assert message in str(caught.value)
         assert algorithm in str(caught.value)
+
+
+def _signs(image, size):
+    """Return the signs by scipy's cosine transform, of a pattern above an eighth of a level."""
+    side = 4 * size
+    pixels = np.asarray(image.convert("L").resize((side, side), Image.Resampling.LANCZOS), float)
+    found = dct(dct(pixels, axis=0), axis=1)[:size, :size]
+    return found > side * side / 8
+
+
+@pytest.mark.parametrize("size", [5, 8, 16])
+@pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"])
+def test_the_turn_hash_of_perceptual_has_the_signs_of_its_frequencies(name, size):
+    image = Image.open(PHOTOS / name)
+    item = PerceptualHash("perceptual", hash_size=size).turn_hash
+    assert item(image) == to_hex(_signs(image, size)[None])[0]
+
+
+def test_noise_does_not_decide_the_signs_of_a_symmetric_picture():
+    left = draw(3, (200, 400)).convert("RGB")
+    picture = Image.new("RGB", (400, 400))
+    picture.paste(left, (0, 0))
+    picture.paste(left.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (200, 0))
+    noise = np.random.default_rng(1).integers(-1, 2, (400, 400, 3))
+    noisy = Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+    item = PerceptualHash().turn_hash
+    assert item(picture) == item(noisy)
+    bits = item.segments(noisy)[0]
+    assert not bits[:, 1::2].any()  # a mirror would invert these frequencies: there are none

@@ -344,8 +344,11 @@ def test_where_equal_hashes_say_nothing_there_is_no_distance(drawn, tmp_path):
         assert opened.calibrate().max_distance is None
         with pytest.raises(ParameterError, match="'auto' finds none: even with equal hashes"):
             opened.search(drawn / "0.png", max_distance="auto")
-        with pytest.raises(ParameterError, match=r"even with equal hashes.*--only exact.*a number"):
+        with pytest.raises(
+            ParameterError, match=r"even with equal hashes.*--verify.*--only exact.*a number"
+        ):
             opened.groups()
+        assert opened.groups(verify=True).max_distance == 0
         exact = opened.groups(only="exact")
         assert exact.max_distance == 0
         assert max(len(group.members) for group in exact) == 41

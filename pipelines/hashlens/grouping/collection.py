@@ -43,7 +43,7 @@ class Collection:
     damaged: Sequence[str]
     frame_hashes: Sequence[str]
     exif: Mapping[str, Ints | Texts]
-    crosswise: Sequence[str] = ()
+    turn_hashes: Sequence[str] = ()
     turned: Turned | None = None
 
     def __len__(self) -> int:
@@ -162,7 +162,7 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
             **{name: values(name, np.int64) for name in EXIF_NUMBERS},
             **{name: Texts(values(name, np.int32), list(known[name])) for name in EXIF_TEXTS},
         },
-        crosswise=texts("crosswise"),
+        turn_hashes=texts("turn_hash"),
     )
 
 
@@ -190,7 +190,7 @@ def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[s
         "format": list(map(intern, _only(str, columns["format"], ""))),
         "damaged": list(map(intern, _only(str, columns["damaged"], ""))),
         "frame_hashes": _only(str, columns["frame_hashes"], ""),
-        "crosswise": _only(str, columns["crosswise"], ""),
+        "turn_hash": _only(str, columns["turn_hash"], ""),
         "file_digest": _digests(columns["file_digest"]),
         "pixel_digest": _digests(columns["pixel_digest"]),
         **{name: _numbers(columns[name], int) for name in (*GROUPED_NUMBERS, *EXIF_NUMBERS)},

@@ -28,7 +28,7 @@ from hashlens.neighbors.turns import TurnedCodes, Turns
 class Turned:
     """Images in all orientations.
 
-    codes: fingerprints, followed by the crosswise ones if the hash needs them; shape (n, words).
+    codes: what turns act on: fingerprints or turn hashes, or both in a row; shape (n, words).
     turns: how turns act on codes.
     is_whole: whether each file has a single frame; others are only compared as they are.
     """
@@ -84,21 +84,23 @@ class Turned:
         return bits
 
 
-def turned_of(item: PerceptualHash, codes: Codes, crosswise: Sequence[str], frames: Ints) -> Turned:
-    """Return images in all orientations, by the codes and crosswise fingerprints of their rows.
+def turned_of(
+    item: PerceptualHash, codes: Codes, turn_hashes: Sequence[str], frames: Ints
+) -> Turned:
+    """Return images in all orientations, by the fingerprints and turn hashes of their rows.
 
     Raises ParameterError for a hash whose fingerprints cannot be turned, and for rows without a
-    crosswise fingerprint if the hash needs it.
+    turn hash if the hash needs it.
     """
     turns = Turns(*actions(item), item.bits or 0)
-    if turns.is_crosswise:
-        missing = sum(len(text) != item.digits or not is_hex(text) for text in crosswise)
+    if item.turn_hash:
+        missing = sum(len(text) != item.digits or not is_hex(text) for text in turn_hashes)
         if missing:
             msg = (
-                f"turned copies are found by the column crosswise, which {missing:,} of "
-                f"{len(crosswise):,} rows do not have: index their files again"
+                f"turned copies are found by the column turn_hash, which {missing:,} of "
+                f"{len(turn_hashes):,} rows do not have: index their files again"
             )
             raise ParameterError(msg)
-        other = pack(list(crosswise)) if len(crosswise) else codes
-        codes = np.concatenate([codes, other], axis=1)
+        other = pack(list(turn_hashes)) if len(turn_hashes) else codes
+        codes = np.concatenate([codes, other], axis=1) if turns.is_crosswise else other
     return Turned(codes, turns, frames <= 1)

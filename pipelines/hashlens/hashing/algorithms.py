@@ -177,10 +177,20 @@ ALGORITHMS = (
 )
 
 
+# Turned copies are found by it; it is no hash to choose, since symmetric pictures lose by it.
+SIGNS = Algorithm(
+    "perceptual-signs",
+    (),
+    _FREQUENCY,
+    _square,
+    _luminance(32, 16, "hash_size", "highfreq_factor"),
+)
+
+
 def algorithm_of(name: str) -> Algorithm:
     """Return the algorithm of a name or alias; raises ParameterError with all known names."""
     wanted = str(name).lower().replace("_", "-")
-    for algorithm in ALGORITHMS:
+    for algorithm in (*ALGORITHMS, SIGNS):
         if wanted in (algorithm.name, *algorithm.aliases):
             return algorithm
     known = ", ".join(f"{item.name} ({', '.join(item.aliases)})" for item in ALGORITHMS)

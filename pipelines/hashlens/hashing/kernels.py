@@ -27,6 +27,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Sums of the same numbers in different orders differ by less than this share of the largest sum.
 TIE = 1e-10
+FAINT = 0.125  # grey levels
 
 
 def average(samples: Sequence[bytes], hash_size: int) -> Bits:
@@ -50,10 +51,7 @@ def difference_vertical(samples: Sequence[bytes], hash_size: int) -> Bits:
 
 def perceptual(samples: Sequence[bytes], hash_size: int, highfreq_factor: int) -> Bits:
     """Return which of the lowest frequencies in both directions are above their median."""
-    side = hash_size * highfreq_factor
-    pixels = _stack(samples, side, side)
-    cosines = _cosines(side)[:hash_size]
-    frequencies = cosines @ pixels @ cosines.T
+    pixels, frequencies = _frequencies(samples, hash_size, highfreq_factor)
     medians = np.median(frequencies, axis=(1, 2), keepdims=True)
 
     def by_imagehash(image: Image.Image) -> Bits:
@@ -61,6 +59,18 @@ def perceptual(samples: Sequence[bytes], hash_size: int, highfreq_factor: int) -
         return bits
 
     return _above(frequencies, medians, pixels, by_imagehash)
+
+
+def perceptual_signs(samples: Sequence[bytes], hash_size: int, highfreq_factor: int) -> Bits:
+    """Return which of the lowest frequencies in both directions are above zero.
+
+    A mirror changes the signs of frequencies, and so their median, but not zero: these bits are
+    those of `perceptual` which turns only exchange and invert. A frequency that is weaker than
+    FAINT counts as none: in symmetric pictures, noise alone would decide.
+    """
+    pixels, frequencies = _frequencies(samples, hash_size, highfreq_factor)
+    bits: Bits = frequencies > FAINT * pixels[0].size
+    return bits
 
 
 def perceptual_simple(samples: Sequence[bytes], hash_size: int, highfreq_factor: int) -> Bits:
@@ -140,6 +150,7 @@ KERNELS: dict[str, Callable[..., Bits]] = {
     "average": average,
     "perceptual": perceptual,
     "perceptual-simple": perceptual_simple,
+    "perceptual-signs": perceptual_signs,
     "difference": difference,
     "difference-vertical": difference_vertical,
     "wavelet": wavelet,
@@ -194,6 +205,16 @@ def _redo_near_ties(
     for index in np.flatnonzero(doubtful):
         bits[index] = by_imagehash(Image.fromarray(pixels[index]))
     return bits
+
+
+def _frequencies(
+    samples: Sequence[bytes], hash_size: int, highfreq_factor: int
+) -> tuple[Grey, Floats]:
+    """Return grey squares, and their lowest frequencies in both directions."""
+    side = hash_size * highfreq_factor
+    pixels = _stack(samples, side, side)
+    cosines = _cosines(side)[:hash_size]
+    return pixels, cosines @ pixels @ cosines.T
 
 
 @lru_cache(maxsize=16)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from hashlens.images.pixels import Box, Draft
 
 
-_CROSSWISE = {
+_TURN_HASHES = {
     "difference": "difference-vertical",
     "difference-vertical": "difference",
+    "perceptual": "perceptual-signs",
 }
 MOST_BYTES = 2**22  # of samples hashed at a time; their transforms take ten times as much memory
 
@@ -60,13 +61,21 @@ class PerceptualHash:
         return None if self.bits is None else ceil(self.bits / 4)
 
     @property
-    def crosswise(self) -> PerceptualHash | None:
-        """Return the difference hash of the other direction, or None.
+    def turn_hash(self) -> PerceptualHash | None:
+        """Return the hash that finds turned copies, or None if this one does by itself.
 
-        Without it, the fingerprint of the picture after a quarter turn cannot be computed.
+        A difference hash needs that of the other direction beside itself, for quarter turns. In the
+        place of `perceptual` are the signs of its frequencies.
         """
-        other = _CROSSWISE.get(self.algorithm)
+        other = _TURN_HASHES.get(self.algorithm)
         return PerceptualHash(other, **self.params) if other else None
+
+    def has_sample_of(self, other: PerceptualHash) -> bool:
+        """Return whether both hashes make their bits from the same bytes of an image."""
+        from hashlens.hashing.samples import SAMPLES  # noqa: PLC0415  loads Pillow
+
+        same = SAMPLES[self.algorithm] is SAMPLES[other.algorithm]
+        return same and self.params == other.params
 
     @property
     def draft(self) -> Draft:

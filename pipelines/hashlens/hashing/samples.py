@@ -126,6 +126,7 @@ SAMPLES: dict[str, Callable[..., bytes]] = {
     "average": average,
     "perceptual": perceptual,
     "perceptual-simple": perceptual,
+    "perceptual-signs": perceptual,
     "difference": difference,
     "difference-vertical": difference_vertical,
     "wavelet": wavelet,

@@ -1,9 +1,9 @@
 """How a fingerprint changes when its picture is turned or mirrored, by a quarter or a half.
 
 Turns have the numbers of EXIF orientations, 1 to 8; 1 is none. Under `average` and `wavelet`, a
-turn exchanges bits; under `perceptual`, a mirror also inverts every other frequency. Under the
-difference hashes, a mirror exchanges and inverts bits, and a quarter turn needs the hash of the
-other direction, which rows of these hashes have in the column `crosswise`.
+turn exchanges bits. Under the signs of `perceptual`, a mirror also inverts every other frequency.
+Under the difference hashes, a mirror exchanges and inverts bits, and a quarter turn needs the hash
+of the other direction. Rows have signs and other directions in the column `turn_hash`.
 
 >>> sources, inverted = actions(PerceptualHash("average", hash_size=2))
 >>> sources[1].tolist(), bool(inverted.any())  # mirrored
@@ -30,9 +30,9 @@ TURNABLE = ("average", "perceptual", "wavelet", "difference", "difference-vertic
 def actions(item: PerceptualHash) -> Action:
     """Return where each bit of a turned fingerprint comes from, and whether it is inverted.
 
-    Both have the shape (8, bits). Of the difference hashes, the bits are those of the hash,
-    followed by those of the crosswise hash. Raises ParameterError for a hash of whose fingerprints
-    turns cannot be computed.
+    Both have the shape (8, bits). Of `perceptual`, the bits are those of its `turn_hash`; of the
+    difference hashes, those of the hash, followed by those of its `turn_hash`. Raises
+    ParameterError for a hash of whose fingerprints turns cannot be computed.
     """
     if item.algorithm not in TURNABLE:
         msg = (

@@ -61,13 +61,14 @@ class AutoDistance:
         metric: str,
         *,
         orientations: int = 1,
-        exact: bool = False,
+        checked: bool = False,
     ) -> float:
         """Return the bound of groups: `auto` is stricter than that of a search.
 
         Pictures are compared in so many `orientations`. With few images, `auto` is a sixteenth of
-        the bits. Where even equal hashes say nothing, it is 0 for groups that are `exact`. Raises
-        ParameterError if they are not, and if `auto` has no meaning for the metric.
+        the bits. Where even equal hashes say nothing, it is 0 for groups whose files are `checked`
+        by their bytes or in a second look. Raises ParameterError if they are not, and if `auto` has
+        no meaning for the metric.
         """
         if max_distance != "auto":
             return max_distance
@@ -75,17 +76,21 @@ class AutoDistance:
             msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"
             raise ParameterError(msg)
         from hashlens.neighbors.calibration import ENOUGH, FEW_IMAGES_SHARE  # noqa: PLC0415
-        from hashlens.neighbors.reach import copy_reach  # noqa: PLC0415
+        from hashlens.neighbors.reach import copy_reach, turn_bits  # noqa: PLC0415
 
+        algorithm, bits = self._settings.hash.algorithm, self._settings.hash.bits or 0
         if self._store.count() < ENOUGH:
-            bits = self._settings.hash.bits or 0
-            return min(bits // FEW_IMAGES_SHARE, copy_reach(self._settings.hash.algorithm, bits))
+            return min(bits // FEW_IMAGES_SHARE, copy_reach(algorithm, bits))
         found = self._calibration()
-        bound = found.group_distance(orientations)
-        if bound is None and exact:
+        turn = turn_bits(algorithm, bits) if orientations > 1 else 0
+        bound = found.group_distance(orientations, turn)
+        if bound is None and checked:
             return 0
         if bound is None:
-            how = "give only='exact' (--only exact) for equal files, give a number"
+            how = (
+                "give verify=True (--verify) to look at the files, only='exact' (--only exact) for "
+                "equal files, or a number"
+            )
             raise ParameterError(_none(found, how))
         return bound
 
@@ -100,6 +105,6 @@ class AutoDistance:
 def _none(found: Calibration, how: str) -> str:
     return (
         f"max_distance='auto' finds none: even with equal hashes only, a query has about "
-        f"{found.false_matches(0):.2g} false matches here; {how}, or make an index with a hash of "
-        f"more bits"
+        f"{found.false_matches(0):.2g} false matches here; {how}, or make an index with a hash "
+        f"that tells these pictures apart, such as perceptual with hash_size 16"
     )

@@ -47,7 +47,12 @@ def find_groups(
         require_crops(store.path, store.config)
     metric = metric or settings.metric
     terms = Terms(
-        auto.for_groups(max_distance, metric, orientations=8 if turned else 1, exact=only == EXACT),
+        auto.for_groups(
+            max_distance,
+            metric,
+            orientations=8 if turned else 1,
+            checked=verify or only == EXACT,
+        ),
         linkage=linkage,
         metric=metric,
         between=two_folders(between),
@@ -59,7 +64,7 @@ def find_groups(
     images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
     if turned:
         hashed, frames = settings.hash, images.numbers["frames"]
-        oriented = turned_of(hashed, images.codes, images.crosswise, frames)
+        oriented = turned_of(hashed, images.codes, images.turn_hashes, frames)
         images = replace(images, turned=oriented)
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)

@@ -40,7 +40,6 @@ FALSE_MATCHES = 0.01
 # Wrong pairs in the whole collection that groups may have: what is grouped may be removed, so this
 # bound does not grow with the collection, as that of a search does.
 FALSE_PAIRS = 0.1
-TURN_SHARE = 16  # the bits by this: what a turn of the fingerprint costs at most, as a rule
 FEW_IMAGES_SHARE = 16  # groups among too few images: their bound is the bits by this
 
 FAMILY = 20  # rows, or one row in 200, that may be near-duplicates of each other
@@ -93,17 +92,17 @@ class Calibration:
         """Return the bound of groups and plans; see `group_distance`."""
         return self.group_distance()
 
-    def group_distance(self, orientations: int = 1) -> int | None:
+    def group_distance(self, orientations: int = 1, turn_bits: int = 0) -> int | None:
         """Return the largest distance with at most FALSE_PAIRS false pairs in the collection.
 
         It is never above the `reach` of copies. Where pictures are compared in several
-        `orientations`, each has its share of the false pairs, and the turn itself costs some bits.
+        `orientations`, each has its share of the false pairs, and the reach is larger by the
+        `turn_bits` that a turn costs.
         If even distance 0 has more, the bound is 0 as long as `max_distance` allows it, and
         otherwise None. With few images it is a sixteenth of the bits.
         """
         whole("orientations", orientations, 1)
-        reach = self.bits if self.reach is None else self.reach
-        reach += self.bits // TURN_SHARE if orientations > 1 else 0
+        reach = self.bits if self.reach is None else self.reach + whole("turn_bits", turn_bits, 0)
         if self.is_weak:
             return min(self.bits // FEW_IMAGES_SHARE, reach)
         pairs = self.rows * (self.rows - 1) / 2 * orientations

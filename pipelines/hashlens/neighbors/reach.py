@@ -21,6 +21,15 @@ SHARES = {
 OTHER_SHARES = ((64, 0.0625),)  # of a hash that was not measured: a sixteenth
 
 
+# A mirror inverts the steps of difference hashes, but those between equal pixels are none.
+TURN_SHARES = {"difference": 0.0625, "difference-vertical": 0.0625}
+
+
+def turn_bits(algorithm: str, bits: int) -> int:
+    """Return how many bits farther than its copies the turned copies of a picture lie."""
+    return round(TURN_SHARES.get(algorithm, 0) * bits)
+
+
 def copy_reach(algorithm: str, bits: int) -> int:
     """Return the distance within which nearly all copies of a picture lie.
 

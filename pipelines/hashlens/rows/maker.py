@@ -72,8 +72,8 @@ class RowMaker:
     def policy(self) -> str:
         """Return in one line how rows are made; rows with another policy must be made again."""
         policy = f"{self.hasher.policy}; {FACTS}"
-        if self.hasher.hashes[0].crosswise:
-            policy += ", crosswise"
+        if self.hasher.hashes[0].turn_hash:
+            policy += ", turns"
         if not self.keypoints:
             return policy
         from hashlens.crops.extract import extractor  # noqa: PLC0415  loads numpy
@@ -119,9 +119,12 @@ class RowMaker:
                 "file_digest": digests.file_digest(data),
                 **self._whole_file(data, pixels, path),
             }
-            crosswise = self.hasher.hashes[0].crosswise
-            if crosswise:
-                row["crosswise"] = crosswise.sample(pixels.image, pixels.box)
+            first = self.hasher.hashes[0]
+            other = first.turn_hash
+            if other and other.has_sample_of(first):
+                row["turn_hash"] = samples[0]
+            elif other:
+                row["turn_hash"] = other.sample(pixels.image, pixels.box)
         if self.pixel_digests:
             row["pixel_digest"] = digests.pixel_digest(data)
         if self.thumbnails:
@@ -198,7 +201,7 @@ class RowMaker:
                 row |= {"information": score, "policy": policy}
                 if "frame_samples" in row:
                     row["frame_hashes"] = self._frame_hashes(row.pop("frame_samples"))
-            self._finish_crosswise(read_rows)
+            self._finish_turn_hash(read_rows)
         names = hash_columns(self.hasher.hashes)
         for row, texts in zip(read_rows, self.hasher.fingerprints(samples), strict=True):
             row |= zip(names, texts, strict=True)
@@ -210,13 +213,13 @@ class RowMaker:
                 row[CROPS] = bytes_to_text(row.get(CROPS, none))
         return list(rows)
 
-    def _finish_crosswise(self, rows: Sequence[Row]) -> None:
-        """Put the fingerprints of the crosswise hash, if there is one, in place of its samples."""
-        crosswise = self.hasher.hashes[0].crosswise
-        if crosswise:
-            texts = crosswise.fingerprints([row["crosswise"] for row in rows])
+    def _finish_turn_hash(self, rows: Sequence[Row]) -> None:
+        """Put the fingerprints of the turn hash, if there is one, in place of its samples."""
+        other = self.hasher.hashes[0].turn_hash
+        if other:
+            texts = other.fingerprints([row["turn_hash"] for row in rows])
             for row, text in zip(rows, texts, strict=True):
-                row["crosswise"] = text
+                row["turn_hash"] = text
 
     def _frame_hashes(self, frames: Sequence[tuple[bytes, bytes]]) -> str:
         """Return the fingerprints of some frames as one text."""
