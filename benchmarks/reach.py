@@ -30,6 +30,7 @@ SIZES = (8, 16, 32)
 SQUARE = (
     "perceptual",
     "perceptual-simple",
+    "perceptual-signs",
     "average",
     "difference",
     "difference-vertical",

@@ -444,6 +444,8 @@ class TestIndex:
             found = index.groups()
             calibrated = index.calibrate()
             assert found.max_distance == calibrated.max_group_distance < calibrated.max_distance
+            verified = index.groups(verify=True)
+            assert verified.max_distance == calibrated.max_verified_distance >= found.max_distance
             assert found.groups == index.groups(found.max_distance).groups
             assert len(found) == 26
 

@@ -21,6 +21,7 @@ from hashlens.neighbors import pack
 from hashlens.neighbors.calibration import (
     FALSE_MATCHES,
     FALSE_PAIRS,
+    FALSE_PAIRS_TO_LOOK_AT,
     FEWEST,
     Calibration,
     calibrate,
@@ -221,6 +222,14 @@ def test_the_bound_of_groups_is_the_largest_that_fits(seed, count, masked, orien
         wanted = min(4, most)
     assert found.group_distance(orientations) == wanted
     assert found.max_group_distance == found.group_distance(1)
+    looked = [
+        distance
+        for distance in range(65)
+        if found.false_pairs(distance) * orientations <= FALSE_PAIRS_TO_LOOK_AT
+    ]
+    wanted = min(4 if count < 50 else max(looked, default=0), most)
+    assert found.group_distance(orientations, verified=True) == wanted
+    assert found.max_verified_distance == found.group_distance(verified=True)
 
 
 def test_equal_hashes_are_grouped_as_long_as_a_search_takes_them():
@@ -230,6 +239,8 @@ def test_equal_hashes_are_grouped_as_long_as_a_search_takes_them():
     assert made(1e-7).max_group_distance == 1
     assert made(1e-6).max_group_distance == 0  # half a false pair
     assert made(1e-4).max_group_distance is None  # a tenth of a false match for a query
+    assert made(1e-5).max_verified_distance == 1  # five pairs to look at
+    assert made(1e-4).max_verified_distance == 0  # fifty
     assert made(1e-7).group_distance(8) == 0
     with pytest.raises(ParameterError, match="orientations must be a whole number"):
         made(1e-7).group_distance(0)
@@ -376,14 +387,17 @@ def test_the_command_prints_a_table_and_the_recommendation(made):
     assert lines[0].split() == list(found["table"][0])
     marked = [line.split()[0] for line in lines if "for search" in line]
     assert marked == [str(best)]
+    assert (
+        f"groups with a second look: max_distance {found['max_verified_distance']}, " in lines[-2]
+    )
     marked = [line.split()[0] for line in lines if "for groups" in line]
     assert marked == [str(found["max_group_distance"])] == ["4"]
     numbers = lines[2 : lines.index("")]
     assert numbers[0].startswith("0 ")
     assert float(numbers[-2].split()[2]) <= 1 < float(numbers[-1].split()[2])
     assert any(line.startswith(f"max_distance {best}: about ") for line in lines)
-    assert "among 31 images" in lines[-3]
-    assert lines[-2].startswith("groups and plans: max_distance 4, about ")
+    assert "among 31 images" in lines[-4]
+    assert lines[-3].startswith("groups: max_distance 4, about ")
     assert lines[-1] == "31 images are few: take it for a hint"
     assert (found["rows"], found["exact"], found["weak"]) == (31, True, True)
     rows = list(csv.DictReader(io.StringIO(said("--index", made.path, "--format", "csv"))))
@@ -391,3 +405,17 @@ def test_the_command_prints_a_table_and_the_recommendation(made):
     assert "among 31 images" in said("--index", made.path, "--column", "average")
     error = CliRunner().invoke(app, ["calibrate", "--index", str(made.path), "--column", "x"])
     assert "not in 'x'" in str(error.exception)
+
+
+def test_files_without_a_fingerprint_do_not_count_as_images(tmp_path):
+    for number in range(6):
+        draw(number).save(tmp_path / f"{number}.png")
+    draw(0).resize((200, 150)).save(tmp_path / "small.png")
+    for number in range(55):
+        (tmp_path / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff")
+    with ImageIndex.open(tmp_path / "index") as opened:
+        opened.index([tmp_path])
+        for turned in (False, True):
+            found = opened.groups(turned=turned)
+            assert found.max_distance == 4
+            assert [len(group.members) for group in found] == [2]

@@ -55,6 +55,7 @@ def _facts(found: Calibration) -> dict[str, Any]:
     return {
         "max_distance": found.max_distance,
         "max_group_distance": found.max_group_distance,
+        "max_verified_distance": found.max_verified_distance,
         "reach": found.reach,
         "rows": found.rows,
         "bits": found.bits,
@@ -80,7 +81,10 @@ def _show_lines(found: Calibration) -> None:
     print(f"\n{_recommendation(found)}")
     if groups is not None:
         pairs = f"about {_short(found.false_pairs(groups))} false pairs"
-        print(f"groups and plans: max_distance {groups}, {pairs}")
+        print(f"groups: max_distance {groups}, {pairs}")
+    looked = found.max_verified_distance
+    pairs = f"about {_short(found.false_pairs(looked))} false pairs to look at"
+    print(f"plans, and groups with a second look: max_distance {looked}, {pairs}")
     if not found.exact:
         print(f"measured: {found.pairs:,} pairs of a random sample")
     if found.is_weak:

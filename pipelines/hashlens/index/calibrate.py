@@ -13,6 +13,7 @@ from hashlens.model import LOW_INFORMATION
 from hashlens.rows.settings import Settings
 
 if TYPE_CHECKING:
+    from hashlens.hashing.perceptual import PerceptualHash
     from hashlens.neighbors.calibration import Calibration
 
 Bound: TypeAlias = "float | Literal['auto'] | None"
@@ -20,13 +21,20 @@ Bound: TypeAlias = "float | Literal['auto'] | None"
 
 def calibrate(store: Store, settings: Settings, column: str, *, seed: int) -> Calibration:
     """Estimate how many false matches each distance gives; see `ImageIndex.calibrate`."""
-    from hashlens.neighbors import pack  # noqa: PLC0415
-    from hashlens.neighbors.calibration import calibrate  # noqa: PLC0415  loads numpy
-    from hashlens.neighbors.reach import copy_reach  # noqa: PLC0415  as the others
-
     hashed = settings.hasher.hashes[hash_position(settings, column)]
-    if settings.metric != "hamming":
-        msg = f"calibration is for Hamming distances; the index has {settings.metric}"
+    return _measured(store, settings.metric, column, hashed, seed)
+
+
+def _measured(
+    store: Store, metric: str, column: str, hashed: PerceptualHash, seed: int
+) -> Calibration:
+    """Measure the distances between the fingerprints of a column, by the hash that made them."""
+    from hashlens.neighbors import pack  # noqa: PLC0415  loads numpy
+    from hashlens.neighbors.calibration import calibrate  # noqa: PLC0415  likewise
+    from hashlens.neighbors.reach import copy_reach  # noqa: PLC0415  likewise
+
+    if metric != "hamming":
+        msg = f"calibration is for Hamming distances; the index has {metric}"
         raise ParameterError(msg)
     rows = store.query(
         f"select {column} code from txtai where {column} is not null and information >= :least",
@@ -44,13 +52,13 @@ class AutoDistance:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._measured: tuple[tuple[int, int] | None, Calibration] | None = None
+        self._known: dict[str, tuple[tuple[int, int] | None, Calibration]] = {}  # by column
 
     def for_search(self, max_distance: Bound) -> float | None:
         """Return the bound of a search; raises ParameterError if there is none to recommend."""
         if max_distance != "auto":
             return distance_bound(max_distance)
-        found = self._calibration()
+        found = self._calibration("text", self._settings.hash)
         if found.max_distance is None:
             raise ParameterError(_none(found, "give a number"))
         return found.max_distance
@@ -61,30 +69,35 @@ class AutoDistance:
         metric: str,
         *,
         orientations: int = 1,
-        checked: bool = False,
+        verify: bool = False,
+        exact: bool = False,
     ) -> float:
         """Return the bound of groups: `auto` is stricter than that of a search.
 
         Pictures are compared in so many `orientations`. With few images, `auto` is a sixteenth of
-        the bits. Where even equal hashes say nothing, it is 0 for groups whose files are `checked`
-        by their bytes or in a second look. Raises ParameterError if they are not, and if `auto` has
-        no meaning for the metric.
+        the bits. It is larger for groups that a second look will `verify`. Where even equal hashes
+        say nothing, it is 0 for these and for `exact` groups. Raises ParameterError for others, and
+        if `auto` has no meaning for the metric.
         """
         if max_distance != "auto":
             return max_distance
         if metric != "hamming":
             msg = f"max_distance='auto' is for Hamming distances; give a number for {metric}"
             raise ParameterError(msg)
-        from hashlens.neighbors.calibration import ENOUGH, FEW_IMAGES_SHARE  # noqa: PLC0415
+        from hashlens.neighbors.calibration import TooFewError, few_images_distance  # noqa: PLC0415
         from hashlens.neighbors.reach import copy_reach, turn_bits  # noqa: PLC0415
 
-        algorithm, bits = self._settings.hash.algorithm, self._settings.hash.bits or 0
-        if self._store.count() < ENOUGH:
-            return min(bits // FEW_IMAGES_SHARE, copy_reach(algorithm, bits))
-        found = self._calibration()
-        turn = turn_bits(algorithm, bits) if orientations > 1 else 0
-        bound = found.group_distance(orientations, turn)
-        if bound is None and checked:
+        column, hashed = "text", self._settings.hash
+        if orientations > 1 and hashed.turn_hash and hashed.algorithm == "perceptual":
+            column, hashed = "turn_hash", hashed.turn_hash  # distances are those of its bits
+        bits = hashed.bits or 0
+        try:
+            found = self._calibration(column, hashed)
+        except TooFewError:
+            return few_images_distance(bits, copy_reach(hashed.algorithm, bits))
+        turn = turn_bits(hashed.algorithm, bits) if orientations > 1 else 0
+        bound = found.group_distance(orientations, turn, verified=verify)
+        if bound is None and exact:
             return 0
         if bound is None:
             how = (
@@ -94,12 +107,14 @@ class AutoDistance:
             raise ParameterError(_none(found, how))
         return bound
 
-    def _calibration(self) -> Calibration:
+    def _calibration(self, column: str, hashed: PerceptualHash) -> Calibration:
         path = self._store.path
         now = commit_stamp(path) if exists(path) else None
-        if self._measured is None or self._measured[0] != now:
-            self._measured = now, calibrate(self._store, self._settings, "text", seed=0)
-        return self._measured[1]
+        known = self._known.get(column)
+        if known is None or known[0] != now:
+            found = _measured(self._store, self._settings.metric, column, hashed, 0)
+            known = self._known[column] = now, found
+        return known[1]
 
 
 def _none(found: Calibration, how: str) -> str:

@@ -133,8 +133,9 @@ class Reader:
 
         - `max_distance`: the largest distance, inclusive; `auto` is the distance that `calibrate`
           recommends for groups, its `max_group_distance`: at most 0.1 false pairs are expected in
-          the whole collection, and it is never above what copies need. With fewer than 50 images,
-          too few to measure, it is a sixteenth of the bits
+          the whole collection, and it is never above what copies need. With `verify`, it is the
+          `max_verified_distance`, which is larger. With fewer than 50 images, too few to measure,
+          it is a sixteenth of the bits
         - `linkage`: `complete`: all images of a group are within `max_distance` of each other;
           `connected`: each image is within it of one other, so that chains are groups
         - `metric`: the metric of the distance (default: that of the index)

@@ -40,6 +40,9 @@ FALSE_MATCHES = 0.01
 # Wrong pairs in the whole collection that groups may have: what is grouped may be removed, so this
 # bound does not grow with the collection, as that of a search does.
 FALSE_PAIRS = 0.1
+# As many before a second look, which accepts fewer than one in a hundred unrelated pictures with
+# hashes that are near (benchmarks/looks.py).
+FALSE_PAIRS_TO_LOOK_AT = 10.0
 FEW_IMAGES_SHARE = 16  # groups among too few images: their bound is the bits by this
 
 FAMILY = 20  # rows, or one row in 200, that may be near-duplicates of each other
@@ -89,26 +92,35 @@ class Calibration:
 
     @property
     def max_group_distance(self) -> int | None:
-        """Return the bound of groups and plans; see `group_distance`."""
+        """Return the bound of groups by hashes alone; see `group_distance`."""
         return self.group_distance()
 
-    def group_distance(self, orientations: int = 1, turn_bits: int = 0) -> int | None:
+    @property
+    def max_verified_distance(self) -> int:
+        """Return the bound of plans, and of groups with a second look; see `group_distance`."""
+        return self.group_distance(verified=True) or 0
+
+    def group_distance(
+        self, orientations: int = 1, turn_bits: int = 0, *, verified: bool = False
+    ) -> int | None:
         """Return the largest distance with at most FALSE_PAIRS false pairs in the collection.
 
-        It is never above the `reach` of copies. Where pictures are compared in several
+        Groups that are `verified` in a second look may have FALSE_PAIRS_TO_LOOK_AT before it. The
+        bound is never above the `reach` of copies. Where pictures are compared in several
         `orientations`, each has its share of the false pairs, and the reach is larger by the
         `turn_bits` that a turn costs.
-        If even distance 0 has more, the bound is 0 as long as `max_distance` allows it, and
-        otherwise None. With few images it is a sixteenth of the bits.
+        If even distance 0 has more, the bound is 0 if the groups are verified or `max_distance`
+        allows it, and otherwise None. With few images it is a sixteenth of the bits.
         """
         whole("orientations", orientations, 1)
         reach = self.bits if self.reach is None else self.reach + whole("turn_bits", turn_bits, 0)
         if self.is_weak:
-            return min(self.bits // FEW_IMAGES_SHARE, reach)
+            return few_images_distance(self.bits, reach)
         pairs = self.rows * (self.rows - 1) / 2 * orientations
-        fitting = sum(pairs * chance <= FALSE_PAIRS for chance in self.chances)
+        most = FALSE_PAIRS_TO_LOOK_AT if verified else FALSE_PAIRS
+        fitting = sum(pairs * chance <= most for chance in self.chances)
         if not fitting:
-            return None if self.max_distance is None else 0
+            return None if self.max_distance is None and not verified else 0
         return min(fitting - 1, reach)
 
     def chance(self, distance: int) -> float:
@@ -138,6 +150,15 @@ class Calibration:
         ]
 
 
+class TooFewError(ParameterError):
+    """Too few codes to measure."""
+
+
+def few_images_distance(bits: int, reach: int) -> int:
+    """Return the bound of groups among too few images to measure: a sixteenth of the bits."""
+    return min(bits // FEW_IMAGES_SHARE, reach)
+
+
 def calibrate(
     codes: Codes, bits: int, *, seed: int = 0, pairs: int = PAIRS, reach: int | None = None
 ) -> Calibration:
@@ -145,13 +166,13 @@ def calibrate(
 
     `reach` is the distance within which nearly all copies lie, for the bound of groups. If the
     collection has more than `pairs` pairs, codes that have about as many are drawn at random, by
-    the `seed`. Raises ParameterError for fewer than FEWEST codes, and for a wrong argument.
+    the `seed`. Raises TooFewError for fewer than FEWEST codes, ParameterError for a wrong argument.
     """
     packed = as_codes(codes)
     rows, max_rows = len(packed), _rows_of(whole("pairs", pairs, 1))
     if rows < FEWEST:
         msg = f"calibration takes {FEWEST} images or more, and has {rows}"
-        raise ParameterError(msg)
+        raise TooFewError(msg)
     bits = _fitting(packed, bits)
     chosen = np.random.default_rng(whole("seed", seed, 0)).choice(rows, min(rows, max_rows), False)
     found = _by_row(packed if rows <= max_rows else packed[np.sort(chosen)], bits)

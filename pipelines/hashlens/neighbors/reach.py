@@ -11,6 +11,7 @@ from __future__ import annotations
 # grades; the worst kind counts. Measured by benchmarks/reach.py.
 SHARES = {
     "perceptual": ((64, 0.125), (256, 0.094), (1024, 0.098)),
+    "perceptual-signs": ((64, 0.125), (256, 0.094), (1024, 0.098)),
     "perceptual-simple": ((64, 0.188), (256, 0.141), (1024, 0.209)),
     "average": ((64, 0.094), (256, 0.086), (1024, 0.084)),
     "difference": ((64, 0.094), (256, 0.098), (1024, 0.142)),
