@@ -24,6 +24,7 @@ TURN_WORDS = {
     7: "mirrored 90",
     8: "270",
 }
+ORIENTATIONS = {words: number for number, words in TURN_WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)

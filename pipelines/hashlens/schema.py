@@ -150,8 +150,9 @@ EXIF_NUMBERS = _chosen("gps", "taken_pixels")
 EXIF_TEXTS = _chosen("taken", "camera", "derived")
 GROUPED = _chosen(
     *("path", "information", *GROUPED_NUMBERS, "format", "damaged", "frame_hashes"),
-    *(*EXIF_NUMBERS, *EXIF_TEXTS, "turn_hash", "file_digest", "pixel_digest"),
+    *(*EXIF_NUMBERS, *EXIF_TEXTS, "file_digest", "pixel_digest"),
 )
+TURNED = _chosen("turn_hash")  # besides, for turned copies
 # To find equal pictures.
 EQUAL = _chosen("text", "path", "information", "file_digest", "frames", "frame_hashes")
 

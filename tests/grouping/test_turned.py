@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from drawing import draw
-from hashlens import ImageIndex, ParameterError, PlanError
+from hashlens import ImageIndex, ParameterError, PlanError, make_plan
 from hashlens.cleanup.plan import Plan
 from hashlens.grouping.groups import Groups
 from hashlens.grouping.scope import Terms
@@ -128,6 +128,14 @@ def test_plans_say_how_files_are_turned(made, tmp_path):
         plan.save(tmp_path / name)
         assert Plan.read(tmp_path / name) == plan
         assert Plan.read(tmp_path / name).digest == plan.digest
+
+
+def test_the_look_at_a_list_of_groups_turns_copies_to_their_keepers(made, tmp_path):
+    found = made.groups(BOUND, turned=True)
+    plans = [make_plan(groups, "quarantine", to=str(tmp_path)) for groups in (found, found[:])]
+    assert plans[0].steps == plans[1].steps
+    assert not plans[0].doubts
+    assert not plans[1].doubts
 
 
 def test_plans_without_the_turn_are_read(made, tmp_path):

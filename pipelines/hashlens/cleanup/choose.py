@@ -12,7 +12,7 @@ from hashlens.cleanup.files import RefusedError, digest_of
 from hashlens.cleanup.names import numbered
 from hashlens.errors import ParameterError, PlanError
 from hashlens.hashing.looking import differences
-from hashlens.model import Doubt, Group, Member, Step
+from hashlens.model import ORIENTATIONS, Doubt, Group, Member, Step
 
 CHANGED = "changed since it was indexed: index again"
 HARD_LINK = "a hard link"  # so begins the reason to keep one
@@ -96,7 +96,8 @@ def look_again(groups: Iterable[Group]) -> tuple[Doubt, ...]:
         and os.path.exists(member.path)
         and os.path.exists(group.keeper.path)
     ]
-    reasons = differences((keeper.path, member.path) for keeper, member in pairs)
+    paths = ((keeper.path, member.path) for keeper, member in pairs)
+    reasons = differences(paths, orientations=[ORIENTATIONS[member.turn] for _, member in pairs])
     return tuple(
         Doubt(keeper.path, member.path, member.distance, reason)
         for (keeper, member), reason in zip(pairs, reasons, strict=True)

@@ -21,7 +21,7 @@ from hashlens.model import LOW_INFORMATION, Member
 from hashlens.names import names_of
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
-from hashlens.schema import EXIF_NUMBERS, EXIF_TEXTS, GROUPED, GROUPED_NUMBERS
+from hashlens.schema import EXIF_NUMBERS, EXIF_TEXTS, GROUPED, GROUPED_NUMBERS, TURNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,13 @@ def gc_paused() -> Iterator[None]:
 
 
 @gc_paused()
-def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> Collection:
-    """Read blocks of images, in any order: a column of ids, of fingerprints, and the `GROUPED`.
+def read_collection(
+    blocks: Iterable[Sequence[Sequence[Any]]], digits: int, names: Sequence[str] = GROUPED
+) -> Collection:
+    """Read blocks of images, in any order: columns of ids, of fingerprints, and of some names.
 
-    Rows without a fingerprint of the length `digits` are left out.
+    The names are those of `GROUPED`; for turned copies, followed by those of `TURNED`. Rows without
+    a fingerprint of the length `digits` are left out.
     """
     kept: list[dict[str, Any]] = []
     known: dict[str, dict[str, int]] = {name: {"": 0} for name in EXIF_TEXTS}
@@ -129,7 +132,7 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
             columns = list(zip(*rows, strict=True)) or [[] for _ in block]
             packed = pack(columns[1]) if rows else codes[0]
         codes.append(packed)
-        facts = dict(zip(GROUPED, columns[2:], strict=True))
+        facts = dict(zip(names, columns[2:], strict=True))
         numbered = {name: _numbered(facts[name], known[name]) for name in EXIF_TEXTS}
         kept.append(_compact(columns[0], facts) | numbered)
     ids = [uid for block in kept for uid in block["id"]]
@@ -162,7 +165,7 @@ def read_collection(blocks: Iterable[Sequence[Sequence[Any]]], digits: int) -> C
             **{name: values(name, np.int64) for name in EXIF_NUMBERS},
             **{name: Texts(values(name, np.int32), list(known[name])) for name in EXIF_TEXTS},
         },
-        turn_hashes=texts("turn_hash"),
+        turn_hashes=texts("turn_hash") if "turn_hash" in names else (),
     )
 
 
@@ -190,10 +193,10 @@ def _compact(ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[s
         "format": list(map(intern, _only(str, columns["format"], ""))),
         "damaged": list(map(intern, _only(str, columns["damaged"], ""))),
         "frame_hashes": _only(str, columns["frame_hashes"], ""),
-        "turn_hash": _only(str, columns["turn_hash"], ""),
         "file_digest": _digests(columns["file_digest"]),
         "pixel_digest": _digests(columns["pixel_digest"]),
         **{name: _numbers(columns[name], int) for name in (*GROUPED_NUMBERS, *EXIF_NUMBERS)},
+        **{name: _only(str, columns[name], "") for name in TURNED if name in columns},
     }
 
 

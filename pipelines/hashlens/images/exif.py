@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST = 200  # characters of a text
+MOST_TAKEN = 2**40  # pixels of a picture: more are a lie
 MOST_TAGS = 1_000  # of a directory
 SPAN = 8 * 2**20  # bytes of EXIF in which texts are looked for, outside of TIFF
 # From such a share of the pixels on that EXIF states, a picture counts as whole: cameras round.
@@ -104,7 +105,8 @@ def _read(block: bytes, kind: str | None, size: tuple[int, int], *, rewritten: b
     camera = _camera(make, model)
     derived = ", ".join(filter(None, reasons)) or (REWRITTEN if rewritten and camera else "")
     gps = _LATITUDE in place and _LONGITUDE in place
-    return Exif(taken, camera, software, gps, width * height, derived)
+    pixels = width * height if width * height <= MOST_TAKEN else 0
+    return Exif(taken, camera, software, gps, pixels, derived)
 
 
 def _camera(make: str, model: str) -> str:

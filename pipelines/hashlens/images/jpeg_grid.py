@@ -86,7 +86,7 @@ class Brightness:
         usable = grid.usable(self.grid)
         if not usable.any():
             return False
-        found = (_coefficients(pixels) / grid.steps)[:, usable]
+        found = _coefficients(pixels)[:, usable] / grid.steps[usable]
         found = found[np.abs(found) > 0.6]
         if len(found) < MIN_COEFFICIENTS:
             return False

@@ -19,7 +19,7 @@ from hashlens.index.calibrate import AutoDistance
 from hashlens.index.store import Store
 from hashlens.model import Place, Progress
 from hashlens.rows.settings import Settings
-from hashlens.schema import GROUPED
+from hashlens.schema import GROUPED, TURNED
 
 
 def find_groups(
@@ -62,7 +62,8 @@ def find_groups(
         only=only,
         turned=turned,
     )
-    images = read_collection(store.blocks("text", *GROUPED), fixed_digits(settings))
+    names = (*GROUPED, *TURNED) if turned else GROUPED
+    images = read_collection(store.blocks("text", *names), fixed_digits(settings), names)
     if turned:
         hashed, frames = settings.hash, images.numbers["frames"]
         oriented = turned_of(hashed, images.codes, images.turn_hashes, frames)

@@ -12,7 +12,7 @@ under the four turns that keep rows and columns apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from math import comb, inf, log2
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ import numpy as np
 from hashlens.neighbors.bands import SORTING, VISIT, masks_within
 from hashlens.neighbors.codes import Codes, Hits, Ints, as_codes, fold, whole
 from hashlens.neighbors.join import SMALL, TILE, Pairs, _distinct, _equal_pairs, _expanded
-from hashlens.neighbors.turns import INVERSE, PRODUCT, TurnedCodes, Turns, as_bytes, byte_table
+from hashlens.neighbors.turns import INVERSE, PRODUCT, Turns, as_bytes, byte_table
 from hashlens.neighbors.turns import mapped as image_of
 
 WIDTHS = (12, 16, 20)  # bits of a band, at most
@@ -285,9 +285,15 @@ def keys(turns: Turns, members: Sequence[int], bytes_: Any) -> Ints:
     return image_of(bytes_, byte_table(images))
 
 
-@lru_cache(maxsize=8)
 def classes_of(turns: Turns, members: tuple[int, ...]) -> Classes:
-    """Return the classes of the keys of a band."""
+    """Return the classes of the keys of a band; they are kept as long as the turns."""
+    if members not in turns.known:
+        turns.known[members] = _classes(turns, members)
+    found: Classes = turns.known[members]
+    return found
+
+
+def _classes(turns: Turns, members: tuple[int, ...]) -> Classes:
     place = {bit: number for number, bit in enumerate(members)}
     acted = np.empty((len(turns.sources), 1 << len(members)), np.int32)
     for turn, (sources, inverted) in enumerate(zip(turns.sources, turns.inverted, strict=True)):
@@ -313,8 +319,3 @@ def _mask(turns: Turns, band: Band) -> Codes:
     bits = np.zeros(64 * turns.words, np.uint8)
     bits[turns.places[list(band.members)]] = 1
     return np.packbits(bits).view(">u8").astype(np.uint64)
-
-
-def measured(codes: Codes, turns: Turns) -> TurnedCodes:
-    """Return codes with their orientations, to measure turned distances."""
-    return TurnedCodes(turns.variants(codes), turns.is_crosswise)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.neighbors.codes import Codes, Ints
+from hashlens.parallel.process import processors
 
 ROWS = 1 << 15  # codes turned at a time: they stay in the cache
 # The place of the turn that undoes each turn, and of the turn that two make, one after the other.
@@ -48,11 +49,13 @@ class Turns:
     sources, inverted: shape (8, bits): where each bit of a turned code comes from, the most
         significant bit first, and whether it is inverted.
     bits: of a fingerprint; a code with a crosswise part has twice as many.
+    known: what was computed of some bits, for `hashlens.neighbors.turned`.
     """
 
     sources: Ints
     inverted: NDArray[np.bool_]
     bits: int
+    known: dict[tuple[int, ...], Any] = field(default_factory=dict, repr=False)
 
     @property
     def is_crosswise(self) -> bool:
@@ -84,7 +87,7 @@ class Turns:
             for place, (table, fixed) in enumerate(tables):
                 found[some, place] = mapped(bytes_, table) ^ fixed
 
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             deque(pool.map(turn, range(0, len(codes), ROWS)), maxlen=0)
         return found
 
@@ -162,11 +165,6 @@ class TurnedCodes:
             found[some] = bits[np.arange(len(place)), place]
             numbers[some] = place + 1
         return found, numbers
-
-    def between(self, ones: Ints, others: Ints) -> Ints:
-        """Return the turned distances of all of some codes from all of others; shape (n, m)."""
-        a, b = np.repeat(ones, len(others)), np.tile(others, len(ones))
-        return self.nearest(a, b)[0].reshape(len(ones), len(others))
 
     def _by_turn(self, a: Ints, b: Ints) -> Ints:
         bits: Ints = _bits(self.variants[a, :1] ^ self.variants[b])
