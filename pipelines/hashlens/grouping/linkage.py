@@ -14,7 +14,7 @@ groups by any global measure would take exponential time: clique partitioning is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,48 +181,48 @@ class _Merging:
     def __init__(
         self, codes: Codes, limit: int, complete: bool, barred: Ints, turns: Turns | None
     ) -> None:
-        count = len(codes)
-        # The orientations of each code: without turns, one.
-        self._codes = turns.variants(codes) if turns else np.ascontiguousarray(codes)[:, None]
-        self._both_ways = bool(turns and turns.is_crosswise)
-        self._limit = limit if complete else -1
-        self._barred = np.sort(barred[:, 0] << 26 | barred[:, 1])
-        self._flags = np.zeros(count, np.bool_)
-        self._flags[barred.ravel()] = True
-        self._group = np.arange(count)
-        self._next = np.full(count, -1)
-        self._last = np.arange(count)
-        self._sizes = np.ones(count, np.int64)
-        self._refused = np.zeros(REFUSED, np.int64)
-
-    def go_through(self, keys: Ints, admits: Admits | None) -> None:
-        """Merge the groups of pairs, in the order of their keys."""
         # Imported here: loading numba takes longer than grouping a small collection.
         from hashlens.grouping import merging  # noqa: PLC0415
 
+        count = len(codes)
+        flags = np.zeros(count, np.bool_)
+        flags[barred.ravel()] = True
+        self._compiled = merging
+        self._rule = merging.Rule(
+            # The orientations of each code: without turns, one.
+            codes=turns.variants(codes) if turns else np.ascontiguousarray(codes)[:, None],
+            both_ways=bool(turns and turns.is_crosswise),
+            limit=limit if complete else -1,
+            flags=flags,
+            barred=np.sort(barred[:, 0] << 26 | barred[:, 1]),
+            refused=np.zeros(REFUSED, np.int64),
+        )
+        self._chains = merging.Chains(
+            group=np.arange(count),
+            following=np.full(count, -1),
+            last=np.arange(count),
+            sizes=np.ones(count, np.int64),
+        )
+
+    def go_through(self, keys: Ints, admits: Admits | None) -> None:
+        """Merge the groups of pairs, in the order of their keys."""
         for start in range(0, len(keys), BATCH):
             a, b = _numbers(keys[start : start + BATCH])
             if admits:
                 admitted = admits(a, b)
                 a, b = a[admitted], b[admitted]
-            state = self._group, self._next, self._last, self._sizes
-            merging.merge(a, b, *self._rule, *state)
+            self._compiled.merge(a, b, self._rule, self._chains)
 
     def is_open(self, keys: Ints) -> NDArray[np.bool_]:
         """Return for each pair whether it may still merge two groups; if not, it never will."""
-        from hashlens.grouping import merging  # noqa: PLC0415
-
-        is_open: NDArray[np.bool_] = merging.are_open(
-            *_numbers(keys), *self._rule, self._group, self._next
+        is_open: NDArray[np.bool_] = self._compiled.are_open(
+            *_numbers(keys), self._rule, self._chains
         )
         return is_open
 
-    @property
-    def _rule(self) -> tuple[Any, ...]:
-        return self._codes, self._both_ways, self._limit, self._flags, self._barred, self._refused
-
     def labels(self) -> Ints:
         """Return for each code the first of its group."""
-        first = np.full(len(self._group), len(self._group))
-        np.minimum.at(first, self._group, np.arange(len(self._group)))
-        return first[self._group]
+        group: Ints = self._chains.group
+        first = np.full(len(group), len(group))
+        np.minimum.at(first, group, np.arange(len(group)))
+        return first[group]
