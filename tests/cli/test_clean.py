@@ -52,7 +52,8 @@ def test_groups_are_listed_in_words_json_and_csv(made):
     members = [group["keeper"], *group["duplicates"]]
     assert {Path(member["path"]).name for member in members} == LIKE_FIRST
     assert group["diameter"] <= 8
-    assert found["links"] == []
+    assert group["group"] == 1
+    assert found["links"] == found["doubts"] == []
     rows = lines(*query)
     assert [row["path"] for row in rows] == [member["path"] for member in members]
     assert [row["keep"] for row in rows] == ["True", "False", "False", "False"]

@@ -95,11 +95,11 @@ def test_borderline_has_the_parted_pairs_first(found):
 def test_a_plan_looks_unless_it_is_told_not_to(found):
     plan = found.plan("delete")
     assert sum(step.action == "delete" for step in plan.steps) == 4
-    assert plan.summary()["look_at"] == len(plan.doubts) == 6
+    assert plan.summary()["doubts"] == len(plan.doubts) == 6
     assert make_plan(found, "delete") == plan
     blind = found.plan("delete", verify=False)
     assert sum(step.action == "delete" for step in blind.steps) == 7
-    assert "look_at" not in blind.summary()
+    assert "doubts" not in blind.summary()
 
 
 def test_duplicates_of_other_groups_are_kept_with_the_reason(folder):

@@ -66,7 +66,7 @@ def _step(group: int, file: File, keeper: File) -> Step:
     )
 
 
-def look_at(member: Member) -> File:
+def on_disk(member: Member) -> File:
     """Look at the file of a member, and compare it with the indexed size and time."""
     path = os.path.abspath(member.path)
     try:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS
-from hashlens.cleanup.choose import Choices, is_hard_link, look_again, look_at
+from hashlens.cleanup.choose import Choices, is_hard_link, look_again, on_disk
 from hashlens.cleanup.files import status_of
 from hashlens.cleanup.journal import Journal, open_journal
 from hashlens.cleanup.partners import with_partners
@@ -98,8 +98,8 @@ class Plan:
         """Return the number of `groups` and of files to `keep`, and the bytes that are `freed`.
 
         Each action has its `files` and `bytes`. A file frees its bytes if it is deleted, or
-        replaced by a link to an equal file, under all its names. `look_at` counts the pictures that
-        were left out, as they hash like their keeper and look different.
+        replaced by a link to an equal file, under all its names. `doubts` counts the pairs that
+        hash alike and look different.
         """
         found: dict[str, Any] = {
             "groups": len({step.group for step in self.steps}),
@@ -116,7 +116,7 @@ class Plan:
         if links:
             found["hard_links_kept"] = links
         if self.doubts:
-            found["look_at"] = len(self.doubts)
+            found["doubts"] = len(self.doubts)
         found["freed"] = _freed(self.steps)
         return found
 
@@ -220,7 +220,7 @@ def make_plan(
         verify = False
     known = tuple(getattr(groups, "doubts", ()))
     numbered_groups = list(groups)
-    files = [[look_at(member) for member in group.members] for group in numbered_groups]
+    files = [[on_disk(member) for member in group.members] for group in numbered_groups]
     folders = _target_folder(action, to), _protected(protect)
     doubts = look_again(numbered_groups) if verify else ()
     parted = {doubt.second: doubt.reason for doubt in doubts}

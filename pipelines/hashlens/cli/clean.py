@@ -57,11 +57,6 @@ if TYPE_CHECKING:
     help="Move sidecars, live photos and RAW files with their pictures (yes).",
 )
 @click.option(
-    "--verify/--no-verify",
-    default=True,
-    help="Compare each duplicate with its keeper once more, in colour and in detail (yes).",
-)
-@click.option(
     "--links",
     is_flag=True,
     help="With --crops, also plan pictures that show all of a keeper, mirrored, stretched or cut "
@@ -84,7 +79,6 @@ def plan(
     protect: tuple[str, ...],
     hard_links: bool,
     partners: bool,
-    verify: bool,
     links: bool,
     force: bool,
     out: str,
@@ -102,12 +96,12 @@ def plan(
         msg = "--links needs the links that --crops finds: add --crops"
         raise click.UsageError(msg)
     with open_index(directory) as opened:
-        found = grouped(opened, terms, verify=verify)
+        found = grouped(opened, terms)
         to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
     for folder in protect:
         if not found.has_images_in(folder):
             click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
-    how: Any = {"to": to, "protect": protect, "backup": backup, "verify": verify}
+    how: Any = {"to": to, "protect": protect, "backup": backup, "verify": terms["verify"]}
     made = found.plan(action, **how, hard_links=hard_links, partners=partners, links=links)
     made.save(out, force=force)
     summary = made.summary()

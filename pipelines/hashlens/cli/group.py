@@ -90,6 +90,11 @@ group_options = all_of(
         metavar="RULE",
         help="Rule in place of the default rules; repeatable, in order.",
     ),
+    click.option(
+        "--verify/--no-verify",
+        default=True,
+        help="Compare each duplicate with its keeper once more, in colour and in detail (yes).",
+    ),
     workers_option,
 )
 
@@ -103,16 +108,8 @@ group_options = all_of(
     help="Instead list N pairs: first those that --verify parts, then those nearest the largest "
     "distance.",
 )
-@click.option(
-    "--verify/--no-verify",
-    default=None,
-    help="Compare each duplicate with its keeper once more, in colour and in detail (no; with "
-    "--borderline yes).",
-)
 @format_option
-def groups(
-    style: str, borderline: int | None, verify: bool | None, directory: str, **terms: Any
-) -> None:
+def groups(style: str, borderline: int | None, directory: str, **terms: Any) -> None:
     """List the groups of pictures that look the same, and which of each to keep, and why.
 
     Groups do not depend on the order in which pictures were indexed. Flat pictures, which all hash
@@ -120,8 +117,7 @@ def groups(
     part of another; they are never merged into groups.
     """
     with open_index(directory) as opened:
-        look = bool(borderline) if verify is None else verify
-        found = grouped(opened, terms, verify=look)
+        found = grouped(opened, terms)
         if borderline:
             pairs = found.borderline(borderline)
             show(as_text([asdict(pair) for pair in pairs]), style, PAIR_COLUMNS)
@@ -139,24 +135,17 @@ def groups(
 @click.option(
     "--mosaics", type=click.Path(file_okay=False), metavar="DIR", help="Write a PNG of each group."
 )
-@click.option(
-    "--verify/--no-verify",
-    default=True,
-    help="Compare each duplicate with its keeper once more, in colour and in detail (yes).",
-)
 @format_option
-def report(
-    html: str | None, mosaics: str | None, verify: bool, style: str, directory: str, **terms: Any
-) -> None:
+def report(html: str | None, mosaics: str | None, style: str, directory: str, **terms: Any) -> None:
     """Draw the groups: a contact sheet, one HTML file that needs no network; mosaics in PNG."""
     if not (html or mosaics):
         msg = "say what to write: --html FILE, --mosaics DIR, or both"
         raise click.UsageError(msg)
     with open_index(directory) as opened:
-        found = grouped(opened, terms, verify=verify)
+        found = grouped(opened, terms)
     written: dict[str, Any] = {"groups": len(found), "links": len(found.links)}
     if found.doubts:
-        written["look_at"] = len(found.doubts)
+        written["doubts"] = len(found.doubts)
     with progress_bar() as advance:
         if html:
             skipped = found.save_html(html, workers=terms["workers"], progress=advance)
@@ -195,12 +184,12 @@ def map_(
     show_one({"map": out, "images": count, "not_readable": len(skipped)}, style)
 
 
-def grouped(opened: ImageIndex, terms: dict[str, Any], *, verify: bool) -> Groups:
-    """Return the groups of an index by `group_options`; with `verify`, looked at once more."""
+def grouped(opened: ImageIndex, terms: dict[str, Any]) -> Groups:
+    """Return the groups of an index by `group_options`, and say what of them fits nothing."""
     lists = ("keep", "keep_only")
     given = {name: value for name, value in terms.items() if name not in lists or value}
     with progress_bar() as advance:
-        found = opened.groups(progress=advance, verify=verify, **given)
+        found = opened.groups(progress=advance, **given)
         gone = len(found.gone)
     if gone:
         text = f"hashlens: {gone} files are gone, and in no group: relocate finds them in another "
@@ -218,7 +207,8 @@ def _print_rows(found: Groups, style: str) -> None:
     if style == "table":
         duplicates = len(rows) - len(found)
         summary = f"max_distance {found.max_distance:g}: {len(found)} groups, "
-        click.echo(f"{summary}{duplicates} duplicates", err=True)
+        doubts = f"; {len(found.doubts)} pairs to look at (--borderline)" if found.doubts else ""
+        click.echo(f"{summary}{duplicates} duplicates{doubts}", err=True)
         if found.links:
             click.echo()
             show(map(link_record, found.links), style, LINK_COLUMNS)
@@ -230,8 +220,14 @@ def _print_json(found: Groups) -> None:
         "linkage": found.terms.linkage,
         "metric": found.terms.metric,
     }
+    numbered = ({"group": number} | group_record(group) for number, group in enumerate(found, 1))
     links = (picked(link_record(link), LINK_FIELDS) for link in found.links)
-    print_lists(facts, groups=map(group_record, found), links=links)
+    print_lists(
+        facts,
+        groups=numbered,
+        links=links,
+        doubts=as_text([asdict(doubt) for doubt in found.doubts]),
+    )
 
 
 COMMANDS = (groups, report, map_)
