@@ -152,7 +152,7 @@ BETTER = {
 
 def choose(images, names):
     """Return the image to keep and the reason; the longest path is the sharpest picture."""
-    left, reasons = list(images), []
+    left, decided = list(images), []
     for rule in chain.from_iterable(rule.parts or [rule] for rule in rules(names)):
         files = {image.file_digest for image in left}
         if rule.name in ("sharpness", "source") and len(files) == 1 and files != {""}:
@@ -169,7 +169,8 @@ def choose(images, names):
         rest = [image for image in left if not any(image is kept for kept in best)]
         if not rest:
             continue
-        second = next(image for image in rest if not any(better(other, image) for other in rest))
-        reasons.append(rule.words.format(show(best[0]), show(second)))
+        second = [image for image in rest if not any(better(other, image) for other in rest)]
+        decided.append((rule.words, show, max(second, key=lambda image: image.area)))
         left = best
+    reasons = [words.format(show(left[0]), show(other)) for words, show, other in decided]
     return left[0], ", then ".join(reasons)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.grouping.rule import Facts, Rule, ranks
+from hashlens.grouping.rule import Facts, Rule, area_of, ranks
 from hashlens.images.exif import REWRITTEN
 from hashlens.images.partners import have_raw
 from hashlens.neighbors.codes import Ints
@@ -68,7 +68,7 @@ def _is_whole(images: Facts) -> NDArray[np.bool_]:
     A picture that was enlarged counts as large as it was taken. A smaller one counts as whole if
     it is as its camera wrote it: in the format and the size.
     """
-    pixels = images["width"].astype(float) * images["height"].astype(float)
+    pixels = area_of(images)
     taken = images["taken_pixels"].astype(float)
     true = np.where(taken >= SMALL * pixels, np.minimum(pixels, taken), pixels)
     largest = images.largest(true)

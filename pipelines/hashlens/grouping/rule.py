@@ -79,7 +79,8 @@ class Rule:
     """A rule: of the images of a group, those with the largest value are kept.
 
     name: as users write it.
-    words: the reason, with two places: for the image kept and the best of the others.
+    words: the reason, with two places: for the image kept and the best of the others, which has
+        the next value and, of several with that value, the most pixels.
     value: returns a value for each image, to compare.
     show: returns for each image what is written of it at a place in `words`.
     reads: the rule reads files, so it is skipped if all files of a group are equal.
@@ -98,6 +99,11 @@ def ranks(texts: Sequence[str]) -> Ints:
     """Return numbers, from 0, that sort as some texts; equal texts have the same number."""
     numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
     return np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))
+
+
+def area_of(images: Facts) -> NDArray[np.float64]:
+    """Return the pixels of each image."""
+    return np.asarray(images["width"].astype(float) * images["height"].astype(float), np.float64)
 
 
 def starts_of(groups: Ints) -> Ints:
