@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ImageError, ParameterError
+from hashlens.grouping.majority import MAJORITY
 from hashlens.grouping.originals import EXIF, ORIGINAL, TAKEN
 from hashlens.grouping.rule import Facts, Rule, area_of, ranks, starts_of
 from hashlens.grouping.source import SOURCE
@@ -26,7 +27,7 @@ LOSSLESS = frozenset(
     ("BMP", "DIB", "FITS", "PCX", "PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "XBM", "XPM")
 )
 DEFAULT_RULES = (
-    *("original", "taken", "exif"),
+    *("original", "taken", "exif", "majority"),
     *("pixels", "source", "lossless", "bytes", "oldest", "path"),
 )
 
@@ -34,7 +35,8 @@ DEFAULT_RULES = (
 def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
     """Return the rules with these names, or `folder=DIR`, in the order in which they decide.
 
-    `original` (as the camera wrote it), `taken` (first), `exif` (most facts), `pixels` (most),
+    `original` (as the camera wrote it), `taken` (first), `exif` (most facts), `majority` (turned as
+    most of its group, which matters in groups with turned copies only), `pixels` (most),
     `source` (the JPEG from which others were made), `lossless` (format), `bytes` (most),
     `sharpness` (highest variance of the Laplacian), `newest` or `oldest` (modification time),
     `folder=DIR` (in it, or below) and `path` (first by name), which is added as the last rule
@@ -86,17 +88,19 @@ def choose_keepers(
     with one path, the first is kept.
     """
     decisions: list[Decision] = []
+    whole = Facts(columns, rows, groups)
     for rule in chain.from_iterable(rule.parts or (rule,) for rule in order):
         asked = np.flatnonzero(np.bincount(groups)[groups] > 1)
         if rule.reads and len(asked):
             asked = asked[_differ(columns["file_digest"][rows[asked]], groups[asked])]
         if len(asked):
             stays = np.ones(len(rows), bool)
-            stays[asked], found = _decide(rule, Facts(columns, rows[asked], groups[asked]))
+            images = Facts(columns, rows[asked], groups[asked], whole)
+            stays[asked], found = _decide(rule, images)
             decisions += found
             rows, groups = rows[stays], groups[stays]
     keepers = rows[starts_of(groups)]
-    return keepers, _reasons(columns, keepers, decisions)
+    return keepers, _reasons(whole, keepers, decisions)
 
 
 class Decision(NamedTuple):
@@ -135,11 +139,14 @@ def _decide(rule: Rule, images: Facts) -> tuple[NDArray[np.bool_], list[Decision
     return is_best, [Decision(rule, groups[starts[decided]], images.rows[next_best])]
 
 
-def _reasons(columns: Mapping[str, Any], keepers: Ints, decisions: list[Decision]) -> list[str]:
+def _reasons(whole: Facts, keepers: Ints, decisions: list[Decision]) -> list[str]:
     """Return for each keeper the words of the rules that have decided its group."""
     words: list[list[str]] = [[] for _ in keepers]
     for rule, groups, others in decisions:
-        texts = (rule.show(Facts(columns, rows)) for rows in (keepers[groups], others))
+        texts = (
+            rule.show(Facts(whole.columns, rows, groups, whole))
+            for rows in (keepers[groups], others)
+        )
         for number, *over in zip(groups.tolist(), *texts, strict=False):  # nothing never ends
             words[number].append(rule.words.format(*over))
     return [", then ".join(each) for each in words]
@@ -225,6 +232,7 @@ _RULES = {
         ORIGINAL,
         TAKEN,
         EXIF,
+        MAJORITY,
         Rule(
             "pixels",
             "most pixels ({} over {})",

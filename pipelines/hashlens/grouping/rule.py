@@ -32,11 +32,18 @@ class Facts:
     columns: of a whole collection, by name: arrays of numbers and digests, sequences of texts.
     rows: which images of the collection.
     groups: the number of the group of each, ascending; rules may ask for it.
+    whole: all images of the groups, if rules before have passed over some of them.
     """
 
     columns: Mapping[str, Any]
     rows: Ints
     groups: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    whole: Facts | None = None
+
+    @property
+    def everyone(self) -> Facts:
+        """Return the facts of all images of the groups, also of those that were passed over."""
+        return self.whole or self
 
     def __getitem__(self, name: str) -> Any:
         """Return a column of the images: an array, or a list of texts."""
