@@ -117,6 +117,7 @@ def _exif(image):
 # Of each rule that looks at the whole group: the value of an image, and what is written of it.
 VALUES = {
     "whole": (_is_whole, _size),
+    "enlarged": (lambda image, group: True, lambda image: ""),  # no file is there to tell
     "majority": (lambda image, group: 0, lambda image: 0),  # nothing is turned
     "source": (lambda image, group: not _was_made(image, group),
                lambda image: image.format or "other"),

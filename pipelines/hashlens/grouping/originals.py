@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.grouping.rule import Facts, Rule, area_of, ranks
+from hashlens.grouping.enlarged import ENLARGED
+from hashlens.grouping.rule import SMALLER, Facts, Rule, area_of, ranks
 from hashlens.images.exif import REWRITTEN
 from hashlens.images.partners import have_raw
 from hashlens.neighbors.codes import Ints
 
-SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
 # An enlarged copy must not win over the camera's file. But of a picture with less than such a share
 # of the pixels, or with more by the same factor than EXIF says, EXIF is not believed.
 SMALL = 0.2
@@ -183,6 +183,7 @@ ORIGINAL = Rule(
     "original",
     "",
     parts=(
+        ENLARGED,
         _part("whole", "no smaller copy ({} over {})", _is_whole, _sizes),
         _part("raw", "its RAW file lies beside it", lambda images: have_raw(images["path"])),
         _part("camera", "with EXIF of the camera ({} over none)", _has_exif, _of_camera),

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from hashlens.neighbors.codes import Ints
 
+SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
