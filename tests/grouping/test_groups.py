@@ -660,7 +660,16 @@ def keeper(members, names):
 
 WHOLE = st.sampled_from([0, 1, 2, 3, -1, 4_000, 2**40, 2**62, 2**63 - 1, -(2**63)])
 TIMES = st.sampled_from([0, 10**6, 5 * 10**18, -(10**15), 86_400_005 * 10**6])
-NAMES = ("/a/1", "/a/2.png", "/ab/1", "/b-edited.jpg", "/b/long name.jpg", "/ü", "/a/a (1).png")
+NAMES = (
+    "/a/1",
+    "/a/2.png",
+    "/a/10.png",
+    "/ab/1",
+    "/b-edited.jpg",
+    "/b/long name.jpg",
+    "/ü",
+    "/a/a (1).png",
+)
 MEMBERS = st.builds(
     Picture,
     st.just(""),

@@ -201,6 +201,28 @@ class TestOriginals:
         reason = "taken first (2021-07-03 14:05:09.31 over 2021-07-03 14:05:09.73)"
         assert pictures.kept() == ("m/2.jpg", reason)
 
+    def test_of_a_burst_without_fractions_of_seconds_the_lowest_number_is_kept(self, pictures):
+        image = photo()
+        for number, quality in ((9, 85), (10, 90), (11, 97)):
+            pictures.shoot(f"m/DSC_{number}.jpg", image=edited(image), quality=quality)
+        reason = "first of its burst (DSC_9.jpg before DSC_10.jpg)"
+        assert pictures.kept() == ("m/DSC_9.jpg", reason)
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("a/DSC_0002.jpg", {}),  # in another folder, where files may be numbered anew
+            ("m/IMG_0002.jpg", {}),
+            ("m/DSC_0002.jpg", {"exif": exif(camera="Canon EOS 5D")}),
+        ],
+    )
+    def test_numbers_that_do_not_belong_together_tell_nothing(self, name, options, pictures):
+        pictures.shoot("m/DSC_0003.jpg", quality=97)
+        pictures.shoot(name, image=edited(photo()), **{"quality": 80, **options})
+        name, reason = pictures.kept()
+        assert name == "m/DSC_0003.jpg"
+        assert "burst" not in reason
+
     def test_of_two_equal_pictures_that_with_more_exif_is_kept(self, pictures):
         place = Image.Exif()
         place.load(exif())
@@ -268,7 +290,7 @@ class TestEnlarged:
 
     @pytest.mark.parametrize("broken", ["m/DSC_0001.jpg", "a/b.png"])
     def test_files_that_cannot_be_read_count_as_unknown(self, broken, pictures):
-        pictures.shoot(exif=b"")
+        pictures.shoot(exif=b"", image=photo(77))  # no other test has looked at these bytes
         pictures.add("a/b.png", self.enlarged(pictures, 2))
         with ImageIndex.open(pictures.folder / "index") as index:
             index.index([pictures.folder])

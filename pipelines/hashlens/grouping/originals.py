@@ -155,6 +155,37 @@ def _order_of_taking(images: Facts) -> Ints:
     return order
 
 
+_COUNTED = re.compile(r"(.*?)([0-9]+)(\.\w+)?")  # a name with a number at its end
+
+
+def _is_first_by_number(images: Facts) -> NDArray[np.bool_]:
+    """Return which images have no earlier picture of the same burst in their group.
+
+    Cameras number their files. So of pictures that one camera took at one time, in one folder, with
+    names that differ in their numbers only, that with the lowest number was taken first.
+    """
+    found = np.ones(len(images.rows), bool)
+    known = np.flatnonzero(images.known("camera") & images.known("taken"))
+    if not len(known):
+        return found
+    columns = images["path"], images["camera"], images["taken"]
+    lowest: dict[tuple[object, ...], int] = {}
+    numbered = []
+    for place in known.tolist():
+        path, camera, taken = (column[place] for column in columns)
+        folder, _, name = path.rpartition(os.sep)
+        counted = _COUNTED.fullmatch(name.lower())
+        if counted:
+            group = int(images.groups[place])
+            burst = group, folder, camera, taken, counted[1], counted[3]
+            number = int(counted[2])
+            lowest[burst] = min(number, lowest.get(burst, number))
+            numbered.append((place, burst, number))
+    for place, burst, number in numbered:
+        found[place] = number == lowest[burst]
+    return found
+
+
 def _exif_facts(images: Facts) -> NDArray[Any]:
     known: NDArray[Any] = sum(
         (images.known(name).astype(np.int64) for name in ("camera", "taken")),
@@ -216,8 +247,15 @@ ORIGINAL = Rule(
 )
 TAKEN = Rule(
     "taken",
-    "taken first ({} over {})",
-    _order_of_taking,
-    lambda images: [text.replace("T", " ") or "unknown" for text in images["taken"]],
+    "",
+    parts=(
+        _part(
+            "time",
+            "taken first ({} over {})",
+            _order_of_taking,
+            lambda images: [text.replace("T", " ") or "unknown" for text in images["taken"]],
+        ),
+        _part("number", "first of its burst ({} before {})", _is_first_by_number, _names),
+    ),
 )
 EXIF = Rule("exif", "most EXIF ({} over {})", _exif_facts, _exif_names)
