@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from hashlens.grouping.rule import SMALLER, Facts, Rule, area_of, starts_of
 from hashlens.grouping.source import JPEG
 from hashlens.images.enlarged import Smaller, upright_pixels
 from hashlens.neighbors.codes import Ints
+from hashlens.parallel.process import processors
 
 LEAST, MOST = 1.2, 20.0  # times the pixels of the source that an enlarged picture has
 SAME_SHAPE = 0.02  # share by which the sides of two pictures may differ after scaling
@@ -39,7 +41,8 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
     paths, digests = images["path"], images["file_digest"].tolist()
     sides = np.stack([images["width"], images["height"]], axis=1).astype(float)
     ends = np.append(starts[1:], len(areas))
-    for start, end in zip(starts[asked].tolist(), ends[asked].tolist(), strict=True):
+
+    def ask(start: int, end: int) -> None:
         group = np.arange(start, end)
         looks = _Looks(paths, digests)
         for place in _largest(group, areas, found):
@@ -47,6 +50,10 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
             sources = sources[_is_like(sides[sources], sides[place])]
             sources = sources[np.argsort(-areas[sources], kind="stable")][:SOURCES]
             found[place] = not any(looks.is_enlarged(place, each) for each in sources.tolist())
+
+    with ThreadPoolExecutor(processors()) as pool:  # decoders work beside each other
+        for _ in pool.map(ask, starts[asked].tolist(), ends[asked].tolist()):
+            pass
     return found
 
 
