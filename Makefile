@@ -80,7 +80,8 @@ $(VENV)/.test: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip $(PIP) --editable . --group test --group lint
 	@touch $@
 
-$(VENV)/.compiled: $(VENV)/.test pipelines/hashlens/neighbors/kernels.py pipelines/hashlens/grouping/merging.py
+$(VENV)/.compiled: $(VENV)/.test pipelines/hashlens/neighbors/kernels.py \
+		pipelines/hashlens/neighbors/turned_kernels.py pipelines/hashlens/grouping/merging.py
 	$(BIN)/python tests/helpers/warm.py
 	@touch $@
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,9 @@ def left(folder):
 def test_partners_go_with_their_picture_and_come_back(album, action):
     before = snapshot(album)
     path = planned(album, action)
-    assert Plan.read(path).summary()["partners"] == 14
+    plan = Plan.read(path)
+    assert sum(step.action == "partner" for step in plan.steps) == 14
+    assert plan.summary()["partners"] == 7  # those of the keeper stay
     outcome = apply(path)
     assert (outcome.done, outcome.skipped) == (8, ())
     assert left(album / "b") == []
@@ -50,6 +53,16 @@ def test_partners_go_with_their_picture_and_come_back(album, action):
     assert apply(path).earlier == 8
     assert undo(outcome.journal).done == 8
     assert snapshot(album) == before
+
+
+def test_a_summary_counts_the_partners_that_go(album):
+    path = planned(album)
+    steps = Plan.read(path).steps
+    kept = Plan(tuple(replace(step, action="keep") if step.to else step for step in steps))
+    assert "partners" not in kept.summary()
+    kept.save(path, force=True)
+    assert apply(path).done == 0
+    assert "partners" not in Plan.read(planned(album, partners=False)).summary()
 
 
 def test_a_picture_that_gets_a_number_keeps_its_partners(album):

@@ -14,7 +14,7 @@ import sys
 import threading
 from functools import cache
 from io import BytesIO
-from itertools import count, islice
+from itertools import count, islice, permutations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +33,7 @@ from hashlens import (
 from running import hashlens
 
 NAMES = ("astronaut", "motorcycle_left", "camera", "chelsea", "coffee", "coins", "moon", "rocket")
+MORE_NAMES = ("brick", "grass", "gravel", "hubble_deep_field", "ihc", "retina")
 CROPS = "select id, score, box, inliers, mirrored from txtai where similar(:image, 'crops')"
 
 
@@ -243,6 +244,27 @@ class TestAttacks:
         assert {match.id for match in found} == {library.id(name) for name in names}
         correlations = [match.correlation for match in found]
         assert correlations == sorted(correlations, reverse=True)
+
+
+@pytest.mark.slow  # a second for each picture and its mirror image
+def test_each_mirrored_copy_and_its_picture_find_each_other_beside_themselves(tmp_path):
+    photos = {name: photo(name) for name in (*NAMES, *MORE_NAMES)}
+    photos |= {f"drawn{seed}": draw(seed, (400, 300)) for seed in range(20 - len(photos))}
+    for name, image in photos.items():
+        image.save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}-mirrored.jpg").write_bytes(jpeg(ImageOps.mirror(image), 90))
+    found = {}
+    with ImageIndex.open(tmp_path / "index", keypoints=200) as index:
+        index.index([tmp_path])
+        assert index.count() == 40
+        for path in sorted(tmp_path.glob("*.*g")):
+            found[path.name] = index.search(path, max_distance=6)
+    for name in photos:
+        for query, other in permutations((f"{name}.png", f"{name}-mirrored.jpg")):
+            stages = {(Path(match.path).name, match.stage) for match in found[query]}
+            assert {(query, "digest"), (other, "crop")} <= stages
+            assert len(stages) == 2, stages
+            assert all(match.mirrored for match in found[query] if match.stage == "crop")
 
 
 class TestQueries:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations, permutations
 from pathlib import Path
 
@@ -661,7 +662,16 @@ def keeper(members, names):
 
 WHOLE = st.sampled_from([0, 1, 2, 3, -1, 4_000, 2**40, 2**62, 2**63 - 1, -(2**63)])
 TIMES = st.sampled_from([0, 10**6, 5 * 10**18, -(10**15), 86_400_005 * 10**6])
-NAMES = ("/a/1", "/a/2.png", "/ab/1", "/b-edited.jpg", "/b/long name.jpg", "/ü", "/a/a (1).png")
+NAMES = (
+    "/a/1",
+    "/a/2.png",
+    "/a/10.png",
+    "/ab/1",
+    "/b-edited.jpg",
+    "/b/long name.jpg",
+    "/ü",
+    "/a/a (1).png",
+)
 MEMBERS = st.builds(
     Picture,
     st.just(""),
@@ -748,6 +758,20 @@ class TestKeepers:
     def test_the_reason_compares_with_the_best_of_the_others(self):
         sizes = [of(str(n), bytes=n) for n in (5, 900, 30, 899)]
         assert keeper(sizes, ["bytes"]) == (1, "most bytes (900 over 899)")
+        sides = [of(str(n), width=n, height=n) for n in (20, 70, 100, 60)]
+        assert keeper(sides, ["original"]) == (2, "no smaller copy (100x100 over 70x70)")
+
+    def test_the_reason_shows_the_image_that_is_kept(self):
+        sides = [of(str(n), width=n, height=n, bytes=n) for n in (20, 100, 95, 30)]
+        assert keeper(sides, ["original", "bytes"]) == (
+            1,
+            "no smaller copy (100x100 over 30x30), then most bytes (100 over 95)",
+        )
+        smallest_first = [replace(each, bytes=-each.bytes) for each in sides]
+        assert keeper(smallest_first, ["original", "bytes"]) == (
+            2,
+            "no smaller copy (95x95 over 30x30), then most bytes (-95 over -100)",
+        )
 
     def test_a_folder_holds_what_is_below_it(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

@@ -104,6 +104,39 @@ def test_pictures_that_differ_have_links_and_stay(groups):
         assert name not in goes(groups.plan("delete", links=True))
 
 
+def test_looks_are_told_of_and_do_not_depend_on_the_workers(groups):
+    plans = {}
+    for workers in (1, 2):
+        steps = []
+        plans[workers] = groups.plan("delete", links=True, workers=workers, progress=steps.append)
+        assert len(steps) >= len(COPIES)
+        assert [step.done for step in steps] == list(range(1, len(steps) + 1))
+        assert {step.total for step in steps} == {len(steps)}
+        assert all(os.path.exists(step.path) for step in steps)
+    assert plans[1] == plans[2]
+
+
+def test_a_link_to_a_file_that_cannot_be_read_is_left_out(photos, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("coffee.png", "coffee-mirrored.jpg"):
+        shutil.copy(photos / name, folder)
+    with ImageIndex.open(tmp_path / "i", keypoints=200) as index:
+        index.index([folder])
+        found = index.groups(2, crops=True)
+    (folder / "coffee-mirrored.jpg").write_bytes(b"no picture any more")
+    assert goes(found.plan("delete", links=True)) == {}
+
+
+def test_an_unusable_action_is_refused_before_files_are_looked_at(groups):
+    def never(_):
+        pytest.fail("a file was looked at")
+
+    for links in (False, True):
+        with pytest.raises(ParameterError, match="action must be one of"):
+            groups.plan("remove", links=links, progress=never)
+
+
 def test_no_file_goes_twice_and_no_keeper_goes(groups):
     steps = groups.plan("delete", links=True).steps
     paths = [step.path for step in steps]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageFilter
 
 from drawing import draw
 from hashlens import ImageIndex
@@ -201,6 +201,28 @@ class TestOriginals:
         reason = "taken first (2021-07-03 14:05:09.31 over 2021-07-03 14:05:09.73)"
         assert pictures.kept() == ("m/2.jpg", reason)
 
+    def test_of_a_burst_without_fractions_of_seconds_the_lowest_number_is_kept(self, pictures):
+        image = photo()
+        for number, quality in ((9, 85), (10, 90), (11, 97)):
+            pictures.shoot(f"m/DSC_{number}.jpg", image=edited(image), quality=quality)
+        reason = "first of its burst (DSC_9.jpg before DSC_10.jpg)"
+        assert pictures.kept() == ("m/DSC_9.jpg", reason)
+
+    @pytest.mark.parametrize(
+        ("name", "options"),
+        [
+            ("a/DSC_0002.jpg", {}),  # in another folder, where files may be numbered anew
+            ("m/IMG_0002.jpg", {}),
+            ("m/DSC_0002.jpg", {"exif": exif(camera="Canon EOS 5D")}),
+        ],
+    )
+    def test_numbers_that_do_not_belong_together_tell_nothing(self, name, options, pictures):
+        pictures.shoot("m/DSC_0003.jpg", quality=97)
+        pictures.shoot(name, image=edited(photo()), **{"quality": 80, **options})
+        name, reason = pictures.kept()
+        assert name == "m/DSC_0003.jpg"
+        assert "burst" not in reason
+
     def test_of_two_equal_pictures_that_with_more_exif_is_kept(self, pictures):
         place = Image.Exif()
         place.load(exif())
@@ -220,6 +242,61 @@ class TestOriginals:
         pictures.shoot(exif=exif(size=(64, 48)))
         pictures.shoot("a/b.jpg", image=pictures.pixels.resize((64, 48)), exif=exif(size=(64, 48)))
         assert pictures.kept()[0] == "m/DSC_0001.jpg"
+
+
+class TestEnlarged:
+    """Of two pictures without EXIF, the steps of a JPEG tell which was made from which."""
+
+    def enlarged(self, pictures, share, kernel="LANCZOS"):
+        size = tuple(round(side * share) for side in SIZE)
+        return pictures.pixels.resize(size, Image.Resampling[kernel])
+
+    @pytest.mark.parametrize("share", [1.25, 1.5, 2])
+    @pytest.mark.parametrize("kernel", ["LANCZOS", "BICUBIC"])
+    @pytest.mark.parametrize(("name", "options"), [("a/b.jpg", {"quality": 92}), ("a/b.png", {})])
+    def test_a_jpeg_is_kept_before_its_enlarged_copy(self, name, options, kernel, share, pictures):
+        pictures.shoot(exif=b"")
+        image = self.enlarged(pictures, share, kernel)
+        pictures.add(name, image, **options)
+        reason = f"not enlarged (as that of {image.width}x{image.height} was)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    @pytest.mark.parametrize("share", [0.25, 0.5, 0.67, 0.8])
+    @pytest.mark.parametrize("blur", [0, 0.8, 1.5])
+    def test_a_picture_sharp_or_soft_is_kept_before_smaller_copies(self, share, blur, pictures):
+        pictures.shoot(exif=b"", image=photo().filter(ImageFilter.GaussianBlur(blur)))
+        for kernel in ("LANCZOS", "BICUBIC", "BOX", "BILINEAR"):
+            image = self.enlarged(pictures, share, kernel)
+            pictures.add(f"a/{kernel}.jpg", image, quality=88)
+        size = f"{image.width}x{image.height}"
+        assert pictures.kept() == ("m/DSC_0001.jpg", f"no smaller copy (320x240 over {size})")
+
+    def test_both_kinds_of_copies_lose(self, pictures):
+        pictures.shoot(exif=b"")
+        for share in (0.5, 1.5, 2):
+            pictures.add(f"a/{share}.jpg", self.enlarged(pictures, share), quality=90)
+        reason = (
+            "not enlarged (as that of 640x480 was), then no smaller copy (320x240 over 160x120)"
+        )
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    def test_no_file_is_read_where_a_picture_has_exif(self, pictures, monkeypatch):
+        monkeypatch.setattr("hashlens.grouping.enlarged.Smaller", lambda path: pytest.fail(path))
+        pictures.shoot()
+        pictures.add("a/b.jpg", self.enlarged(pictures, 2), exif=exif())
+        pictures.add("a/c.jpg", self.enlarged(pictures, 2))
+        pictures.add("a/d.jpg", self.enlarged(pictures, 0.5))
+        assert pictures.kept()[0] == "m/DSC_0001.jpg"
+
+    @pytest.mark.parametrize("broken", ["m/DSC_0001.jpg", "a/b.png"])
+    def test_files_that_cannot_be_read_count_as_unknown(self, broken, pictures):
+        pictures.shoot(exif=b"", image=photo(77))  # no other test has looked at these bytes
+        pictures.add("a/b.png", self.enlarged(pictures, 2))
+        with ImageIndex.open(pictures.folder / "index") as index:
+            index.index([pictures.folder])
+            (pictures.folder / broken).write_bytes(b"no picture any more")
+            [group] = index.groups(12)
+        assert group.reason == "no smaller copy (640x480 over 320x240)"
 
 
 class TestSource:

@@ -112,9 +112,85 @@ def test_groups_do_not_depend_on_the_order_of_the_images(made):
         turned=replace(turned, codes=turned.codes[rows], is_whole=turned.is_whole[rows]),
     )
     again = Groups(found.terms, shuffled)
-    assert {frozenset(names(group)) for group in again} == {
-        frozenset(names(group)) for group in found
-    }
+
+    def seen(groups):
+        return {group.keeper.path: (group.reason, names(group)) for group in groups}
+
+    assert seen(again) == seen(found)
+
+
+class TestMajority:
+    """Which picture is kept where some are turned: the others tell which way is up."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        path = tmp_path / "photos"
+        path.mkdir()
+        return path
+
+    def kept(self, folder, **options):
+        with ImageIndex.open(folder.parent / "index") as index:
+            index.index([folder])
+            [group] = index.groups(8, turned=True, **options)
+        assert len(group.members) == len(list(folder.iterdir()))
+        return group.keeper.path.rpartition("/")[2], group.reason
+
+    def add(self, folder, mirrored=None, picture=None):
+        """Save two JPEGs of a picture, and a PNG of it that is mirrored, or given."""
+        picture = picture or draw(3, (640, 440))
+        for number in (1, 2):
+            picture.save(folder / f"b{number}.jpg", quality=85 + number)
+        mirrored = mirrored or picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        mirrored.save(folder / "a.png")
+
+    def test_a_picture_that_is_turned_as_most_are_is_kept(self, folder):
+        self.add(folder)
+        reason = "turned as most of its group (2 pictures over 1), then most bytes"
+        name, found = self.kept(folder)
+        assert name == "b2.jpg"
+        assert found.startswith(reason)
+        assert self.kept(folder, keep=["lossless"])[0] == "a.png"
+
+    @pytest.mark.parametrize("turn", TURNS.values())
+    def test_so_it_is_for_each_turn(self, folder, turn):
+        self.add(folder, draw(3, (640, 440)).transpose(turn))
+        assert self.kept(folder)[0] == "b2.jpg"
+
+    def test_copies_of_one_file_count_once(self, folder):
+        self.add(folder)
+        for number in range(3):
+            (folder / f"a{number}.png").write_bytes((folder / "a.png").read_bytes())
+        assert self.kept(folder)[1].startswith("turned as most of its group (2 pictures over 1)")
+
+    def test_smaller_copies_count_although_none_of_them_is_kept(self, folder):
+        self.add(folder)
+        (folder / "b1.jpg").unlink()
+        draw(3, (640, 440)).resize((320, 220)).save(folder / "small.jpg")
+        name, reason = self.kept(folder)
+        assert name == "b2.jpg"
+        assert reason == (
+            "no smaller copy (640x440 over 320x220), "
+            "then turned as most of its group (2 pictures over 1)"
+        )
+
+    def test_of_as_many_pictures_either_way_the_other_rules_choose(self, folder):
+        self.add(folder)
+        (folder / "b1.jpg").unlink()
+        assert self.kept(folder) == ("a.png", "lossless format (PNG over JPEG)")
+
+    def test_exif_of_a_camera_comes_before(self, folder):
+        picture, exif = draw(3, (640, 440)), Image.Exif()
+        exif[0x10F], exif[0x110] = "Canon", "EOS"
+        self.add(folder)
+        mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        mirrored.save(folder / "a.png", exif=exif)
+        assert self.kept(folder)[0] == "a.png"
+
+    def test_a_picture_that_is_its_own_mirror_image_does_not_count_as_turned(self, folder):
+        half = np.asarray(draw(3, (320, 440)))
+        picture = Image.fromarray(np.concatenate([half, half[:, ::-1]], axis=1))
+        self.add(folder, picture=picture)
+        assert "turned" not in self.kept(folder)[1]
 
 
 def test_plans_say_how_files_are_turned(made, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -109,6 +110,19 @@ def _moment(image):
     return (image.taken[:19], "." not in image.taken, image.taken) if image.taken else ("~",)
 
 
+def _is_before(image, other):
+    """Tell whether an image is an earlier one of the same burst, by the number in its name."""
+    if not (image.camera and image.taken):
+        return False
+    if (image.camera, image.taken) != (other.camera, other.taken):
+        return False
+    first, second = (Path(each.path) for each in (image, other))
+    names = [re.fullmatch(r"(.*?)([0-9]+)", path.stem) for path in (first, second)]
+    if (first.parent, first.suffix) != (second.parent, second.suffix) or not all(names):
+        return False
+    return names[0][1] == names[1][1] and int(names[0][2]) < int(names[1][2])
+
+
 def _exif(image):
     names = {"camera": image.camera, "taken": image.taken, "gps": image.gps}
     return ", ".join(name for name, value in names.items() if value) or "none"
@@ -117,6 +131,10 @@ def _exif(image):
 # Of each rule that looks at the whole group: the value of an image, and what is written of it.
 VALUES = {
     "whole": (_is_whole, _size),
+    "enlarged": (lambda image, group: True, lambda image: ""),  # no file is there to tell
+    "number": (lambda image, group: not any(_is_before(other, image) for other in group),
+               lambda image: Path(image.path).name),
+    "majority": (lambda image, group: 0, lambda image: 0),  # nothing is turned
     "source": (lambda image, group: not _was_made(image, group),
                lambda image: image.format or "other"),
 }  # fmt: skip
@@ -141,7 +159,7 @@ BETTER = {
     "written": (lambda a, b: _written(a) > _written(b), lambda image: ""),
     "rewritten": (lambda a, b: _as_camera(a) > _as_camera(b),
                   lambda image: image.derived or image.format or "unknown"),
-    "taken": (lambda a, b: _moment(a) < _moment(b),
+    "time": (lambda a, b: _moment(a) < _moment(b),
               lambda image: image.taken.replace("T", " ") or "unknown"),
     "exif": (lambda a, b: _exif(a).replace("none", "").count(",") + (_exif(a) != "none")
                           > _exif(b).replace("none", "").count(",") + (_exif(b) != "none"), _exif),
@@ -152,7 +170,7 @@ BETTER = {
 
 def choose(images, names):
     """Return the image to keep and the reason; the longest path is the sharpest picture."""
-    left, reasons = list(images), []
+    left, decided = list(images), []
     for rule in chain.from_iterable(rule.parts or [rule] for rule in rules(names)):
         files = {image.file_digest for image in left}
         if rule.name in ("sharpness", "source") and len(files) == 1 and files != {""}:
@@ -169,7 +187,8 @@ def choose(images, names):
         rest = [image for image in left if not any(image is kept for kept in best)]
         if not rest:
             continue
-        second = next(image for image in rest if not any(better(other, image) for other in rest))
-        reasons.append(rule.words.format(show(best[0]), show(second)))
+        second = [image for image in rest if not any(better(other, image) for other in rest)]
+        decided.append((rule.words, show, max(second, key=lambda image: image.area)))
         left = best
+    reasons = [words.format(show(left[0]), show(other)) for words, show, other in decided]
     return left[0], ", then ".join(reasons)

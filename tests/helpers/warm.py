@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from hashlens.grouping import linkage
-from hashlens.neighbors import join, kernels
+from hashlens.hashing.perceptual import PerceptualHash
+from hashlens.hashing.turns import actions
+from hashlens.neighbors import join, kernels, turned
+from hashlens.neighbors.turns import Turns
 
 
 def main() -> None:
     """Compare and group a few codes in each way that is compiled."""
-    join.SMALL = linkage.FEW_PAIRS = 0
+    join.SMALL = turned.SMALL = linkage.FEW_PAIRS = 0
     for words in (1, 2):
         codes = np.arange(64 * words, dtype=np.uint64).reshape(64, words)
         for _ in (
@@ -23,6 +26,9 @@ def main() -> None:
             linkage.link(codes, 8, complete=complete, apart=np.array([[0, 1]]))
     for kind in (np.uint8, np.uint16):
         kernels.hamming(codes, codes[0], np.empty(64, kind))
+    for name in ("average", "difference"):  # without and with crosswise fingerprints
+        turns = Turns(*actions(PerceptualHash(name)), 64)
+        list(turned.turned_pairs(codes[:, : 1 + turns.is_crosswise], turns, 8))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS
+from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS
 from hashlens.cleanup.choose import Choices, is_hard_link, look_again, on_disk
 from hashlens.cleanup.files import status_of
 from hashlens.cleanup.journal import Journal, open_journal
@@ -98,8 +98,9 @@ class Plan:
         """Return the number of `groups` and of files to `keep`, and the bytes that are `freed`.
 
         Each action has its `files` and `bytes`. A file frees its bytes if it is deleted, or
-        replaced by a link to an equal file, under all its names. `doubts` counts the pairs that
-        hash alike and look different.
+        replaced by a link to an equal file, under all its names. `partners` counts the files that
+        go with a picture; those of pictures that stay do not. `doubts` counts the pairs that hash
+        alike and look different.
         """
         found: dict[str, Any] = {
             "groups": len({step.group for step in self.steps}),
@@ -109,7 +110,8 @@ class Plan:
             sizes = [step.bytes for step in self.steps if step.action == action]
             if sizes:
                 found[action] = {"files": len(sizes), "bytes": sum(sizes)}
-        partners = sum(step.action == PARTNER for step in self.steps)
+        moved = {step.path for step in self.steps if step.action in MOVES}
+        partners = sum(step.action == PARTNER and step.keeper in moved for step in self.steps)
         if partners:
             found["partners"] = partners
         links = sum(step.action == "keep" and is_hard_link(step.reason) for step in self.steps)

@@ -102,7 +102,9 @@ def plan(
         if not found.has_images_in(folder):
             click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
     how: Any = {"to": to, "protect": protect, "backup": backup, "verify": terms["verify"]}
-    made = found.plan(action, **how, hard_links=hard_links, partners=partners, links=links)
+    how |= {"hard_links": hard_links, "partners": partners, "links": links}
+    with progress_bar() as advance:
+        made = found.plan(action, **how, workers=terms["workers"], progress=advance)
     made.save(out, force=force)
     summary = made.summary()
     if style != "json":

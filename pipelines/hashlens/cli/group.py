@@ -81,8 +81,9 @@ group_options = all_of(
         multiple=True,
         metavar="RULE",
         help="Rule that chooses the image to keep, before the default rules (original, taken, "
-        "exif, pixels, source, lossless, bytes, oldest, path); repeatable, in order. Others: "
-        "sharpness, newest, folder=DIR. A damaged picture is never kept against a sound one.",
+        "exif, majority, pixels, source, lossless, bytes, oldest, path); repeatable, in order. "
+        "Others: sharpness, newest, folder=DIR. A damaged picture is never kept against a sound "
+        "one.",
     ),
     click.option(
         "--keep-only",

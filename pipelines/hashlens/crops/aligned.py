@@ -7,7 +7,8 @@ mirrored, turned, stretched or cut at its edges.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,13 +17,59 @@ from PIL import Image
 
 from hashlens.errors import ImageError
 from hashlens.images.second_look import Look, difference
-from hashlens.model import Place
+from hashlens.model import Place, Progress
+from hashlens.parallel.pool import Crashed, Results, schedule
 
 SIDE = 480  # pixels of the longer side in which two pictures are compared
 STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-4)  # of a refinement
 LEAST_LEFT = 0.9  # share of the whole that the rectangle has in which both can be compared
 
 Matrix = NDArray[np.float64]  # of shape (3, 3), on places between pixels
+
+
+class InPlace(NamedTuple):
+    """Two files, and the place of the first in the second."""
+
+    part: str
+    whole: str
+    place: Place
+
+
+def differences_in_place(
+    pairs: Sequence[InPlace],
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[str]:
+    """Return for each pair why the file does not show the whole at its place; "" if it does.
+
+    Pairs are looked at by `workers` at a time.
+    """
+    chosen = schedule(len(pairs), workers)
+    looker = Looker(dedicated=chosen.kind in ("fork", "processes"))
+    found: list[str] = []
+    with Results(looker, pairs, chosen) as results:
+        for pair, answer in zip(pairs, results, strict=True):
+            crashed = isinstance(answer, Crashed)
+            found.append(f"cannot be read: {answer.reason}" if crashed else answer)
+            if progress:
+                progress(Progress(len(found), len(pairs), pair.part))
+    return found
+
+
+class Looker:
+    """The job of looking, for workers.
+
+    `dedicated`: whether the process has this job only, so that one thread of OpenCV is enough.
+    """
+
+    def __init__(self, *, dedicated: bool) -> None:
+        self.dedicated = dedicated
+
+    def __call__(self, pair: InPlace) -> str:
+        """Return why a file does not show the whole at its place; "" if it does."""
+        if self.dedicated:
+            cv2.setNumThreads(1)
+        return difference_in_place(*pair)
 
 
 def difference_in_place(part: str, whole: str, place: Place) -> str:

@@ -67,7 +67,8 @@ class Collection:
     def facts(self) -> dict[str, Any]:
         """Return the columns that keeper rules look at."""
         texts = {"path": self.paths, "format": self.formats, "damaged": self.damaged}
-        return {**texts, **self.numbers, **self.exif, "file_digest": self.file_digests}
+        digests = {"file_digest": self.file_digests}
+        return {**texts, **self.numbers, **self.exif, **digests, "turned": self.turned}
 
     def members(
         self,

@@ -184,6 +184,8 @@ class Groups(Sequence[Group]):
         partners: bool = True,
         verify: bool = True,
         links: bool = False,
+        workers: int | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Plan:
         """Return what to do with the duplicates, as `hashlens.make_plan` does.
 
@@ -191,22 +193,23 @@ class Groups(Sequence[Group]):
         join their keepers that show at least 95 % of them, and the other way round: mirrored,
         stretched or cut at the edges (see `hashlens.grouping.linked`); their files are always
         compared. Groups have no links to stretched copies that hash alike, unless they were found
-        with `verify`. Raises ParameterError for `links` of exact groups.
+        with `verify`. `workers` files are looked at at a time. Raises ParameterError for `links` of
+        exact groups.
         """
         from hashlens.cleanup.plan import explained, make_plan  # noqa: PLC0415  for plans only
 
         how: Any = {"to": to, "protect": protect, "backup": backup}
         how |= {"hard_links": hard_links, "partners": partners}
-        if not links:
-            return make_plan(self, action, **how, verify=verify)
-        if self.terms.only:
+        if links and self.terms.only:
             msg = f"links are not {self.terms.only} duplicates: leave out only, or links"
             raise ParameterError(msg)
-        found = self.verified() if verify else self
+        make_plan((), action, **how)  # refuses what cannot be used, before files are looked at
+        found = self.verified(workers=workers, progress=progress) if verify else self
+        if not links:
+            return make_plan(found, action, **how, verify=False)
         finders = found.apart, found.chosen, found.doubts
-        groups, words = Linker(found.collection, found.terms, *finders).add(
-            found.groups, found.links
-        )
+        linker = Linker(found.collection, found.terms, *finders, workers, progress)
+        groups, words = linker.add(found.groups, found.links)
         made = make_plan(groups, action, **how, verify=False)
         return replace(explained(made, words), doubts=(*found.doubts, *made.doubts))
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ImageError, ParameterError
+from hashlens.grouping.majority import MAJORITY
 from hashlens.grouping.originals import EXIF, ORIGINAL, TAKEN
-from hashlens.grouping.rule import Facts, Rule, ranks, starts_of
+from hashlens.grouping.rule import Facts, Rule, area_of, ranks, starts_of
 from hashlens.grouping.source import SOURCE
 from hashlens.images.folders import existing, inside
 from hashlens.images.sharpness import sharpness
@@ -26,7 +27,7 @@ LOSSLESS = frozenset(
     ("BMP", "DIB", "FITS", "PCX", "PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "XBM", "XPM")
 )
 DEFAULT_RULES = (
-    *("original", "taken", "exif"),
+    *("original", "taken", "exif", "majority"),
     *("pixels", "source", "lossless", "bytes", "oldest", "path"),
 )
 
@@ -34,7 +35,8 @@ DEFAULT_RULES = (
 def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
     """Return the rules with these names, or `folder=DIR`, in the order in which they decide.
 
-    `original` (as the camera wrote it), `taken` (first), `exif` (most facts), `pixels` (most),
+    `original` (as the camera wrote it), `taken` (first), `exif` (most facts), `majority` (turned as
+    most of its group, which matters in groups with turned copies only), `pixels` (most),
     `source` (the JPEG from which others were made), `lossless` (format), `bytes` (most),
     `sharpness` (highest variance of the Laplacian), `newest` or `oldest` (modification time),
     `folder=DIR` (in it, or below) and `path` (first by name), which is added as the last rule
@@ -85,39 +87,69 @@ def choose_keepers(
     ascending from 0. The last rule leaves one row, as `path`, the last of `rules`, does; of rows
     with one path, the first is kept.
     """
-    reasons: list[list[str]] = [[] for _ in range(int(groups[-1]) + 1)]
+    decisions: list[Decision] = []
+    whole = Facts(columns, rows, groups)
     for rule in chain.from_iterable(rule.parts or (rule,) for rule in order):
         asked = np.flatnonzero(np.bincount(groups)[groups] > 1)
         if rule.reads and len(asked):
             asked = asked[_differ(columns["file_digest"][rows[asked]], groups[asked])]
         if len(asked):
             stays = np.ones(len(rows), bool)
-            stays[asked] = _decide(rule, Facts(columns, rows[asked], groups[asked]), reasons)
+            images = Facts(columns, rows[asked], groups[asked], whole)
+            stays[asked], found = _decide(rule, images)
+            decisions += found
             rows, groups = rows[stays], groups[stays]
-    return rows[starts_of(groups)], [", then ".join(words) for words in reasons]
+    keepers = rows[starts_of(groups)]
+    return keepers, _reasons(whole, keepers, decisions)
 
 
-def _decide(rule: Rule, images: Facts, reasons: list[list[str]]) -> NDArray[np.bool_]:
-    """Return which images have the largest value of their group; add the words of a decision."""
+class Decision(NamedTuple):
+    """A rule that has decided some groups.
+
+    groups: their numbers, ascending.
+    others: of each, the row of the best image that does not stay.
+    """
+
+    rule: Rule
+    groups: Ints
+    others: Ints
+
+
+def _decide(rule: Rule, images: Facts) -> tuple[NDArray[np.bool_], list[Decision]]:
+    """Return which images have the largest value of their group, and what is decided by that.
+
+    Of the others, the best has the next value; of several with that value, it is the largest.
+    """
     groups = images.groups
     starts = starts_of(groups)
     sizes = np.diff(starts, append=len(groups))
     found = np.asarray(rule.value(images))
     if found.dtype == bool and found.all() == found.any():
-        return np.ones(len(groups), bool)
+        return np.ones(len(groups), bool), []
     values = np.unique(found, return_inverse=True)[1]  # numbers from 0, in order
     is_best: NDArray[np.bool_] = values == np.repeat(np.maximum.reduceat(values, starts), sizes)
     others = np.where(is_best, -1, values)
     second = np.maximum.reduceat(others, starts)
     decided = second >= 0
-    texts = (
-        rule.show(Facts(images.columns, images.rows[_first(mask, starts)[decided]]))
-        for mask in (is_best, others == np.repeat(second, sizes))
-    )
-    numbers = groups[starts[decided]].tolist()
-    for number, *over in zip(numbers, *texts, strict=False):  # nothing to show never ends
-        reasons[number].append(rule.words.format(*over))
-    return is_best
+    if not decided.any():
+        return is_best, []
+    is_next = ~is_best & (others == np.repeat(second, sizes))
+    area = np.where(is_next, area_of(images), -np.inf)
+    next_best = _first(is_next & (area == images.largest(area)), starts)[decided]
+    return is_best, [Decision(rule, groups[starts[decided]], images.rows[next_best])]
+
+
+def _reasons(whole: Facts, keepers: Ints, decisions: list[Decision]) -> list[str]:
+    """Return for each keeper the words of the rules that have decided its group."""
+    words: list[list[str]] = [[] for _ in keepers]
+    for rule, groups, others in decisions:
+        texts = (
+            rule.show(Facts(whole.columns, rows, groups, whole))
+            for rows in (keepers[groups], others)
+        )
+        for number, *over in zip(groups.tolist(), *texts, strict=False):  # nothing never ends
+            words[number].append(rule.words.format(*over))
+    return [", then ".join(each) for each in words]
 
 
 def _differ(files: NDArray[np.bytes_], groups: Ints) -> NDArray[np.bool_]:
@@ -200,6 +232,7 @@ _RULES = {
         ORIGINAL,
         TAKEN,
         EXIF,
+        MAJORITY,
         Rule(
             "pixels",
             "most pixels ({} over {})",

@@ -6,7 +6,7 @@ They come from links, so their fingerprints are far from the keeper's, and group
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from hashlens.grouping.collection import Collection
 from hashlens.grouping.keepers import choose_keepers
 from hashlens.grouping.scope import Terms
 from hashlens.images.second_look import SHAPES
-from hashlens.model import Doubt, Group, Link, Member
+from hashlens.model import Doubt, Group, Link, Member, Progress
 from hashlens.neighbors.codes import Ints
 
 LEAST_SHARED = 0.95  # share of the area of either picture that lies in the other
@@ -51,7 +51,8 @@ class Linker:
     """Adds linked pictures to the groups of a collection.
 
     `apart`, `chosen`: find what a person has decided, as for groups. `doubts`: pairs that a second
-    look has parted; no link joins them, unless only their shapes differ.
+    look has parted; no link joins them, unless only their shapes differ. `workers`: links that are
+    looked at at a time. `progress`: called for each.
     """
 
     collection: Collection
@@ -59,6 +60,8 @@ class Linker:
     apart: Apart
     chosen: Chosen
     doubts: Iterable[Doubt] = ()
+    workers: int | None = None
+    progress: Callable[[Progress], None] | None = None
 
     def add(
         self, groups: Sequence[Group], links: Iterable[Link]
@@ -112,10 +115,23 @@ class Linker:
             keeps_part = keeper == pair[0]
             row = pair[1] if keeps_part else pair[0]
             may_keep = keeper in keeping or keeper not in grouped
-            if may_keep and row not in stays and not _difference(link):
+            if may_keep and row not in stays:
                 item = _linked(link, shared, row, keeper, reason, keeps_part=keeps_part)
-                found.append(item)
-        return found
+                found.append((link, item))
+        reasons_to_stay = self._differences([link for link, _ in found])
+        return [
+            item for (_, item), reason in zip(found, reasons_to_stay, strict=True) if not reason
+        ]
+
+    def _differences(self, links: Iterable[Link]) -> list[str]:
+        """Return why the parts of links do not show the wholes, in their places; "" if they do."""
+        from hashlens.crops.aligned import (  # noqa: PLC0415  loads OpenCV
+            InPlace,
+            differences_in_place,
+        )
+
+        pairs = [InPlace(link.part.path, link.whole.path, link.place) for link in links]
+        return differences_in_place(pairs, self.workers, self.progress)
 
     def _whole(self, links: Iterable[Link]) -> Iterator[tuple[Link, float]]:
         """Yield the links of two pictures that show the same, and the least share they share."""
@@ -175,10 +191,3 @@ def _linked(
 
 def _widest(items: Iterable[Linked]) -> float:
     return max(float(item.member.distance) for item in items)
-
-
-def _difference(link: Link) -> str:
-    """Return why the part does not show the whole, in its place."""
-    from hashlens.crops.aligned import difference_in_place  # noqa: PLC0415  loads OpenCV
-
-    return difference_in_place(link.part.path, link.whole.path, link.place)

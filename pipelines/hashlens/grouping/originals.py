@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.grouping.rule import Facts, Rule, ranks
+from hashlens.grouping.enlarged import ENLARGED
+from hashlens.grouping.rule import SMALLER, Facts, Rule, area_of, ranks
 from hashlens.images.exif import REWRITTEN
 from hashlens.images.partners import have_raw
 from hashlens.neighbors.codes import Ints
 
-SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
 # An enlarged copy must not win over the camera's file. But of a picture with less than such a share
 # of the pixels, or with more by the same factor than EXIF says, EXIF is not believed.
 SMALL = 0.2
@@ -68,7 +68,7 @@ def _is_whole(images: Facts) -> NDArray[np.bool_]:
     A picture that was enlarged counts as large as it was taken. A smaller one counts as whole if
     it is as its camera wrote it: in the format and the size.
     """
-    pixels = images["width"].astype(float) * images["height"].astype(float)
+    pixels = area_of(images)
     taken = images["taken_pixels"].astype(float)
     true = np.where(taken >= SMALL * pixels, np.minimum(pixels, taken), pixels)
     largest = images.largest(true)
@@ -155,6 +155,37 @@ def _order_of_taking(images: Facts) -> Ints:
     return order
 
 
+_COUNTED = re.compile(r"(.*?)([0-9]+)(\.\w+)?")  # a name with a number at its end
+
+
+def _is_first_by_number(images: Facts) -> NDArray[np.bool_]:
+    """Return which images have no earlier picture of the same burst in their group.
+
+    Cameras number their files. So of pictures that one camera took at one time, in one folder, with
+    names that differ in their numbers only, that with the lowest number was taken first.
+    """
+    found = np.ones(len(images.rows), bool)
+    known = np.flatnonzero(images.known("camera") & images.known("taken"))
+    if not len(known):
+        return found
+    columns = images["path"], images["camera"], images["taken"]
+    lowest: dict[tuple[object, ...], int] = {}
+    numbered = []
+    for place in known.tolist():
+        path, camera, taken = (column[place] for column in columns)
+        folder, _, name = path.rpartition(os.sep)
+        counted = _COUNTED.fullmatch(name.lower())
+        if counted:
+            group = int(images.groups[place])
+            burst = group, folder, camera, taken, counted[1], counted[3]
+            number = int(counted[2])
+            lowest[burst] = min(number, lowest.get(burst, number))
+            numbered.append((place, burst, number))
+    for place, burst, number in numbered:
+        found[place] = number == lowest[burst]
+    return found
+
+
 def _exif_facts(images: Facts) -> NDArray[Any]:
     known: NDArray[Any] = sum(
         (images.known(name).astype(np.int64) for name in ("camera", "taken")),
@@ -183,6 +214,7 @@ ORIGINAL = Rule(
     "original",
     "",
     parts=(
+        ENLARGED,
         _part("whole", "no smaller copy ({} over {})", _is_whole, _sizes),
         _part("raw", "its RAW file lies beside it", lambda images: have_raw(images["path"])),
         _part("camera", "with EXIF of the camera ({} over none)", _has_exif, _of_camera),
@@ -215,8 +247,15 @@ ORIGINAL = Rule(
 )
 TAKEN = Rule(
     "taken",
-    "taken first ({} over {})",
-    _order_of_taking,
-    lambda images: [text.replace("T", " ") or "unknown" for text in images["taken"]],
+    "",
+    parts=(
+        _part(
+            "time",
+            "taken first ({} over {})",
+            _order_of_taking,
+            lambda images: [text.replace("T", " ") or "unknown" for text in images["taken"]],
+        ),
+        _part("number", "first of its burst ({} before {})", _is_first_by_number, _names),
+    ),
 )
 EXIF = Rule("exif", "most EXIF ({} over {})", _exif_facts, _exif_names)

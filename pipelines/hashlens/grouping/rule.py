@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from hashlens.neighbors.codes import Ints
 
+SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -32,11 +34,18 @@ class Facts:
     columns: of a whole collection, by name: arrays of numbers and digests, sequences of texts.
     rows: which images of the collection.
     groups: the number of the group of each, ascending; rules may ask for it.
+    whole: all images of the groups, if rules before have passed over some of them.
     """
 
     columns: Mapping[str, Any]
     rows: Ints
     groups: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    whole: Facts | None = None
+
+    @property
+    def everyone(self) -> Facts:
+        """Return the facts of all images of the groups, also of those that were passed over."""
+        return self.whole or self
 
     def __getitem__(self, name: str) -> Any:
         """Return a column of the images: an array, or a list of texts."""
@@ -79,7 +88,8 @@ class Rule:
     """A rule: of the images of a group, those with the largest value are kept.
 
     name: as users write it.
-    words: the reason, with two places: for the image kept and the best of the others.
+    words: the reason, with two places: for the image kept and the best of the others, which has
+        the next value and, of several with that value, the most pixels.
     value: returns a value for each image, to compare.
     show: returns for each image what is written of it at a place in `words`.
     reads: the rule reads files, so it is skipped if all files of a group are equal.
@@ -98,6 +108,11 @@ def ranks(texts: Sequence[str]) -> Ints:
     """Return numbers, from 0, that sort as some texts; equal texts have the same number."""
     numbers = {text: number for number, text in enumerate(sorted(set(texts)))}
     return np.fromiter(map(numbers.__getitem__, texts), np.int64, len(texts))
+
+
+def area_of(images: Facts) -> NDArray[np.float64]:
+    """Return the pixels of each image."""
+    return np.asarray(images["width"].astype(float) * images["height"].astype(float), np.float64)
 
 
 def starts_of(groups: Ints) -> Ints:

@@ -23,6 +23,8 @@ from hashlens.neighbors.join import Pairs
 from hashlens.neighbors.turned import turned_pairs
 from hashlens.neighbors.turns import TurnedCodes, Turns
 
+LEAST_CLEAR = 1 / 16  # share of the bits by which a turned picture must be nearer, to be sure
+
 
 @dataclass(frozen=True, eq=False)
 class Turned:
@@ -53,6 +55,16 @@ class Turned:
     def orientations(self, a: Ints, b: Ints) -> Ints:
         """Return the EXIF orientation that brings each row of `b` nearest to that of `a`."""
         return self._nearest(a, b)[1]
+
+    def ways(self, a: Ints, b: Ints) -> Ints:
+        """Return how rows of `b` are turned against rows of `a`, as `orientations`, where sure.
+
+        Unsure is a picture that is nearly as near when it is not turned, as one that is nearly its
+        own mirror image; its orientation is 1.
+        """
+        found, numbers = self._nearest(a, b)
+        clear = self._upright(a, b) - found > self.turns.bits * LEAST_CLEAR
+        return np.where(clear, numbers, 1)
 
     def _nearest(self, a: Ints, b: Ints) -> tuple[Ints, Ints]:
         either = np.flatnonzero(~(self.is_whole[a] & self.is_whole[b]))

@@ -86,14 +86,14 @@ class Brightness:
         usable = grid.usable(self.grid)
         if not usable.any():
             return False
-        found = _coefficients(pixels)[:, usable] / grid.steps[usable]
+        found = coefficients(pixels)[:, usable] / grid.steps[usable]
         found = found[np.abs(found) > 0.6]
         if len(found) < MIN_COEFFICIENTS:
             return False
         return bool(np.abs(found - np.round(found)).mean() <= MAX_DISTANCE)
 
 
-def _coefficients(pixels: Colours) -> Floats:
+def coefficients(pixels: NDArray[Any]) -> Floats:
     """Return the cosine transforms of the brightness of some blocks, spread over a picture."""
     rows, columns = (side // 8 for side in pixels.shape[:2])
     if not rows or not columns:
