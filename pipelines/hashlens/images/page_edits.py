@@ -24,7 +24,8 @@ SPREAD = 2.0  # pixels: the deviation of the windows in which errors and contras
 MOST_TEXT = 0.9  # of the text has the usual error or less
 MOST_ERROR = 0.1  # of the contrast of text (mean squares): more is no codec, but other text
 # Times the usual error from which on a window was changed, and the error that does not count (mean
-# square). In drawn pages with text of 7 pixels or more, windows of copies have up to 3 times.
+# square). Of drawn pages with text of 7 pixels or more, 96 of 100 copies have less, and one of 100
+# pages with other characters.
 MOST_TIMES, UNCOUNTED = 2.9, 40.0
 
 

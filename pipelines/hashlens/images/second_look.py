@@ -34,17 +34,18 @@ ALIKE = 46.0  # mean square off from which on a window with something in it can 
 MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disagree in a copy
 PAGE_SHARE = 0.5  # of flat ground, from which on a picture is a page
 MOST_LEFT = 36.0  # grey levels that may differ, blurred, where there is less flat ground
+MOST_EDIT = 8  # pixels of a page that may count as edited: noise, or a speck
 BLUR, BLUR_DEVIATION = (3, 3), 0.8  # pixels
 RIM = 4  # pixels along the edges in which differences do not count
 REDUCED = 4  # pixels that are averaged, each way, where tones and colours are compared
 BLOCKS = 16  # blocks of the longer side in which colours are compared
 MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
+QUICK_COLOR = 17.0  # the same where pictures are resized quickly, which moves it a little
 FEW_TONES = 3  # of a drawing, which it has in nearly all of its pixels; two shades are two drawings
 TONES_SHARE = 0.85  # of the pixels, that have these tones
 QUIET_SHARE = 0.75  # of the pixels, that have no texture beside them; photos: up to 0.70
 SHAPES = "shapes differ"  # the reason
 MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
-OTHER_COLORS, OTHER_BLOCKS = "colours differ", "blocks differ"
 
 
 class Look:
@@ -90,8 +91,8 @@ def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
 def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
     """Return whether two photos agree; None for pictures with much flat ground.
 
-    False means nothing. What passes here has no colour and no window that would differ in
-    `_compared`, but these are of pictures that are resized in a quarter of the time.
+    False means nothing. Bounds are not wider than those of `_compared`, but pictures are resized in
+    a quarter of the time, and the tone curve is that of grey.
     """
     import cv2  # noqa: PLC0415  a tenth of a second
 
@@ -106,7 +107,7 @@ def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
         return None
     small, other = _reduced(a), _reduced(b)
     curve = _curve(small, other)
-    if _color_difference(cv2.LUT(small, curve), other):
+    if _color_difference(cv2.LUT(small, curve), other, QUICK_COLOR):
         return False
     return bool(np.count_nonzero(_may_disagree(cv2.LUT(grey, curve), found)) <= MOST_PATCH)
 
@@ -123,11 +124,11 @@ def _may_disagree(first: Bytes, second: Bytes) -> NDArray[np.bool_]:
     apart = cv2.sqrBoxFilter(cv2.absdiff(first, second), cv2.CV_32F, **window)
     if np.count_nonzero(apart > ALIKE) <= MOST_PATCH:
         return np.zeros(first.shape, bool)
-    both = cv2.addWeighted(first, 0.5, second, 0.5, 0)
+    both = cv2.add(first, second, dtype=cv2.CV_32F)
     middle = cv2.boxFilter(both, cv2.CV_32F, **window)
     varies = cv2.sqrBoxFilter(both, cv2.CV_32F, **window) - middle * middle
-    textured = 2 * varies + apart / 2 > TEXTURE**2
-    return (apart > ALIKE) & textured & (4 * varies < 3 * apart + 16)
+    textured = varies + apart > 2 * TEXTURE**2
+    return (apart > ALIKE) & textured & (varies < 3 * apart + 16)
 
 
 def _quickly_resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
@@ -170,7 +171,7 @@ def _compared(first: Look, second: Look, side: int) -> str:
     )
     small, other = _reduced(a), _reduced(b)
     curve = _curve(small, other)
-    reason = _color_difference(cv2.LUT(small, curve), other)
+    reason = _color_difference(cv2.LUT(small, curve), other, MOST_COLOR)
     if reason:
         return reason
     grey, toned, found = (
@@ -188,7 +189,7 @@ def _compared(first: Look, second: Look, side: int) -> str:
     if flat >= PAGE_SHARE:
         from hashlens.images.page_edits import edits  # noqa: PLC0415  loads OpenCV
 
-        return _patch(edits(toned, found), 0, size, first.size)
+        return _patch(edits(toned, found), MOST_EDIT, size, first.size)
     return _patch(np.abs(cv2.GaussianBlur(off, (0, 0), 1)) > MOST_LEFT, 0, size, first.size)
 
 
@@ -215,8 +216,8 @@ def _curve(first: Bytes, second: Bytes) -> Bytes:
     return np.asarray(np.clip(np.rint(curve), 0, 255), np.uint8)
 
 
-def _color_difference(first: Bytes, second: Bytes) -> str:
-    """Return whether colours or blocks of two pictures differ, in words; "" if neither does."""
+def _color_difference(first: Bytes, second: Bytes, most: float) -> str:
+    """Return in words which differs by more than some grey levels, colours or blocks; or ""."""
     import cv2  # noqa: PLC0415
 
     off = cv2.subtract(first, second, dtype=cv2.CV_32F)
@@ -224,9 +225,9 @@ def _color_difference(first: Bytes, second: Bytes) -> str:
     grid = [max(2, round(length / block)) for length in off.shape[1::-1]]
     off = cv2.resize(off, grid, interpolation=cv2.INTER_AREA)
     grey = off.mean(axis=2, keepdims=True)
-    if np.abs(off - grey).max() > MOST_COLOR:
-        return OTHER_COLORS
-    return OTHER_BLOCKS if np.abs(grey).max() > MOST_COLOR else ""
+    if np.abs(off - grey).max() > most:
+        return "colours differ"
+    return "blocks differ" if np.abs(grey).max() > most else ""
 
 
 def _has_few_tones(grey: Bytes) -> bool:
