@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from drawing import draw
+from hashlens.images import second_look
 from hashlens.images.second_look import Look, difference
 from hashlens.images.upright import TURNS
 
@@ -107,3 +108,104 @@ def test_what_cannot_be_read_is_not_the_same(tmp_path):
     good = saved(draw(1, (300, 200)))
     assert looked(good, good[: len(good) // 2]).startswith("cannot be read: ")
     assert looked(str(tmp_path / "gone.jpg"), good).startswith("cannot be read: ")
+
+
+FORM = ("Name", "First name", "Date of birth", "Place", "Street", "Phone", "Issued", "Signature")
+
+
+def form(born, size):
+    """Draw a filled form of 320x440 pixels."""
+    picture = Image.new("RGB", (320, 440), "white")
+    pen = ImageDraw.Draw(picture)
+    letters = ImageFont.load_default(size)
+    values = "Moreau", "Camille", born, "Lyon", "Rue Verte 12", "0478 5521", "03.02.2011", "C. M."
+    for number, (label, value) in enumerate(zip(FORM, values, strict=True)):
+        top = 30 + 5 * size * number
+        pen.text((20, top), label, "black", letters)
+        pen.text((160, top), value, "black", letters)
+        pen.line((155, top + size + 3, 305, top + size + 3), (120, 120, 120))
+    return picture
+
+
+CODECS = {
+    "PNG": {},
+    "WEBP": {"quality": 80},
+    "JPEG": {"quality": 80},
+}
+SMALL_COPIES = {
+    "JPEG 60": lambda picture: saved(picture, quality=60),
+    "WebP 70": lambda picture: saved(picture, "WEBP", quality=70),
+    "three quarters": lambda picture: saved(picture.resize((240, 330)), quality=85),
+    "half": lambda picture: saved(picture.resize((160, 220)), quality=85),
+    "darker": lambda picture: saved(ImageEnhance.Brightness(picture).enhance(0.8), quality=85),
+    "brighter": lambda picture: saved(ImageEnhance.Brightness(picture).enhance(1.2), quality=85),
+}
+
+
+@pytest.mark.parametrize("kind", CODECS)
+@pytest.mark.parametrize("size", [7, 9])
+@pytest.mark.parametrize("born", ["15.03.1984", "14.02.1984", "21.07.1956"])
+def test_small_forms_with_other_dates_differ(kind, size, born):
+    one, other = (saved(form(date, size), kind, **CODECS[kind]) for date in ("14.03.1984", born))
+    assert looked(one, other).startswith("differs in detail at ")
+    assert looked(other, one).startswith("differs in detail at ")
+
+
+@pytest.mark.parametrize("copy", SMALL_COPIES)
+@pytest.mark.parametrize("kind", CODECS)
+def test_copies_of_small_forms_are_the_same(kind, copy):
+    for size in (7, 9):
+        file = saved(form("14.03.1984", size), kind, **CODECS[kind])
+        opened = Image.open(BytesIO(file)).convert("RGB")
+        assert looked(file, SMALL_COPIES[copy](opened)) == ""
+
+
+@pytest.mark.parametrize("width", [200, 300])
+def test_other_digits_in_a_small_invoice_differ(width):
+    for number, other in (("48113", "48173"), ("48113", "90264")):
+        pages = [
+            page(*(f"Invoice No. {digits}", "Total 120.50")).resize((width, width * 7 // 5))
+            for digits in (number, other)
+        ]
+        for kind in CODECS:
+            one, two = (saved(each, kind, **CODECS[kind]) for each in pages)
+            assert looked(one, two).startswith("differs in detail at ")
+
+
+def textures(seed, share, size=(96, 64)):
+    """Return two grey pictures: noise of some waves, and the same mixed with other noise."""
+    of = np.random.default_rng(seed)
+    grids = of.integers(0, 256, (2, *(side // of.integers(2, 17) + 1 for side in size[::-1])))
+    one, other = (
+        np.asarray(Image.fromarray(grid.astype(np.uint8)).resize(size), np.float64)
+        for grid in grids
+    )
+    contrast = of.uniform(0.1, 1)
+    mixed = ((1 - share) * one + share * other - 128) * contrast + 128
+    return tuple(np.clip(each, 0, 255).astype(np.uint8) for each in (one, mixed))
+
+
+@given(st.integers(0, 2**32), st.floats(0, 1))
+def test_windows_that_disagree_are_among_those_that_may(seed, share):
+    one, other = textures(seed, share)
+    off = one.astype(np.float32) - other
+    disagree = second_look._disagree(one, other, off)
+    assert not (disagree & ~second_look._may_disagree(one, other)).any()
+
+
+@given(
+    st.integers(0, 2**16),
+    st.integers(2, 40),
+    st.integers(0, 255),
+    st.floats(0, 0.6),
+    st.floats(0.8, 1.2),
+)
+def test_what_passes_quickly_passes_the_closer_comparison(seed, side, tone, share, brightness):
+    picture = draw(seed % 40, (150, 100))
+    painted = picture.copy()
+    left, top = seed % 90, seed % 61
+    ImageDraw.Draw(painted).ellipse((left, top, left + side, top + side), (tone, tone, tone))
+    copy = ImageEnhance.Brightness(Image.blend(picture, painted, share)).enhance(brightness)
+    one, other = Look(picture), Look(copy)
+    if second_look._is_plainly_same(one.pixels(192), other.pixels(192)):
+        assert second_look._compared(one, other, 192) == ""

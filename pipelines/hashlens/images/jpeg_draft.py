@@ -6,7 +6,7 @@ files is done sooner without numpy.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -29,7 +29,20 @@ def use_simplejpeg() -> bool:
     return bool(_simplejpeg)
 
 
-def decode_draft(data: bytes, draft: Draft) -> Pixels | None:
+class Drawn(NamedTuple):
+    """A draft as an array.
+
+    pixels: of shape (height, width, 3), or (height, width) of a grey JPEG.
+    size: width and height at full size.
+    scale: by which both were reduced, and rounded up.
+    """
+
+    pixels: Any
+    size: tuple[int, int]
+    scale: int
+
+
+def draw_draft(data: bytes, draft: Draft) -> Drawn | None:
     """Decode the draft of a JPEG as it is in the file: not turned as its metadata say.
 
     Return None for all that Pillow has to decode or refuse.
@@ -49,9 +62,17 @@ def decode_draft(data: bytes, draft: Draft) -> Pixels | None:
         return None  # simplejpeg is strict: a warning of the decoder is an error
     if pixels.shape[:2] != size:
         return None
-    image = Image.fromarray(pixels[:, :, 0] if mode == "L" else pixels)
-    box = (0, 0, width / scale, height / scale)
-    return Pixels(image, box, (width, height), "JPEG", is_sound=True)
+    return Drawn(pixels[:, :, 0] if mode == "L" else pixels, (width, height), scale)
+
+
+def decode_draft(data: bytes, draft: Draft) -> Pixels | None:
+    """Decode the draft of a JPEG as `draw_draft` does, to an image."""
+    drawn = draw_draft(data, draft)
+    if drawn is None:
+        return None
+    width, height = drawn.size
+    box = (0, 0, width / drawn.scale, height / drawn.scale)
+    return Pixels(Image.fromarray(drawn.pixels), box, drawn.size, "JPEG", is_sound=True)
 
 
 def warning(data: bytes) -> str:

@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from hashlens.errors import ImageError
-from hashlens.images.decode import decode
-from hashlens.images.jpeg_draft import use_simplejpeg
-from hashlens.images.upright import TURNS
+from hashlens.images.arrays import Bytes, decode_array, turned_array, turned_size
 
 if TYPE_CHECKING:
     from hashlens.images.pixels import Source
 
 Floats = NDArray[Any]  # of float32
-Bytes = NDArray[Any]  # of uint8
 
 SMALL, LARGE = 192, 1000  # pixels of the longer side, in the first and in the closer comparison
 DRAFT_SHARE = 0.75  # of the longer side that the shorter side of a draft has at least
@@ -36,20 +32,20 @@ TEXTURE = 10.0  # grey levels: the deviation from which on a window has somethin
 AGREES = 0.5  # the correlation of windows that show the same
 ALIKE = 46.0  # mean square off from which on a window with something in it can agree less
 MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disagree in a copy
-# Grey levels that may differ, blurred. Copies of pages: up to 17; one other digit: from 30.
-MOST_LEFT = 28.0
-MOST_LEFT_IN_PHOTOS = 36.0  # with less flat ground: edges of photos are coded with more error
 PAGE_SHARE = 0.5  # of flat ground, from which on a picture is a page
+MOST_LEFT = 36.0  # grey levels that may differ, blurred, where there is less flat ground
+MOST_EDIT = 8  # pixels of a page that may count as edited: noise, or a speck
+BLUR, BLUR_DEVIATION = (3, 3), 0.8  # pixels
 RIM = 4  # pixels along the edges in which differences do not count
 REDUCED = 4  # pixels that are averaged, each way, where tones and colours are compared
 BLOCKS = 16  # blocks of the longer side in which colours are compared
 MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
+QUICK_COLOR = 17.0  # the same where pictures are resized quickly, which moves it a little
 FEW_TONES = 3  # of a drawing, which it has in nearly all of its pixels; two shades are two drawings
 TONES_SHARE = 0.85  # of the pixels, that have these tones
 QUIET_SHARE = 0.75  # of the pixels, that have no texture beside them; photos: up to 0.70
 SHAPES = "shapes differ"  # the reason
 MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
-OTHER_COLORS, OTHER_BLOCKS = "colours differ", "blocks differ"
 
 
 class Look:
@@ -66,17 +62,9 @@ class Look:
         Raises ImageError for a file that cannot be read.
         """
         if side not in self._decoded:
-            use_simplejpeg()
-            decoded = decode(self.source, draft=("RGB", int(side * DRAFT_SHARE)))
-            self.size, image = decoded.size, decoded.image
-            pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-            if decoded.box:
-                left, top, right, bottom = decoded.box
-                pixels = pixels[int(top) : round(bottom), int(left) : round(right)]
-            if self.orientation != 1:
-                pixels = np.asarray(Image.fromarray(pixels).transpose(TURNS[self.orientation]))
-                self.size = self.size[::-1] if self.orientation >= 5 else self.size
-            self._decoded[side] = pixels
+            pixels, size = decode_array(self.source, int(side * DRAFT_SHARE))
+            self._decoded[side] = turned_array(pixels, self.orientation)
+            self.size = turned_size(size, self.orientation)
         return self._decoded[side]
 
 
@@ -87,21 +75,10 @@ def difference(first: Look, second: Look) -> str:
             look.pixels(SMALL)
         if _is_stretched(first.size, second.size):
             return SHAPES
-        found = _compared(first, second, SMALL, is_quick=True)
-        if found in (OTHER_COLORS, OTHER_BLOCKS):
-            return str(found)
-        if not isinstance(found, str) and found < FLAT_SHARE:
-            return ""
-        found = _compared(first, second, SMALL)
-        if isinstance(found, str):
-            return found
-        larger = min(max(first.size), max(second.size)) > SMALL
-        if found >= FLAT_SHARE and larger:
-            closer = _compared(first, second, LARGE)
-            return closer if isinstance(closer, str) else ""
+        is_same = _is_plainly_same(first.pixels(SMALL), second.pixels(SMALL))
+        return "" if is_same else _compared(first, second, LARGE if is_same is None else SMALL)
     except ImageError as error:
         return f"cannot be read: {error}"
-    return ""
 
 
 def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
@@ -111,62 +88,109 @@ def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
     return abs(a * d - b * c) > (MOST_STRETCH + rounding) * max(a * d, b * c)
 
 
-def _compared(first: Look, second: Look, side: int, *, is_quick: bool = False) -> str | float:
-    """Return why two pictures differ; if they do not, the share of flat ground in both.
+def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
+    """Return whether two photos agree; None for pictures with much flat ground.
 
-    Quick ones are resized in a quarter of the time, and lose fine lines: what they say of details
-    and of drawings has to be asked again.
+    False means nothing. Bounds are not wider than those of `_compared`, but pictures are resized in
+    a quarter of the time, and the tone curve is that of grey.
     """
     import cv2  # noqa: PLC0415  a tenth of a second
 
-    pictures = [look.pixels(side) for look in (first, second)]
-    height, width = min((picture.shape[:2] for picture in pictures), key=max)
-    scale = min(1.0, side / max(height, width))
-    # Whole multiples are reduced quickly.
-    size = int(width * scale) // REDUCED * REDUCED, int(height * scale) // REDUCED * REDUCED
+    height, width = min(first.shape[:2], second.shape[:2], key=max)
+    scale = min(1.0, SMALL / max(height, width))
+    size = int(width * scale), int(height * scale)
     if min(size) < LEAST_SIDE:
-        return "too small to compare"
-    a, b = (_resized(picture, size, is_quick=is_quick) for picture in pictures)
-    reduced = size[0] // REDUCED, size[1] // REDUCED
-    small, other = (cv2.resize(each, reduced, interpolation=cv2.INTER_AREA) for each in (a, b))
-    curve = _curve(small, other)
-    reason = _color_difference(cv2.LUT(small, curve), other)
-    if reason:
-        return reason
+        return False
+    a, b = (_quickly_resized(picture, size) for picture in (first, second))
     grey, found = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (a, b))
-    flat = min(_flat_share(grey), _flat_share(found))
-    if flat >= FLAT_SHARE:
-        if is_quick:
-            return flat
-        is_drawn = _has_few_tones(grey) or _has_few_tones(found)
-        if is_drawn and _shades_differ(small, other):
-            return "shades of a colour differ"
-    toned = cv2.cvtColor(cv2.LUT(a, curve), cv2.COLOR_RGB2GRAY)
-    off = cv2.subtract(toned, found, dtype=cv2.CV_32F)
-    differs = _disagree(toned, found, off)
-    reason = _patch(differs, MOST_PATCH, size, first.size)
-    if not reason and flat >= FLAT_SHARE:
-        off = cv2.GaussianBlur(off, (0, 0), 1)
-        most = MOST_LEFT if flat >= PAGE_SHARE else MOST_LEFT_IN_PHOTOS
-        reason = _patch(np.abs(off) > most, 0, size, first.size)
-    return reason or flat
+    if _flat_share(grey) >= FLAT_SHARE and _flat_share(found) >= FLAT_SHARE:
+        return None
+    small, other = _reduced(a), _reduced(b)
+    curve = _curve(small, other)
+    if _color_difference(cv2.LUT(small, curve), other, QUICK_COLOR):
+        return False
+    return bool(np.count_nonzero(_may_disagree(cv2.LUT(grey, curve), found)) <= MOST_PATCH)
 
 
-def _resized(picture: Bytes, size: tuple[int, int], *, is_quick: bool) -> Bytes:
-    """Return a picture, a little blurred, in a size that is not larger."""
+def _may_disagree(first: Bytes, second: Bytes) -> NDArray[np.bool_]:
+    """Return around which pixels two grey pictures may disagree: at least those of `_disagree`.
+
+    It takes the deviations of the sum and of the difference instead of those of both and of their
+    product, which is half of the work. Where the sum deviates enough, the two correlate.
+    """
+    import cv2  # noqa: PLC0415
+
+    window: Any = {"ksize": (WINDOW, WINDOW), "borderType": cv2.BORDER_REFLECT}
+    apart = cv2.sqrBoxFilter(cv2.absdiff(first, second), cv2.CV_32F, **window)
+    if np.count_nonzero(apart > ALIKE) <= MOST_PATCH:
+        return np.zeros(first.shape, bool)
+    both = cv2.add(first, second, dtype=cv2.CV_32F)
+    middle = cv2.boxFilter(both, cv2.CV_32F, **window)
+    varies = cv2.sqrBoxFilter(both, cv2.CV_32F, **window) - middle * middle
+    textured = varies + apart > 2 * TEXTURE**2
+    return (apart > ALIKE) & textured & (varies < 3 * apart + 16)
+
+
+def _quickly_resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
+    """Return a picture in a size that is not larger, a little blurred; fine lines are lost."""
     import cv2  # noqa: PLC0415
 
     height, width = picture.shape[:2]
     share = min(width // size[0], height // size[1])
-    if is_quick and share > 1:
-        picture = cv2.resize(
-            picture, (width // share, height // share), interpolation=cv2.INTER_AREA
-        )
-    if is_quick:
-        picture = cv2.GaussianBlur(picture, (3, 3), 0.8)
-        return cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(picture, (3, 3), 0.8)
+    if share > 1:
+        reduced = width // share, height // share
+        picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(picture, BLUR, BLUR_DEVIATION)
+    return cv2.resize(blurred, size, interpolation=cv2.INTER_LINEAR)
+
+
+def _reduced(picture: Bytes) -> Bytes:
+    """Return a picture as its tones and colours are compared."""
+    import cv2  # noqa: PLC0415
+
+    height, width = (length // REDUCED for length in picture.shape[:2])
+    whole = picture[: height * REDUCED, : width * REDUCED]  # multiples are reduced quickly
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _compared(first: Look, second: Look, side: int) -> str:
+    """Return why two pictures differ, compared with up to `side` pixels; "" if they do not."""
+    import cv2  # noqa: PLC0415
+
+    pictures = [look.pixels(side) for look in (first, second)]
+    height, width = min((picture.shape[:2] for picture in pictures), key=max)
+    scale = min(1.0, side / max(height, width))
+    size = round(width * scale), round(height * scale)
+    if min(size) < LEAST_SIDE:
+        return "too small to compare"
+    a, b = (
+        picture
+        if picture.shape[1::-1] == size
+        else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        for picture in pictures
+    )
+    small, other = _reduced(a), _reduced(b)
+    curve = _curve(small, other)
+    reason = _color_difference(cv2.LUT(small, curve), other, MOST_COLOR)
+    if reason:
+        return reason
+    grey, toned, found = (
+        cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (a, cv2.LUT(a, curve), b)
+    )
+    flat = min(_flat_share(grey), _flat_share(found))
+    is_drawn = flat >= FLAT_SHARE and (_has_few_tones(grey) or _has_few_tones(found))
+    if is_drawn and _shades_differ(small, other):
+        return "shades of a colour differ"
+    blurred, other = (cv2.GaussianBlur(each, BLUR, BLUR_DEVIATION) for each in (toned, found))
+    off = cv2.subtract(blurred, other, dtype=cv2.CV_32F)
+    reason = _patch(_disagree(blurred, other, off), MOST_PATCH, size, first.size)
+    if reason or flat < FLAT_SHARE:
+        return reason
+    if flat >= PAGE_SHARE:
+        from hashlens.images.page_edits import edits  # noqa: PLC0415  loads OpenCV
+
+        return _patch(edits(toned, found), MOST_EDIT, size, first.size)
+    return _patch(np.abs(cv2.GaussianBlur(off, (0, 0), 1)) > MOST_LEFT, 0, size, first.size)
 
 
 def _curve(first: Bytes, second: Bytes) -> Bytes:
@@ -174,22 +198,26 @@ def _curve(first: Bytes, second: Bytes) -> Bytes:
 
     The curve rises, and is that of all three channels: brightness, contrast, gamma, but no hue.
     """
-    a, b = first.ravel(), second.ravel()
-    bins = a // TONE_WIDTH
-    counts = np.bincount(bins)
+    import cv2  # noqa: PLC0415
+
+    a, b = (picture.reshape(len(picture), -1) for picture in (first, second))
+    levels, bins = np.arange(256.0), 256 // TONE_WIDTH
+    tones = cv2.calcHist([a], [0], None, [256], [0, 256]).reshape(bins, TONE_WIDTH)
+    both = cv2.calcHist([a, b], [0, 1], None, [bins, 256], [0, 256, 0, 256])
+    counts = tones.sum(axis=1)
     seen = counts > 0
-    darks, lights = (np.bincount(bins, values)[seen] / counts[seen] for values in (a, b))
+    sums = (tones * levels.reshape(tones.shape)).sum(axis=1), both @ levels
+    darks, lights = (each[seen] / counts[seen] for each in sums)
     rising = (np.maximum.accumulate(lights) + np.minimum.accumulate(lights[::-1])[::-1]) / 2
     # Beyond the ends of its tones, the curve goes on as it does between them.
     slope = (rising[-1] - rising[0]) / max(darks[-1] - darks[0], 1.0)
-    levels = np.arange(256)
     curve = np.interp(levels, darks, rising)
     curve += slope * (np.minimum(levels - darks[0], 0) + np.maximum(levels - darks[-1], 0))
-    return np.clip(np.rint(curve), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(curve), 0, 255), np.uint8)
 
 
-def _color_difference(first: Bytes, second: Bytes) -> str:
-    """Return whether colours or blocks of two pictures differ, in words; "" if neither does."""
+def _color_difference(first: Bytes, second: Bytes, most: float) -> str:
+    """Return in words which differs by more than some grey levels, colours or blocks; or ""."""
     import cv2  # noqa: PLC0415
 
     off = cv2.subtract(first, second, dtype=cv2.CV_32F)
@@ -197,9 +225,9 @@ def _color_difference(first: Bytes, second: Bytes) -> str:
     grid = [max(2, round(length / block)) for length in off.shape[1::-1]]
     off = cv2.resize(off, grid, interpolation=cv2.INTER_AREA)
     grey = off.mean(axis=2, keepdims=True)
-    if np.abs(off - grey).max() > MOST_COLOR:
-        return OTHER_COLORS
-    return OTHER_BLOCKS if np.abs(grey).max() > MOST_COLOR else ""
+    if np.abs(off - grey).max() > most:
+        return "colours differ"
+    return "blocks differ" if np.abs(grey).max() > most else ""
 
 
 def _has_few_tones(grey: Bytes) -> bool:
