@@ -249,14 +249,33 @@ def test_a_group_without_its_keeper_is_left_alone(photos, tmp_path, change):
 @pytest.mark.parametrize(
     ("action", "given", "message"),
     [
+        ("move", {"to": 3}, "to must be a path, not 3"),
+        ("move", {"to": "x", "backup": True}, "backup must be a path, not True"),
+        ("delete", {"protect": [3]}, "each of protect must be a path, not 3"),
+        ("delete", {"protect": 3}, "protect must be a path or a list of paths, not 3"),
+        ("delete", {"protect": {"a": 1}}, "protect must be a path or a list of paths"),
+        ("delete", {"verify": "no"}, "verify must be True or False, not 'no'"),
+        ("delete", {"partners": "maybe"}, "partners must be True or False, not 'maybe'"),
+        ("delete", {"hard_links": 1}, "hard_links must be True or False, not 1"),
+    ],
+)
+def test_values_of_another_kind_are_named(photos, action, given, message):
+    with pytest.raises(ParameterError) as caught:
+        make_plan([group(*pair(photos))], action, **given)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "message"),
+    [
         ("shred", {}, "action must be one of move, quarantine, .*not 'shred'"),
         ("move", {}, "move needs a folder .*--to DIR"),
         ("quarantine", {}, "quarantine needs a folder .*--to DIR"),
         ("copy-keepers", {}, "copy-keepers needs a folder .*--to DIR"),
-        ("delete", {"to": "x"}, "delete exclude each other"),
-        ("move", {"to": ""}, "--to must be a folder"),
-        ("move", {"to": "photos/a.jpg"}, "--to must be a folder"),
-        ("delete", {"backup": "photos/a.jpg"}, "--backup must be a folder"),
+        ("delete", {"to": "x"}, "delete is given without to"),
+        ("move", {"to": ""}, "to must be a (folder|path)"),
+        ("move", {"to": "photos/a.jpg"}, "to must be a (folder|path)"),
+        ("delete", {"backup": "photos/a.jpg"}, "backup must be a folder"),
         ("move", {"to": "photos/b"}, "b/a.jpg is in .*photos/b already: .*--to"),
         ("move", {"to": "alias/b"}, "b/a.jpg is in .*alias/b already: .*--to"),
         ("quarantine", {"to": "/"}, "b/a.jpg is in / already"),

@@ -10,12 +10,21 @@ from hashlens.model import Step
 REMOVAL_ACTIONS = ("move", "quarantine", "hardlink", "symlink", "delete")
 LINK_ACTIONS = ("hardlink", "symlink")
 MOVES = ("move", "quarantine")
+DEFAULT_ACTION = "quarantine"
 PARTNER = "partner"  # does what the picture does to which the file belongs
 
 
 def target(action: str, folder: str, path: str) -> str:
     """Return where an action puts a file: `move` into the folder, others with its whole path."""
     return os.path.join(folder, os.path.basename(path)) if action == "move" else below(folder, path)
+
+
+def default_folder(action: str, index: str) -> str | None:
+    """Return where the files of a plan go if nobody says it, by the directory of the index.
+
+    A quarantine lies beside the index; for other actions, and without an index, there is None.
+    """
+    return f"{index}-quarantine" if action == "quarantine" and index else None
 
 
 def below(folder: str, path: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hashlens.cleanup.actions import DEFAULT_ACTION
 from hashlens.cli.group import group_options, grouped
 from hashlens.cli.options import format_option, index_option, open_index, progress_bar
 from hashlens.cli.output import show, show_one
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--action",
     type=click.Choice(ACTIONS),
-    default="quarantine",
+    default=DEFAULT_ACTION,
     show_default=True,
     help="Action for duplicates.",
 )
@@ -103,7 +104,6 @@ def plan(
         raise click.UsageError(msg)
     with open_index(directory) as opened:
         found = grouped(opened, terms, verify=verify)
-        to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
     for folder in protect:
         if not found.has_images_in(folder):
             click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
