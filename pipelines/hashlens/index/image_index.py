@@ -182,8 +182,8 @@ class ImageIndex(Reader):
         The files are known by their pixels: `groups` never puts two of them, or copies of them,
         into one group again. With one file, the verdict is `keeper`: its picture is kept before all
         others of its group, whatever the rules say; two such pictures are both kept. Raises
-        ParameterError for another verdict or for one file given twice, and ImageError for a file
-        that cannot be read.
+        ParameterError for another verdict, for one file given twice or for a damaged file as
+        keeper, and ImageError for a file that cannot be read.
         """
         return self.decisions.add(first, second, verdict)
 
