@@ -195,6 +195,9 @@ def _index_or_none(directory: str) -> AbstractContextManager[ImageIndex | None]:
 def decide(first: str, second: str | None, verdict: str, directory: str, style: str) -> None:
     """Decide that two pictures are not duplicates, that both are kept, or that A is the keeper.
 
+    Of two pictures: decide A B --as keep-both. Of one, which must not be damaged: decide A --as
+    keeper.
+
     Pictures are known by their pixels, so a decision outlives their files and holds for copies; the
     two are never grouped again. A keeper is kept before all others of its group, whatever the rules
     say. To forget a decision on files that are gone, give the digests that `decisions --format
