@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hashlens.cleanup.actions import Outcome as Outcome
+    from hashlens.cleanup.actions import Step as Step
     from hashlens.cleanup.apply import apply as apply
     from hashlens.cleanup.plan import Plan as Plan
     from hashlens.cleanup.plan import make_plan as make_plan
@@ -34,24 +36,22 @@ if TYPE_CHECKING:
     from hashlens.index.image_index import ImageIndex as ImageIndex
     from hashlens.model import Decision as Decision
     from hashlens.model import Doubt as Doubt
-    from hashlens.model import Duplicates as Duplicates
     from hashlens.model import Explanation as Explanation
     from hashlens.model import Group as Group
     from hashlens.model import Link as Link
     from hashlens.model import Match as Match
     from hashlens.model import Member as Member
-    from hashlens.model import Outcome as Outcome
     from hashlens.model import Pair as Pair
     from hashlens.model import Place as Place
     from hashlens.model import Progress as Progress
     from hashlens.model import Report as Report
     from hashlens.model import Skipped as Skipped
-    from hashlens.model import Step as Step
     from hashlens.names import name_of as name_of
     from hashlens.names import text_of as text_of
     from hashlens.neighbors.calibration import Calibration as Calibration
     from hashlens.report.bits import draw_hash as draw_hash
     from hashlens.report.matches import draw_matches as draw_matches
+    from hashlens.rows.compare import Duplicates as Duplicates
     from hashlens.rows.compare import compare as compare
     from hashlens.rows.compare import find_duplicates as find_duplicates
     from hashlens.rows.hash_files import hash_files as hash_files
@@ -63,6 +63,10 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "cleanup.actions": (
+        "Outcome",
+        "Step",
+    ),
     "cleanup.apply": ("apply",),
     "cleanup.plan": (
         "Plan",
@@ -96,19 +100,16 @@ _HOMES = {
     "model": (
         "Decision",
         "Doubt",
-        "Duplicates",
         "Explanation",
         "Group",
         "Link",
         "Match",
         "Member",
-        "Outcome",
         "Pair",
         "Place",
         "Progress",
         "Report",
         "Skipped",
-        "Step",
     ),
     "names": (
         "name_of",
@@ -118,6 +119,7 @@ _HOMES = {
     "report.bits": ("draw_hash",),
     "report.matches": ("draw_matches",),
     "rows.compare": (
+        "Duplicates",
         "compare",
         "find_duplicates",
     ),

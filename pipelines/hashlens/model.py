@@ -9,10 +9,6 @@ from typing import Any, TypeAlias
 # A picture with a lower information score is nearly flat, and its fingerprint says nothing.
 LOW_INFORMATION = 1.0
 
-# What a plan may do with duplicates.
-ACTIONS = ("move", "quarantine", "hardlink", "symlink", "copy-keepers", "delete")
-
-
 # The turn of each EXIF orientation in words: mirrored first, then turned clockwise by degrees.
 TURN_WORDS = {
     1: "",
@@ -209,18 +205,6 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicates:
-    """Images with the same fingerprint.
-
-    fingerprint: in hex.
-    paths: their files, at least two.
-    """
-
-    fingerprint: str
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Member:
     """One image of a group, as its row describes it.
 
@@ -353,56 +337,3 @@ class Link:
     part: Member
     whole: Member
     place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of a plan: what is to be done with one file.
-
-    group: number of the group in the plan, from 1.
-    action: `keep` (nothing), `copy`, `move`, `quarantine`, `hardlink`, `symlink` or `delete`; or
-        `partner`: the file goes where its picture goes, or stays with it.
-    path: the file.
-    to: the new path of the file. For `hardlink` and `symlink`, the path to which the replaced file
-        goes; "" if its bytes are those of the keeper.
-    digest: SHA-256 of the file, in hex.
-    bytes: size of the file.
-    keeper: the file that is kept; it must be there when anything happens to the file. Of a partner:
-        the picture to which it belongs.
-    keeper_digest: SHA-256 of the keeper, in hex.
-    distance: between the fingerprints of file and keeper.
-    reason: why the action was chosen, in words.
-    turn: the turn after which the picture looks like the keeper, as in `Member`.
-    """
-
-    group: int
-    action: str
-    path: str
-    to: str = ""
-    digest: str = ""
-    bytes: int = 0
-    keeper: str = ""
-    keeper_digest: str = ""
-    distance: float = 0.0
-    reason: str = ""
-    turn: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What carrying out a plan, or undoing it, has done.
-
-    done: steps that were done in this run.
-    earlier: steps that an earlier run had done.
-    bytes: disk space that was freed.
-    skipped: files that were left alone, each with its reason.
-    journal: path of the journal, from which the plan can be undone.
-    went: the number of files that went to each folder in this run.
-    """
-
-    done: int = 0
-    earlier: int = 0
-    bytes: int = 0
-    skipped: tuple[Skipped, ...] = ()
-    journal: str = ""
-    went: Mapping[str, int] = field(default_factory=dict)

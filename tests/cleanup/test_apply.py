@@ -21,12 +21,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hashlens.cleanup.actions import ACTIONS
 from hashlens.cleanup.apply import apply
 from hashlens.cleanup.plan import Plan
 from hashlens.cleanup.undo import undo
 from hashlens.errors import ParameterError, PlanError
 from hashlens.images.walk import IGNORE, walk
-from hashlens.model import ACTIONS
 from machines import Machine, killed_at
 from suites import examples
 from trees import digest, group, make_plan, member, put, snapshot

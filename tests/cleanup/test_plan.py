@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashlens.cleanup.actions import ACTIONS, Step
 from hashlens.cleanup.apply import apply
 from hashlens.cleanup.plan import Plan
 from hashlens.errors import ParameterError, PlanError
-from hashlens.model import ACTIONS, Step
 from trees import digest, group, make_plan, member, put, snapshot
 
 HOSTILE = [
@@ -249,14 +249,33 @@ def test_a_group_without_its_keeper_is_left_alone(photos, tmp_path, change):
 @pytest.mark.parametrize(
     ("action", "given", "message"),
     [
+        ("move", {"to": 3}, "to must be a path, not 3"),
+        ("move", {"to": "x", "backup": True}, "backup must be a path, not True"),
+        ("delete", {"protect": [3]}, "each of protect must be a path, not 3"),
+        ("delete", {"protect": 3}, "protect must be a path or a list of paths, not 3"),
+        ("delete", {"protect": {"a": 1}}, "protect must be a path or a list of paths"),
+        ("delete", {"verify": "no"}, "verify must be True or False, not 'no'"),
+        ("delete", {"partners": "maybe"}, "partners must be True or False, not 'maybe'"),
+        ("delete", {"hard_links": 1}, "hard_links must be True or False, not 1"),
+    ],
+)
+def test_values_of_another_kind_are_named(photos, action, given, message):
+    with pytest.raises(ParameterError) as caught:
+        make_plan([group(*pair(photos))], action, **given)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "message"),
+    [
         ("shred", {}, "action must be one of move, quarantine, .*not 'shred'"),
         ("move", {}, "move needs a folder .*--to DIR"),
         ("quarantine", {}, "quarantine needs a folder .*--to DIR"),
         ("copy-keepers", {}, "copy-keepers needs a folder .*--to DIR"),
-        ("delete", {"to": "x"}, "delete exclude each other"),
-        ("move", {"to": ""}, "--to must be a folder"),
-        ("move", {"to": "photos/a.jpg"}, "--to must be a folder"),
-        ("delete", {"backup": "photos/a.jpg"}, "--backup must be a folder"),
+        ("delete", {"to": "x"}, "delete is given without to"),
+        ("move", {"to": ""}, "to must be a (folder|path)"),
+        ("move", {"to": "photos/a.jpg"}, "to must be a (folder|path)"),
+        ("delete", {"backup": "photos/a.jpg"}, "backup must be a folder"),
         ("move", {"to": "photos/b"}, "b/a.jpg is in .*photos/b already: .*--to"),
         ("move", {"to": "alias/b"}, "b/a.jpg is in .*alias/b already: .*--to"),
         ("quarantine", {"to": "/"}, "b/a.jpg is in / already"),
@@ -489,6 +508,8 @@ WITHOUT = object()
         ({"group": ""}, "group must be a whole number"),
         ({"distance": "nan"}, "distance must be a number of at least 0"),
         ({"distance": "far"}, "distance must be a number"),
+        ({"turn": "91"}, "turn must be empty or one of mirrored, 180, .*, not '91'"),
+        ({"bytes": "1_0"}, "bytes must be a whole number of at least 0, not '1_0'"),
         ({"reason": WITHOUT}, "the field 'reason' is missing"),
         ({"colour": "red"}, "not a field of a step: 'colour'"),
     ],
@@ -519,6 +540,14 @@ def test_a_line_that_is_no_step_is_named(tmp_path, ending, change, message):
         (json.dumps({**GOOD, "path": 3}), "path must be text, not 3"),
         (json.dumps({**GOOD, "path": "/\0"}), "path must be text"),
         (json.dumps({**GOOD, "path": "/\ud800"}), "surrogates not allowed"),
+        (json.dumps({**GOOD, "bytes": "1"}), "bytes must be a whole number of at least 0, not '1'"),
+        (json.dumps({**GOOD, "group": "1"}), "group must be a whole number of at least 0, not '1'"),
+        (json.dumps({**GOOD, "distance": "0"}), "distance must be a number of at least 0, not '0'"),
+        (json.dumps({**GOOD, "distance": -1}), "distance must be a number of at least 0, not -1"),
+        (json.dumps({**GOOD, "turn": "banana"}), "turn must be empty or one of mirrored, 180"),
+        (json.dumps({**GOOD, "turn": "91"}), "not '91'"),
+        (json.dumps({**GOOD, "turn": "\x1b[2J"}), r"not '.x1b.2J'"),
+        (json.dumps({**GOOD, "turn": 90}), "turn must be text, not 90"),
         (json.dumps({**GOOD, "group": True}), "group must be a whole number"),
         (json.dumps({**GOOD, "group": 1.0}), "group must be a whole number"),
         (json.dumps({**GOOD, "bytes": None}), "bytes must be a whole number"),

@@ -17,10 +17,10 @@ from PIL import Image
 
 from drawing import draw
 from hashlens import ImageHash, ImageIndex
+from hashlens.cleanup.actions import ACTIONS
 from hashlens.cli import clean, group
 from hashlens.cli.app import app
 from hashlens.images.walk import IGNORE
-from hashlens.model import ACTIONS
 from running import hashlens, run
 from trees import snapshot
 
@@ -217,6 +217,8 @@ def test_without_an_index_there_is_advice(tmp_path, monkeypatch, command):
         ("groups --crops", "no crop index; make one with keypoints=200 (index --crops)"),
         ("groups --metric furlongs --max-distance 3", "unknown metric 'furlongs'"),
         ("groups --metric levenshtein", "'auto' is for Hamming distances; give a number"),
+        ("groups --keep newest --keep-only oldest", "keep_only oldest takes the place of all"),
+        ("groups --max-distance 8 --workers 0", "workers must be a whole number 1 to 1024, not 0"),
         ("groups --max-distance -1", "max_distance must be a number >= 0"),
         ("groups --max-distance nan", "max_distance must be a number >= 0"),
         ("groups --linkage single", "'complete', 'connected'"),
@@ -225,8 +227,8 @@ def test_without_an_index_there_is_advice(tmp_path, monkeypatch, command):
         ("groups --max-distance 8 --workers 0 --crops", "no crop index"),
         ("report", "say what to write: --html FILE, --mosaics DIR, or both"),
         ("plan --action explode", "is not one of"),
-        ("plan --max-distance 8 --action move", "move needs a folder to put files into: --to DIR"),
-        ("plan --max-distance 8 --action delete --to x", "--to x and delete exclude each other"),
+        ("plan --max-distance 8 --action move", "move needs a folder to put files into: name it"),
+        ("plan --max-distance 8 --action delete --to x", "given without to (--to), not with x"),
         ("plan --max-distance 8 --action delete --out plan.txt", "a file .jsonl or .csv"),
         ("plan --max-distance 8 --action delete --protect nowhere", "does not exist"),
         ("apply nowhere.jsonl", "does not exist"),

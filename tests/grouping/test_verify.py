@@ -17,6 +17,7 @@ from hashlens.grouping.assign import Assignment
 from hashlens.grouping.collection import read_collection
 from hashlens.grouping.scope import Terms
 from hashlens.grouping.verify import Verifier
+from hashlens.hashing.looking import differences
 from hashlens.schema import GROUPED
 
 COLORS = {"red": (180, 40, 40), "blue": (40, 60, 180), "green": (20, 110, 40)}
@@ -184,3 +185,15 @@ def test_groups_are_those_of_the_rule_written_out_in_any_order(order, sizes, fil
         one, other = (files[int(path[1:-4])] for path in (doubt.first, doubt.second))
         assert one != other
         assert frozenset((one, other)) not in alike
+
+
+def test_progress_is_told_of_each_pair_with_one_keeper(tmp_path):
+    paths = [str(tmp_path / f"{number}.png") for number in range(6)]
+    for path in paths:
+        draw(1, (200, 150)).save(path)
+    told = []
+    found = differences([(paths[0], path) for path in paths[1:]], 2, told.append)
+    assert found == [""] * 5
+    assert [(step.done, step.total, step.path) for step in told] == [
+        (number, 5, paths[number]) for number in range(1, 6)
+    ]

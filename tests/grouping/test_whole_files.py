@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from drawing import draw, saved, sequence
-from hashlens import ImageIndex
+from hashlens import ImageIndex, ParameterError, pixel_digest
 
 SIZE = (320, 240)
 
@@ -107,6 +108,61 @@ def test_a_damaged_file_is_never_kept_against_a_sound_one(groups_of, tmp_path):
         assert reason.startswith("not damaged (the other: ")
         damaged = index.sql("select path from txtai where damaged is not null order by path")
         assert [Path(row["path"]).name for row in damaged] == ["0.jpg", "2.png"]
+
+
+def damaged_files():
+    """Return a JPEG and a PNG of one picture, and both with damage."""
+    sound = saved("JPEG", quality=92)
+    zeroed = bytearray(sound)
+    zeroed[-160:-20] = bytes(140)
+    unchecked = bytearray(saved("PNG"))
+    unchecked[-1] ^= 1
+    files = {"sound.jpg": sound, "sound.png": saved("PNG")}
+    return files | {"zeroed.jpg": bytes(zeroed), "png.png": bytes(unchecked)}
+
+
+@pytest.mark.parametrize("name", ["zeroed.jpg", "png.png"])
+def test_a_damaged_file_is_not_decided_as_keeper(groups_of, tmp_path, name):
+    groups_of(damaged_files())
+    with ImageIndex.open(tmp_path / "index") as index:
+        [row] = index.sql("select damaged from txtai where path like :p", {"p": f"%/{name}"})
+        with pytest.raises(ParameterError) as caught:
+            index.decide(tmp_path / "photos" / name)
+        assert f"{name} is damaged ({row['damaged']})" in str(caught.value)
+        assert "decide on a sound copy" in str(caught.value)
+        assert list(index.decisions) == []
+        index.decide(tmp_path / "photos" / "sound.jpg")
+        index.decide(tmp_path / "photos" / name, tmp_path / "photos" / "sound.jpg", "keep-both")
+
+
+@pytest.mark.parametrize("pixel_digests", [False, True])
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_damaged_picture_chosen_elsewhere_takes_no_sound_file_away(
+    tmp_path, pixel_digests, verify
+):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, data in damaged_files().items():
+        (photos / name).write_bytes(data)
+    shutil.copy(photos / "zeroed.jpg", photos / "also.jpg")
+    chosen = {
+        "first": pixel_digest(photos / "zeroed.jpg"),
+        "second": "",
+        "verdict": "keeper",
+        "decided": "2026-01-01",
+        "sizes": [[320, 240]],
+    }
+    (tmp_path / "d.jsonl").write_text(json.dumps(chosen) + "\n")
+    with ImageIndex.open(tmp_path / "index", pixel_digests=pixel_digests) as index:
+        index.index([photos])
+        assert index.decisions.load(tmp_path / "d.jsonl") == 1
+        found = index.groups(4, verify=verify)
+        groups = [[Path(member.path).name for member in group.members] for group in found]
+    together = {frozenset(names) for names in groups}
+    assert frozenset(("also.jpg", "zeroed.jpg")) in together
+    assert not any("sound" in name for names in groups for name in names[1:] if names[0][0] in "az")
+    sound = next(names for names in groups if names[0].startswith("sound"))
+    assert {"sound.jpg", "sound.png", "png.png"} == set(sound)
 
 
 @pytest.mark.parametrize("grade", ["fast", "exact"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import strategies as st
 
 from albums import FOLDERS, TROUBLES, entries
-from hashlens.model import ACTIONS
+from hashlens.cleanup.actions import ACTIONS
 
 NEVER = 10**9
 EDITS = ("remove", "keep", "exchange", "act", "other keeper", "turn", "crlf", "bom")

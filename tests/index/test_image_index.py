@@ -73,7 +73,7 @@ class TestRows:
             "mtime_ns": path.stat().st_mtime_ns,
             "format": "JPEG",
             "information": pytest.approx(information(image), abs=0.2),
-            "policy": f"{index.settings.hasher.policy}; frames, damage and EXIF",
+            "policy": f"{index.settings.hasher.policy}; frames, damage and EXIF, turns",
             "file_digest": file_digest(path.read_bytes()),
             "pixel_digest": pixel_digest(image),
             "skipped": None,

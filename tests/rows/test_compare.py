@@ -27,8 +27,8 @@ from hashlens import (
     hash_files,
 )
 from hashlens.hashing.algorithms import ALGORITHMS
-from hashlens.model import Duplicates, Skipped
-from hashlens.rows.compare import compare, equal_images, find_duplicates
+from hashlens.model import Skipped
+from hashlens.rows.compare import Duplicates, compare, equal_images, find_duplicates
 from running import run
 
 BASIC = [item.name for item in ALGORITHMS if item.name != "crop-resistant"]

@@ -22,7 +22,9 @@ from txtai.embeddings import Embeddings
 import hashlens
 from drawing import draw
 from hashlens import ImageHash, ImageIndex, IndexingError, ParameterError, Plan, QueryError
+from hashlens.workflows.application_file import STEPS
 from hashlens.workflows.run import run
+from running import hashlens as hashlens_command
 
 CONFIG = Path(__file__).parents[2] / "config.yml"
 
@@ -238,19 +240,41 @@ def test_steps_are_those_of_the_file_only(home, folder):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ({"groups": {"max_distanse": 8}}, "groups has no max_distanse; known are between, crops"),
+        (
+            {"groups": {"max_distanse": 8}},
+            "groups has no max_distanse: did you mean max_distance? known are between, crops",
+        ),
         ({"groups": {8: 8}}, "groups has no 8; known are"),
         ({"groups": [8]}, "groups must hold keys, not [8]"),
-        ({"report": {}}, "report needs html or mosaics"),
-        ({"report": {"html": None}}, "report needs html or mosaics"),
-        ({"plan": {"to": "x"}}, "plan needs action"),
+        ({"report": {}}, "report: html or mosaics is needed"),
+        ({"report": {"html": None}}, "report: html or mosaics is needed"),
         ({"plan": {"action": "move", "into": "x"}}, "plan has no into"),
         ({"groups": {"max_distance": "8"}}, "max_distance must be a number >= 0"),
         ({"groups": {"max_distance": 8, "keep": None}}, "rules of what to keep are a list"),
         ({"groups": {"max_distance": 8, "keep": 5}}, "rules of what to keep are a list"),
         ({"groups": {"max_distance": 8, "keep": ["best"]}}, "no rule 'best'"),
         ({"groups": {"max_distance": 8, "linkage": 5}}, "linkage must be one of"),
-        ({"groups": {"max_distance": 8}, "plan": {"action": "move"}}, "move needs a folder"),
+        ({"groups": {"max_distance": 8}, "plan": {"action": "move"}}, "plan: move needs a folder"),
+        ({"gruops": {"turned": True}}, "hashlens has no gruops: did you mean groups? known are"),
+        ({"decide": [1]}, "hashlens has no decide; known are elements, groups, plan, report"),
+        ({"groups": {}, "apply": True}, "hashlens has no apply; known are"),
+        ({"groups": False}, "groups must hold keys, not False"),
+        ({"groups": {"verify": "maybe"}}, "groups: verify must be True or False, not 'maybe'"),
+        ({"groups": {"crops": 1}}, "groups: crops must be True or False, not 1"),
+        ({"groups": {"not_same_folder": "x"}}, "not_same_folder must be True or False, not 'x'"),
+        ({"groups": {"workers": 0}}, "groups: workers must be a whole number 1 to 1024, not 0"),
+        ({"groups": {"workers": "2"}}, "groups: workers must be a whole number 1 to 1024, not '2'"),
+        ({"report": {"html": True}}, "report: html must be a path, not True"),
+        ({"report": {"html": "r.html", "verify": "maybe"}}, "report: verify must be True or False"),
+        ({"plan": {"verify": "no"}}, "plan: verify must be True or False, not 'no'"),
+        ({"plan": {"partners": "maybe"}}, "plan: partners must be True or False, not 'maybe'"),
+        ({"plan": {"hard_links": "perhaps"}}, "plan: hard_links must be True or False"),
+        ({"plan": {"links": "yes"}}, "plan: links must be True or False, not 'yes'"),
+        ({"plan": {"protect": [3]}}, "plan: each of protect must be a path, not 3"),
+        ({"plan": {"to": 3}}, "plan: to must be a path, not 3"),
+        ({"plan": {"out": 3}}, "plan: out must be a path, not 3"),
+        ({"plan": {"out": "p.txt"}}, "plan: p.txt: a plan is a file .jsonl or .csv"),
+        ({"workflow": 3}, "hashlens: workflow must be the name of one, not 3"),
         ({"groups": {"max_distance": 8}, "plan": {"action": "explode"}}, "action must be one of"),
     ],
 )
@@ -265,13 +289,56 @@ def test_steps_that_cannot_be_are_named_before_anything_is_done(home, folder, st
     ("steps", "message"),
     [
         ({"groups": {"max_distance": 8, "between": ["a"]}}, "between takes two folders"),
-        ({"groups": {"max_distance": 8, "between": 5}}, "expected paths or ids, not 5"),
+        (
+            {"groups": {"max_distance": 8, "between": 5}},
+            "between must be a path or a list of paths",
+        ),
     ],
 )
 def test_values_of_steps_that_cannot_be_are_named(home, folder, steps, message):
     with pytest.raises(ParameterError) as caught:
         run(own_config(**steps), [str(folder)])
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("elements", [3, {"a": 1}, ["a", 3]])
+def test_elements_that_are_no_texts_are_named(home, elements):
+    with pytest.raises(ParameterError, match="hashlens: elements must be a list of texts"):
+        run(own_config(elements=elements))
+
+
+@pytest.mark.parametrize("key", ["hashlense", "Hashlens", "workflows", "embedding"])
+def test_a_key_at_the_top_that_is_nearly_ours_is_not_passed_over(home, folder, key):
+    settings = yaml.safe_load(CONFIG.read_text())
+    right = next(name for name in ("hashlens", "workflow", "embeddings") if name[:5] in key.lower())
+    settings[key] = settings.pop(right)
+    Path("own.yml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(ParameterError, match=f"{key} is no key .*: did you mean {right}?"):
+        run("own.yml", [str(folder)])
+
+
+@pytest.mark.parametrize("plan", [None, {}, {"to": "aside"}, {"action": "delete"}])
+def test_a_plan_in_a_file_has_the_defaults_of_the_command_line(home, folder, plan):
+    done = run(own_config(groups={"max_distance": 8}, plan=plan), [str(folder)])
+    assert done["plan"]["file"] == "plan.jsonl"
+    options = [f"--{name}={value}" for name, value in (plan or {}).items()]
+    hashlens_command("plan", "--max-distance", "8", *options, "--out", "other.jsonl")
+    made = Plan.read("plan.jsonl")
+    assert made == Plan.read("other.jsonl")
+    with ImageIndex.open(".hashlens", create=False) as index:
+        assert made == index.groups(8).plan(**(plan or {}))
+    action = (plan or {}).get("action", "quarantine")
+    goes = [step.to for step in made.steps if step.action == action]
+    place = (plan or {}).get("to", ".hashlens-quarantine")
+    assert len(goes) == 3
+    assert all(to.startswith(str(home / place)) if action != "delete" else not to for to in goes)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_documentation_names_every_key_of_a_step(step):
+    lines = (CONFIG.parent / "docs" / "configuration.md").read_text().splitlines()
+    row = next(line for line in lines if line.startswith(f"| `hashlens.{step}` |"))
+    assert {key for key in STEPS[step] if f"`{key}`" not in row} == set()
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 
 from hashlens.cleanup import files, names, steps
-from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS
+from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, Outcome, Step
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.folders import destination, marker_of, remove_emptied
 from hashlens.cleanup.hard_links import HardLinks
@@ -21,7 +21,7 @@ from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.cleanup.plan import Plan, journal_of
 from hashlens.errors import PlanError
 from hashlens.images.partners import Folders, renamed
-from hashlens.model import Outcome, Progress, Skipped, Step
+from hashlens.model import Progress, Skipped
 
 ATTEMPTS = 100  # names that are tried for a target, if other processes take them meanwhile
 

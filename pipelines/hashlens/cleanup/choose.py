@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS, below, target
+from hashlens.cleanup.actions import LINK_ACTIONS, PARTNER, REMOVAL_ACTIONS, Step, below, target
 from hashlens.cleanup.files import RefusedError, digest_of
 from hashlens.cleanup.names import numbered
 from hashlens.errors import ParameterError, PlanError
 from hashlens.hashing.looking import differences
-from hashlens.model import ORIENTATIONS, Doubt, Group, Member, Step
+from hashlens.model import ORIENTATIONS, Doubt, Group, Member
 
 CHANGED = "changed since it was indexed: index again"
 HARD_LINK = "a hard link"  # so begins the reason to keep one
@@ -203,7 +203,7 @@ class Choices:
             return ""
         if not self.to:
             msg = f"{file.path} has other bytes than its keeper {keeper.path}: name a folder to "
-            msg += "put such files into when links replace them: --to DIR"
+            msg += "put such files into when links replace them, by to (--to DIR)"
             raise ParameterError(msg)
         return self._free_name(target(self.action, self.to, file.path), file)
 
@@ -211,7 +211,7 @@ class Choices:
         """Return the wanted name, or the next one with a number, that no file has or will get."""
         folder, name = os.path.split(wanted)
         if file and os.path.join(os.path.realpath(folder), name) == file.real_path:
-            msg = f"{file.path} is in {self.to} already: choose another folder for --to"
+            msg = f"{file.path} is in {self.to} already: choose another folder for to (--to)"
             raise ParameterError(msg)
         names = self.candidates.setdefault(wanted, numbered(wanted))
         free = next(

@@ -7,11 +7,10 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 
-from hashlens.cleanup.actions import MOVES, top_folder
+from hashlens.cleanup.actions import MOVES, Step, top_folder
 from hashlens.cleanup.files import missing_folders
 from hashlens.cleanup.journal import Journal
 from hashlens.images.walk import IGNORE
-from hashlens.model import Step
 
 
 def destination(step: Step) -> list[str]:

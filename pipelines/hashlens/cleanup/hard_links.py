@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hashlens.cleanup import files
+from hashlens.cleanup.actions import Step
 from hashlens.cleanup.files import Looks
 from hashlens.cleanup.journal import Begun
-from hashlens.model import Step
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hashlens.cleanup.actions import Step
 from hashlens.cleanup.files import Looks
 from hashlens.disk import lock_open, sync
 from hashlens.errors import PlanError
-from hashlens.model import Step
 from hashlens.names import as_names, as_text
 
 VERSION = 1

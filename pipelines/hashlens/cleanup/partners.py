@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from hashlens.cleanup.actions import MOVES, PARTNER
+from hashlens.cleanup.actions import MOVES, PARTNER, Step
 from hashlens.cleanup.files import status_of
 from hashlens.images.partners import Folders
-from hashlens.model import Step
 
 
 def with_partners(steps: Sequence[Step]) -> Iterator[Step]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS
+from hashlens.cleanup.actions import ACTIONS, LINK_ACTIONS, MOVES, PARTNER, REMOVAL_ACTIONS, Step
 from hashlens.cleanup.choose import Choices, is_hard_link, look_again, on_disk
 from hashlens.cleanup.files import status_of
 from hashlens.cleanup.journal import Journal, open_journal
@@ -21,8 +21,8 @@ from hashlens.cleanup.plan_file import (
     read,
     write,
 )
-from hashlens.errors import ParameterError, PlanError
-from hashlens.model import ACTIONS, Doubt, Group, Skipped, Step
+from hashlens.errors import ParameterError, PlanError, paths_of, require_flags, require_path
+from hashlens.model import Doubt, Group, Skipped
 from hashlens.names import as_text
 
 if TYPE_CHECKING:
@@ -217,13 +217,15 @@ def make_plan(
     if action not in ACTIONS:
         msg = f"action must be one of {', '.join(ACTIONS)}, not {action!r}"
         raise ParameterError(msg)
+    require_flags(hard_links=hard_links, partners=partners, verify=verify)
+    folders = _target_folder(action, to), _protected(protect)
+    copies = None if backup is None else _folder(backup, "backup")
     if verify and hasattr(groups, "verified"):
         groups = groups.verified()
         verify = False
     known = tuple(getattr(groups, "doubts", ()))
     numbered_groups = list(groups)
     files = [[on_disk(member) for member in group.members] for group in numbered_groups]
-    folders = _target_folder(action, to), _protected(protect)
     doubts = look_again(numbered_groups) if verify else ()
     parted = {doubt.second: doubt.reason for doubt in doubts}
     choices = Choices(action, *folders, files, hard_links=hard_links, parted=parted)
@@ -235,8 +237,8 @@ def make_plan(
     ]
     if partners:
         steps = list(with_partners(steps))
-    if backup is not None:
-        steps = [*choices.backups(steps, _folder(backup, "--backup")), *steps]
+    if copies is not None:
+        steps = [*choices.backups(steps, copies), *steps]
     skipped = (
         Skipped(file.path, file.problem) for group in files for file in group if file.problem
     )
@@ -247,20 +249,21 @@ def _target_folder(action: str, to: Path | None) -> str:
     """Return the folder `to`; "" if it was not given. Raises ParameterError if it is unusable."""
     if to is None:
         if action in ("move", "quarantine", "copy-keepers"):
-            msg = f"{action} needs a folder to put files into: --to DIR"
+            msg = f"{action} needs a folder to put files into: name it by to (--to DIR)"
             raise ParameterError(msg)
         return ""
     if action == "delete":
-        msg = f"a deleted file goes nowhere: --to {os.fspath(to)} and delete exclude each other"
+        msg = f"a deleted file goes nowhere: delete is given without to (--to), not with {to!s}"
         raise ParameterError(msg)
-    return _folder(to, "--to")
+    return _folder(to, "to")
 
 
-def _folder(given: Path, option: str) -> str:
+def _folder(given: Path, name: str) -> str:
     """Return the absolute path of a folder, or of a new one; raises ParameterError for a file."""
+    require_path(name, given)
     path = os.path.abspath(given)
-    if not os.fspath(given) or (os.path.lexists(path) and not os.path.isdir(path)):
-        msg = f"{option} must be a folder, or the name of a new one, not {os.fspath(given)!r}"
+    if os.path.lexists(path) and not os.path.isdir(path):
+        msg = f"{name} must be a folder, or the name of a new one, not {os.fspath(given)!r}"
         raise ParameterError(msg)
     return path
 
@@ -268,8 +271,8 @@ def _folder(given: Path, option: str) -> str:
 def _protected(given: Iterable[Path]) -> list[str]:
     """Return protected folders by their absolute and real paths; raises ParameterError."""
     folders = []
-    for path in [given] if isinstance(given, (str, os.PathLike)) else given:
-        if not os.fspath(path) or not os.path.exists(path):
+    for path in paths_of("protect", given):
+        if not os.path.exists(path):
             msg = f"no such folder can be protected: {os.fspath(path)!r}"
             raise ParameterError(msg)
         folders += [os.path.abspath(path), os.path.realpath(path)]

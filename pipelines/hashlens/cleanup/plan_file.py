@@ -16,12 +16,13 @@ from hashlens.cleanup.actions import (
     LINK_ACTIONS,
     PARTNER,
     REMOVAL_ACTIONS,
+    Step,
     target,
     top_folder,
 )
 from hashlens.disk import saved
 from hashlens.errors import PlanError
-from hashlens.model import Step
+from hashlens.model import ORIENTATIONS
 from hashlens.names import as_text, name_of
 
 NUMERIC_FIELDS = {"group": int, "bytes": int, "distance": float}  # all other fields are text
@@ -139,7 +140,17 @@ def _csv_records(file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
             msg = f"{len(row)} values, but the first line names {len(header)} fields"
             raise _LineError(rows.line_num, msg)
         elif row:
-            yield rows.line_num, dict(zip(header, row, strict=True))
+            texts = dict(zip(header, row, strict=True))
+            yield rows.line_num, {name: _cell(name, text) for name, text in texts.items()}
+
+
+def _cell(name: str, text: str) -> Any:
+    """Return what a cell of CSV says: a number, if its field has numbers and the text is one."""
+    kind = NUMERIC_FIELDS.get(name)
+    if kind and text.isascii() and "_" not in text:  # Python would take 1_0 for 10
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _require_fields(names: Sequence[str]) -> None:
@@ -168,6 +179,10 @@ def _step(record: dict[str, Any]) -> Step:
         if not os.path.isabs(given) and (given or name == "path"):
             msg = f"{name} must be an absolute path, not {given!r}"
             raise ValueError(msg)
+    if step.turn not in ORIENTATIONS:
+        words = ", ".join(filter(None, ORIENTATIONS))
+        msg = f"turn must be empty or one of {words}, not {step.turn!r}"
+        raise ValueError(msg)
     for name in ("digest", "keeper_digest"):
         if getattr(step, name) and not DIGEST.fullmatch(getattr(step, name)):
             msg = f"{name} must be a SHA-256 in 64 hex digits, not {getattr(step, name)!r}"
@@ -240,11 +255,11 @@ def _value(name: str, given: Any) -> Any:
         text = name_of(given)
         os.fsencode(text)  # raises for text that cannot be a file name
         return text
-    if isinstance(given, (str, int, float)) and not isinstance(given, bool):
-        with suppress(ValueError, OverflowError):
+    fits = type(given) is int or (kind is float and type(given) is float)
+    if fits and given >= 0:
+        with suppress(OverflowError):
             number = kind(given)
-            is_cut = kind is int and isinstance(given, float)
-            if number >= 0 and math.isfinite(number) and not is_cut:
+            if math.isfinite(number):
                 return number
     msg = f"{name} must be a {'whole ' if kind is int else ''}number of at least 0, not {given!r}"
     raise ValueError(msg)

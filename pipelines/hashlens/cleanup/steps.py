@@ -15,13 +15,12 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from hashlens.cleanup import files
-from hashlens.cleanup.actions import LINK_ACTIONS, MOVES
+from hashlens.cleanup.actions import LINK_ACTIONS, MOVES, Step
 from hashlens.cleanup.files import Looks, RefusedError, TakenError
 from hashlens.cleanup.hard_links import link_twin
 from hashlens.cleanup.journal import Begun
 from hashlens.disk import sync
 from hashlens.images.walk import IGNORE
-from hashlens.model import Step
 
 OLD_PATH_IN_USE = "something else is at its old place"
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hashlens.cleanup import files, steps
+from hashlens.cleanup.actions import Outcome
 from hashlens.cleanup.files import RefusedError
 from hashlens.cleanup.folders import make_again
 from hashlens.cleanup.journal import Begun, Journal, open_journal
 from hashlens.errors import PlanError
-from hashlens.model import Outcome, Progress, Skipped
+from hashlens.model import Progress, Skipped
 
 
 def undo(

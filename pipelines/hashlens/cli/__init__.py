@@ -50,6 +50,8 @@ def main() -> None:
 
 def _prepare() -> None:
     """Start the workers early: that takes longer than reading the command line."""
+    # Pillow warns of odd metadata without the name of the file; rows tell what is damaged.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     gc.set_threshold(100_000)  # imports make many objects but little garbage
     # Matrices are small here: numpy's own threads would only take cores from the workers.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

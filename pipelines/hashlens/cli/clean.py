@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hashlens.cleanup.actions import ACTIONS, DEFAULT_ACTION
 from hashlens.cli.group import group_options, grouped
 from hashlens.cli.options import format_option, index_option, open_index, progress_bar
 from hashlens.cli.output import show, show_one
-from hashlens.model import ACTIONS
 from hashlens.names import as_text
 
 if TYPE_CHECKING:
+    from hashlens.cleanup.actions import Outcome
     from hashlens.index.image_index import ImageIndex
-    from hashlens.model import Outcome
 
 
 @click.command()
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--action",
     type=click.Choice(ACTIONS),
-    default="quarantine",
+    default=DEFAULT_ACTION,
     show_default=True,
     help="Action for duplicates.",
 )
@@ -97,7 +97,6 @@ def plan(
         raise click.UsageError(msg)
     with open_index(directory) as opened:
         found = grouped(opened, terms)
-        to = to or (f"{opened.path}-quarantine" if action == "quarantine" else None)
     for folder in protect:
         if not found.has_images_in(folder):
             click.echo(f"hashlens: no picture of the index is in protect {folder}", err=True)
@@ -190,6 +189,9 @@ def _index_or_none(directory: str) -> AbstractContextManager[ImageIndex | None]:
 @format_option
 def decide(first: str, second: str | None, verdict: str, directory: str, style: str) -> None:
     """Decide that two pictures are not duplicates, that both are kept, or that A is the keeper.
+
+    Of two pictures: decide A B --as keep-both. Of one, which must not be damaged: decide A --as
+    keeper.
 
     Pictures are known by their pixels, so a decision outlives their files and holds for copies; the
     two are never grouped again. A keeper is kept before all others of its group, whatever the rules

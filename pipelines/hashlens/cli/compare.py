@@ -26,7 +26,8 @@ from hashlens.names import as_text, text_of
 
 if TYPE_CHECKING:
     from hashlens.hashing.perceptual import PerceptualHash
-    from hashlens.model import Duplicates, Skipped
+    from hashlens.model import Skipped
+    from hashlens.rows.compare import Duplicates
 
 format_option = click.option(
     "--format",

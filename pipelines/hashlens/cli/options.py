@@ -139,13 +139,14 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         return
     from tqdm import tqdm
 
-    with tqdm(unit="file", delay=1, leave=False, dynamic_ncols=True, smoothing=0.1) as bar:
+    with tqdm(
+        unit="file", delay=1, leave=False, dynamic_ncols=True, smoothing=0.1, miniters=1
+    ) as bar:
 
         def advance(step: Progress) -> None:
-            if bar.total != step.total:
-                bar.initial = bar.n = (
-                    step.done - 1
-                )  # files passed over at once would spoil the rate
+            if bar.total != step.total or step.done <= bar.n:  # another run has begun
+                # Files passed over at once would spoil the rate.
+                bar.initial = bar.n = bar.last_print_n = step.done - 1
                 bar.total = step.total
             bar.update(step.done - bar.n)
 

@@ -117,6 +117,7 @@ def assign(
     files with as many frames that are not alike. Images that do not count by the terms are in no
     group, images whose files are gone neither, and a decision counts only if both its images are in
     groups without it. Different pictures of `chosen` are in no group together: each is to be kept.
+    A damaged one of them is in no group with sound pictures: these are to be kept, too.
     By terms of `exact` groups, groups are split by the digests of `pixels`.
     """
     scope = Scope(collection, terms)
@@ -138,6 +139,7 @@ def assign(
         known = _united(known, unlike(collection, terms, labels, grouped))
         kept = chosen(collection, grouped)
         known = _united(known, _several(labels, kept))
+        known = _united(known, _unsound(collection, labels, grouped, kept))
         if len(known) == len(barred):
             break
         barred = known
@@ -156,6 +158,22 @@ def _several(labels: Ints, chosen: Mapping[int, str]) -> Ints:
         for rows in groups.values()
         for pair in combinations(rows, 2)
         if chosen[pair[0]] != chosen[pair[1]]
+    ]
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _unsound(collection: Collection, labels: Ints, rows: Ints, chosen: Mapping[int, str]) -> Ints:
+    """Return the pairs of a damaged picture to keep and a sound one that are in one group.
+
+    No decision takes a sound file away for a damaged one; shape (k, 2). Sound files with the same
+    pixels are to be kept as well, and may stay.
+    """
+    found = [
+        (min(row, other), max(row, other))
+        for row, digest in sorted(chosen.items())
+        if collection.damaged[row]
+        for other in rows[labels[rows] == labels[row]].tolist()
+        if not collection.damaged[other] and chosen.get(other) != digest
     ]
     return np.array(found, np.int64).reshape(-1, 2)
 

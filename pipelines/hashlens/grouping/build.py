@@ -10,7 +10,7 @@ import numpy as np
 
 from hashlens.grouping.assign import Apart, Gone
 from hashlens.grouping.collection import Collection, gc_paused
-from hashlens.grouping.keepers import CHOSEN, choose_keepers, rules
+from hashlens.grouping.keepers import CHOSEN, SOUND, choose_keepers, rules
 from hashlens.grouping.many import many
 from hashlens.grouping.measure import diameters, row_distances
 from hashlens.grouping.rule import Rule
@@ -39,7 +39,7 @@ def rules_and_facts(
     """Return the rules by which keepers are chosen, and the facts that they see."""
     order, facts = rules(terms.keep), collection.facts()
     if len(chosen):
-        order = (CHOSEN, *order)
+        order = (SOUND, CHOSEN, *order)  # what is damaged is never kept against a sound file
         facts["chosen"] = np.isin(np.arange(len(collection)), chosen)
     return order, facts
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, astuple, fields, replace
 from datetime import datetime, timezone
@@ -19,11 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashlens.disk import saved
-from hashlens.errors import HashlensError, ImageError, ParameterError
-from hashlens.images import decode, digests
+from hashlens.errors import HashlensError, ParameterError
+from hashlens.grouping.pictures import (
+    DIGEST,
+    picture_digest,
+    pictures_of,
+    read_digest,
+    require_sound,
+)
 from hashlens.images.root import Root
 from hashlens.model import Decision, Progress
-from hashlens.names import text_of
 from hashlens.parallel.pool import Crashed, Results, schedule
 
 if TYPE_CHECKING:
@@ -36,7 +40,6 @@ KEEPER = "keeper"  # on one picture: it is kept before all rules
 PAIR_VERDICTS = ("not-duplicate", "keep-both")
 VERDICTS = (*PAIR_VERDICTS, KEEPER)
 _SIDES = ("width", "height")
-_DIGEST = re.compile("[0-9a-f]{64}")
 COLUMNS = tuple(field.name for field in fields(Decision))
 # `pixels`: the digest of pixels of each file that was read, by the digest of its bytes. `sizes`: of
 # decided pictures, so that only files of these sizes are read.
@@ -66,8 +69,8 @@ class Decisions:
         """Store a decision on image files; it replaces an earlier decision on them.
 
         `verdict` is `not-duplicate` or `keep-both` for two files, `keeper` for one. Raises
-        ParameterError for any other verdict, for a file too many or too few or for twice the same
-        file, and ImageError for a file that cannot be read.
+        ParameterError for any other verdict, for a file too many or too few, for twice the same
+        file or for a damaged file as keeper, and ImageError for a file that cannot be read.
         """
         if verdict not in VERDICTS:
             msg = f"a decision is one of {', '.join(VERDICTS)}, not {verdict!r}"
@@ -77,7 +80,9 @@ class Decisions:
                 f"{verdict} is decided of {'one picture' if verdict == KEEPER else 'two pictures'}"
             )
             raise ParameterError(msg)
-        pictures = _pictures([first] if second is None else [first, second])
+        pictures = pictures_of([first] if second is None else [first, second])
+        if verdict == KEEPER:
+            require_sound(first)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         digests, paths = [[item[0] for item in pictures], [item[1] for item in pictures]]
         if second is None:
@@ -95,7 +100,9 @@ class Decisions:
 
         Each is a file or, if the file is gone, the digest in the decision. Raises ImageError.
         """
-        digests = sorted(map(_digest, (first, second))) if second else [_digest(first), ""]
+        digests = (
+            sorted(map(picture_digest, (first, second))) if second else [picture_digest(first), ""]
+        )
         with self._writing() as connection:
             found = connection.execute(
                 "DELETE FROM decisions WHERE first = ? AND second = ?", digests
@@ -249,7 +256,7 @@ class Decisions:
             for key, same in unread.items()
         ]
         learnt: list[tuple[str, str]] = []
-        with Results(_read_digest, items, schedule(len(items), workers)) as results:
+        with Results(read_digest, items, schedule(len(items), workers)) as results:
             for number, (digest, key) in enumerate(zip(results, unread, strict=True), 1):
                 if digest and not isinstance(digest, Crashed):
                     learnt.append((key, digest))
@@ -292,43 +299,9 @@ class Decisions:
             raise HashlensError(msg) from error
 
 
-def _pictures(files: Sequence[str]) -> list[tuple[str, str, tuple[int, int], str]]:
-    """Return pixel digest, path, size and file digest of one image or two, sorted."""
-    paths = [os.path.abspath(path) for path in files]
-    if len(set(paths)) < len(paths):
-        msg = f"a decision is on two images, and both are {paths[0]}"
-        raise ParameterError(msg)
-    read = []
-    for path in paths:
-        data = decode.read(path)
-        size = decode.decode(data, name=path).size
-        read.append((digests.pixel_digest(data), text_of(path), size, digests.file_digest(data)))
-    return sorted(read)
-
-
 def _digests(item: Decision) -> list[str]:
     """Return the digests of the pictures of a decision: two, or one of a keeper."""
     return [item.first, item.second] if item.second else [item.first]
-
-
-def _digest(image: str | os.PathLike[str]) -> str:
-    name = os.fspath(image)
-    is_digest = _DIGEST.fullmatch(name) and not os.path.exists(name)
-    return name if is_digest else digests.pixel_digest(name)
-
-
-def _read_digest(item: tuple[str, Sequence[str]]) -> str | None:
-    """Return the pixel digest of a file, given its file digest and its paths when indexed.
-
-    None if no path leads to the file any more, or if it cannot be decoded.
-    """
-    file, paths = item
-    for path in paths:
-        with suppress(ImageError):
-            data = decode.read(path)
-            if digests.file_digest(data) == file:
-                return digests.pixel_digest(data)
-    return None
 
 
 def _with_paths(item: Decision, change: Callable[[str], str]) -> Decision:
@@ -347,7 +320,7 @@ def _decision(line: str, name: str) -> tuple[Decision, list[tuple[int, int]]]:
             len(sizes) == len(_digests(item))
             and item.verdict in VERDICTS
             and (item.verdict == KEEPER) == (not item.second)
-            and all(_DIGEST.fullmatch(digest) for digest in _digests(item))
+            and all(DIGEST.fullmatch(digest) for digest in _digests(item))
             and (not item.second or item.first <= item.second)
             and all(0 < side < 2**31 for size in sizes for side in size)
         )

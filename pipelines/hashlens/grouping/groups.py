@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from hashlens.errors import ParameterError
+from hashlens.cleanup.actions import DEFAULT_ACTION, default_folder
+from hashlens.errors import ParameterError, require_flags
 from hashlens.grouping.assign import (
     Apart,
     Assignment,
@@ -57,7 +58,7 @@ class Groups(Sequence[Group]):
     `absent`: finds the images whose files are gone; they are in no group. `pixels`: finds the
     digests of pixels by which exact groups are split. `chosen`: finds the images that a person has
     decided to keep. `verifier`: looks at the images of groups a second time; None: groups are by
-    fingerprints alone. Made by `ImageIndex.groups`.
+    fingerprints alone. `home`: the directory of the index. Made by `ImageIndex.groups`.
     """
 
     terms: Terms
@@ -68,6 +69,7 @@ class Groups(Sequence[Group]):
     pixels: Pixels = field(default=no_pixels, repr=False)
     chosen: Chosen = field(default=none_chosen, repr=False)
     verifier: Verifier | None = field(default=None, repr=False)
+    home: str = field(default="", repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -175,11 +177,11 @@ class Groups(Sequence[Group]):
 
     def plan(
         self,
-        action: str,
+        action: str = DEFAULT_ACTION,
         *,
-        to: str | None = None,
-        protect: Iterable[str] = (),
-        backup: str | None = None,
+        to: str | os.PathLike[str] | None = None,
+        protect: Iterable[str | os.PathLike[str]] = (),
+        backup: str | os.PathLike[str] | None = None,
         hard_links: bool = False,
         partners: bool = True,
         verify: bool = True,
@@ -188,6 +190,8 @@ class Groups(Sequence[Group]):
         progress: Callable[[Progress], None] | None = None,
     ) -> Plan:
         """Return what to do with the duplicates, as `hashlens.make_plan` does.
+
+        A quarantine is beside the directory of the index, unless `to` names a folder.
 
         Groups that are not `verified` are first, unless `verify` is False. With `links`, pictures
         join their keepers that show at least 95 % of them, and the other way round: mirrored,
@@ -198,6 +202,8 @@ class Groups(Sequence[Group]):
         """
         from hashlens.cleanup.plan import explained, make_plan  # noqa: PLC0415  for plans only
 
+        require_flags(links=links)
+        to = default_folder(action, self.home) if to is None else to
         how: Any = {"to": to, "protect": protect, "backup": backup}
         how |= {"hard_links": hard_links, "partners": partners}
         if links and self.terms.only:

@@ -72,8 +72,14 @@ def keep_order(
     if keep_only is None:
         return tuple(dict.fromkeys((*first, *DEFAULT_RULES)))
     only = rule_names(keep_only)
-    if first or not only:
-        msg = f"keep_only takes the place of all rules, so it is given alone, with a rule: {only!r}"
+    if not any(only):
+        msg = "keep_only takes the place of all rules: name a rule at least"
+        raise ParameterError(msg)
+    if first:
+        msg = (
+            f"keep_only {', '.join(only)} takes the place of all rules, so it is given without "
+            f"keep {', '.join(first)}"
+        )
         raise ParameterError(msg)
     return only
 

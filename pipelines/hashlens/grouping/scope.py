@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hashlens.errors import ParameterError
+from hashlens.errors import ParameterError, require_flags
 from hashlens.grouping.collection import Collection
 from hashlens.grouping.keepers import DEFAULT_RULES, rules
 from hashlens.grouping.linkage import Admits
@@ -55,9 +55,7 @@ class Terms:
             msg = f"only must be {EXACT!r}, or None for all groups, not {self.only!r}"
             raise ParameterError(msg)
         check_metric(self.metric)
-        if not isinstance(self.turned, bool):
-            msg = f"turned must be True or False, not {self.turned!r}"
-            raise ParameterError(msg)
+        require_flags(not_same_folder=self.not_same_folder, turned=self.turned)
         if self.turned and self.metric != "hamming":
             msg = f"turned copies are found by the metric hamming, not by {self.metric}"
             raise ParameterError(msg)

@@ -10,8 +10,6 @@ from hashlens.images.second_look import Look, difference
 from hashlens.model import Progress
 from hashlens.parallel.pool import Crashed, Results, schedule
 
-AT_ONCE = 16  # files that a worker compares with one other file at a time
-
 
 def differences(
     pairs: Iterable[tuple[str, str]],
@@ -22,55 +20,55 @@ def differences(
     """Return for each pair of paths why the files do not show the same picture; "" if they do.
 
     `orientations`: for each pair, the EXIF orientation that turns its second picture to the first.
-    Pairs are looked at by `workers` at a time; of pairs in a row with one first file, that file is
-    decoded once for up to `AT_ONCE` of them.
+    Pairs are looked at by `workers` at a time; `progress` is called for each. A worker decodes a
+    first file once for all of its pairs in a row that have it.
     """
-    questions: list[Question] = []
-    for (first, second), turn in zip(pairs, orientations or repeat(1), strict=False):
-        last = questions[-1] if questions else None
-        if last and last.first == first and len(last.others) < AT_ONCE:
-            questions[-1] = last._replace(others=(*last.others, (second, turn)))
-        else:
-            questions.append(Question(first, ((second, turn),)))
+    questions = [
+        Question(first, second, turn)
+        for (first, second), turn in zip(pairs, orientations or repeat(1), strict=False)
+    ]
     chosen = schedule(len(questions), workers)
     looker = Looker(dedicated=chosen.kind in ("fork", "processes"))
-    total = sum(len(question.others) for question in questions)
     found: list[str] = []
     with Results(looker, questions, chosen) as results:
         for question, answer in zip(questions, results, strict=True):
             crashed = isinstance(answer, Crashed)
-            count = len(question.others)
-            found += [f"cannot be read: {answer.reason}"] * count if crashed else answer
+            found.append(f"cannot be read: {answer.reason}" if crashed else answer)
             if progress:
-                progress(Progress(len(found), total, question.others[-1][0]))
+                progress(Progress(len(found), len(questions), question.second))
     return found
 
 
 class Question(NamedTuple):
     """Which files to look at.
 
-    first: path of the picture that others are compared with.
-    others: paths, each with the EXIF orientation (1 to 8) that turns it to the first.
+    first: path of the picture that the other is compared with.
+    second: path of the other.
+    turn: the EXIF orientation (1 to 8) that turns the other to the first.
     """
 
     first: str
-    others: tuple[tuple[str, int], ...]
+    second: str
+    turn: int
 
 
 class Looker:
-    """The job of looking, for workers: it answers a question with a reason for each of its files.
+    """The job of looking, for workers: it answers a question with a reason, or "".
 
     `dedicated`: whether the process has this job only, so that one thread of OpenCV is enough.
     """
 
     def __init__(self, *, dedicated: bool) -> None:
         self.dedicated = dedicated
+        self._last = Look("")  # at the first file of the last question: the next may have it, too
 
-    def __call__(self, question: Question) -> list[str]:
-        """Return for each file why it does not show the picture of the first; "" if it does."""
+    def __call__(self, question: Question) -> str:
+        """Return why the two files do not show the same picture; "" if they do."""
         if self.dedicated:
             import cv2  # noqa: PLC0415  a tenth of a second
 
             cv2.setNumThreads(1)
-        first = Look(question.first)
-        return [difference(first, Look(path, turn)) for path, turn in question.others]
+        first = self._last  # other threads may put theirs in its place meanwhile
+        if first.source != question.first:
+            self._last = first = Look(question.first)
+        return difference(first, Look(question.second, question.turn))

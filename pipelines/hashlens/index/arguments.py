@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hashlens.errors import ParameterError
+from hashlens.errors import ParameterError, paths_of
 from hashlens.images.folders import existing
 from hashlens.rows.settings import Settings, crop_index
 
@@ -46,7 +46,7 @@ def two_folders(folders: Any) -> tuple[str, str] | None:
     """Return two folders as given, or None; raises ParameterError if they are not two folders."""
     if folders is None:
         return None
-    found = listed(folders)
+    found = paths_of("between", folders)
     if len(found) != 2:
         msg = f"between takes two folders, not {len(found)}"
         raise ParameterError(msg)

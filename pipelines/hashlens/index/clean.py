@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from hashlens.cleanup.actions import Outcome, Step
 from hashlens.cleanup.apply import apply
 from hashlens.cleanup.journal import open_journal
 from hashlens.cleanup.plan import journal_of
@@ -16,7 +17,7 @@ from hashlens.images.kinds import holds_picture
 from hashlens.images.walk import has_extension
 from hashlens.index.store import Store
 from hashlens.index.update import delete, update
-from hashlens.model import Outcome, Progress, Step
+from hashlens.model import Progress
 from hashlens.rows.maker import RowMaker
 
 Path = str | os.PathLike[str]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
+from hashlens.errors import require_flags
 from hashlens.grouping.assign import files_gone
 from hashlens.grouping.collection import Collection, read_collection
 from hashlens.grouping.decisions import Decisions
@@ -18,8 +19,24 @@ from hashlens.index.arguments import fixed_digits, require_crops, two_folders
 from hashlens.index.calibrate import AutoDistance
 from hashlens.index.store import Store
 from hashlens.model import Place, Progress
+from hashlens.parallel.pool import schedule
 from hashlens.rows.settings import Settings
 from hashlens.schema import GROUPED, TURNED
+
+_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only", "turned")
+
+
+def check_arguments(given: Mapping[str, Any]) -> None:
+    """Raise ParameterError for arguments of `ImageIndex.groups` that work with no index."""
+    require_flags(**{name: given[name] for name in ("crops", "verify") if name in given})
+    schedule(1, given.get("workers"))
+    terms: dict[str, Any] = {name: given[name] for name in _OF_TERMS if name in given}
+    if terms.get("metric") is None:
+        terms.pop("metric", None)
+    if terms.get("max_distance", "auto") == "auto":
+        terms["max_distance"] = 0
+    order = keep_order(given.get("keep", ()), given.get("keep_only"))
+    Terms(**terms, keep=order, between=two_folders(given.get("between")))
 
 
 def find_groups(
@@ -43,8 +60,10 @@ def find_groups(
     progress: Callable[[Progress], None] | None,
 ) -> Groups:
     """Group the images of an index; see `ImageIndex.groups`."""
+    require_flags(crops=crops, verify=verify)
     if crops:
         require_crops(store.path, store.config)
+    schedule(1, workers)  # raises for what is no number of workers, also where nothing is read
     metric = metric or settings.metric
     terms = Terms(
         auto.for_groups(
@@ -71,7 +90,8 @@ def find_groups(
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     chosen = partial(decisions.chosen, workers=workers, progress=progress)
-    found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels, chosen=chosen)
+    finders: Any = {"apart": apart, "absent": files_gone, "pixels": pixels, "chosen": chosen}
+    found = Groups(terms, images, **finders, home=str(store.path))
     if verify:
         found = found.verified(workers=workers, progress=progress)
     if not crops:

@@ -15,18 +15,14 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from hashlens.cleanup.actions import Outcome
 from hashlens.index.arguments import Paths, index_path, listed
 from hashlens.index.directory import excluded, write_excluded
 from hashlens.index.places import forget, relocate
 from hashlens.index.reader import Reader
 from hashlens.index.store import open_store
 from hashlens.index.update import delete, update
-from hashlens.model import (
-    Decision,
-    Outcome,
-    Progress,
-    Report,
-)
+from hashlens.model import Decision, Progress, Report
 
 if TYPE_CHECKING:
     pass
@@ -182,8 +178,8 @@ class ImageIndex(Reader):
         The files are known by their pixels: `groups` never puts two of them, or copies of them,
         into one group again. With one file, the verdict is `keeper`: its picture is kept before all
         others of its group, whatever the rules say; two such pictures are both kept. Raises
-        ParameterError for another verdict or for one file given twice, and ImageError for a file
-        that cannot be read.
+        ParameterError for another verdict, for one file given twice or for a damaged file as
+        keeper, and ImageError for a file that cannot be read.
         """
         return self.decisions.add(first, second, verdict)
 

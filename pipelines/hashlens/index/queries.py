@@ -15,9 +15,9 @@ from hashlens.grouping.decisions import COLUMNS, Decisions
 from hashlens.hashing.metrics import is_hex
 from hashlens.index.arguments import at_least_one, fixed_digits, hash_position
 from hashlens.index.store import Store
-from hashlens.model import Duplicates, Explanation, Progress, Skipped
+from hashlens.model import Explanation, Progress, Skipped
 from hashlens.names import as_names
-from hashlens.rows.compare import equal_images
+from hashlens.rows.compare import Duplicates, equal_images
 from hashlens.rows.maker import skipped_of
 from hashlens.rows.settings import Settings
 from hashlens.schema import EQUAL

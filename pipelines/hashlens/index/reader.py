@@ -11,7 +11,8 @@ from hashlens.grouping.decisions import Decisions
 from hashlens.index import calibrate, queries
 from hashlens.index.search import search
 from hashlens.index.store import Store
-from hashlens.model import Duplicates, Explanation, Match, Progress, Skipped
+from hashlens.model import Explanation, Match, Progress, Skipped
+from hashlens.rows.compare import Duplicates
 from hashlens.rows.settings import settings_of
 
 if TYPE_CHECKING:

@@ -209,6 +209,7 @@ def _become_worker(
 def serve() -> None:
     """Be a worker in a new interpreter: requests on standard input, answers on standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a decoder prints must not get between the answers
     _serve(sys.stdin.buffer, answers)

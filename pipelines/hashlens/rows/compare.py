@@ -6,13 +6,14 @@ Each call reads the files again: for many questions about one collection, take `
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hashlens.errors import ParameterError
 from hashlens.hashing.hasher import Hasher
 from hashlens.hashing.metrics import check_metric, distance
 from hashlens.hashing.perceptual import PerceptualHash
-from hashlens.model import LOW_INFORMATION, Duplicates, Progress, Skipped
+from hashlens.model import LOW_INFORMATION, Progress, Skipped
 from hashlens.names import as_names, name_of
 from hashlens.parallel.pool import schedule
 from hashlens.rows.hash_files import Paths, hash_files, list_images
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
     from hashlens.images.pixels import Source
 
 Algorithm: TypeAlias = "str | Mapping[str, Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Images with the same fingerprint.
+
+    fingerprint: in hex.
+    paths: their files, at least two.
+    """
+
+    fingerprint: str
+    paths: tuple[str, ...]
 
 
 def compare(

@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
+from hashlens.cleanup.actions import DEFAULT_ACTION, default_folder
 from hashlens.cleanup.plan import make_plan
-from hashlens.errors import ParameterError
-from hashlens.grouping.keepers import keep_order
-from hashlens.grouping.scope import Terms
+from hashlens.cleanup.plan_file import is_csv
+from hashlens.errors import (
+    ParameterError,
+    PlanError,
+    require_flags,
+    require_known,
+    require_path,
+    shown,
+)
+from hashlens.grouping.groups import Groups
+from hashlens.index.arguments import index_path
+from hashlens.index.groups import check_arguments
+from hashlens.index.reader import Reader
 
 # Keys of an application file that need no model: any other key is a pipeline of txtai's.
 PLAIN_KEYS = frozenset(
     ("path", "writable", "reindex", "cloud", "embeddings", "workflow", "hashlens")
 )
-# The steps after a workflow, with their parameters.
+# Those that a misspelt key is meant to be: nothing else would say that it was passed over.
+_MEANT = ("embeddings", "hashlens", "workflow")
+
+
+def _parameters(method: Callable[..., Any]) -> set[str]:
+    """Return the names of the parameters of a method that can be written in a file."""
+    return set(inspect.signature(method).parameters) - {"self", "progress"}
+
+
+# The steps after a workflow, with their parameters: those of the methods that carry them out.
 STEPS = {
-    "groups": {
-        "max_distance",
-        "linkage",
-        "metric",
-        "between",
-        "not_same_folder",
-        "crops",
-        "keep",
-        "keep_only",
-        "only",
-        "verify",
-        "turned",
-        "workers",
-    },
+    "groups": _parameters(Reader.groups),
     "report": {"html", "mosaics", "verify"},
-    "plan": {
-        "action",
-        "to",
-        "protect",
-        "backup",
-        "hard_links",
-        "partners",
-        "verify",
-        "links",
-        "out",
-    },
+    "plan": {*_parameters(Groups.plan), "out"},
 }
-_NEEDS = {"report": ("html", "mosaics"), "plan": ("action",)}  # at least one of them
-_OF_TERMS = ("max_distance", "linkage", "metric", "not_same_folder", "only", "turned")
+OUT = "plan.jsonl"  # the file of a plan, if the file names none
+KEYS = ("workflow", "elements", *STEPS)  # under `hashlens`
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class ApplicationFile:
         if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
             msg = f"{name} is not a txtai application file: expected keys such as workflow"
             raise ParameterError(msg)
+        _require_no_other_keys(name, settings)
         return cls(name, settings)
 
     def section(self, name: str) -> dict[str, Any]:
@@ -87,7 +88,10 @@ class ApplicationFile:
     def workflow(self, name: str | None) -> str:
         """Return the workflow to run: the one named, the one under `hashlens`, or the only one."""
         workflows = self.section("workflow")
-        chosen: str | None = name or self.section("hashlens").get("workflow")
+        chosen = name or self.section("hashlens").get("workflow")
+        if chosen is not None and not isinstance(chosen, str):
+            msg = f"{self.path}: hashlens: workflow must be the name of one, not {shown(chosen)}"
+            raise ParameterError(msg)
         if not chosen and len(workflows) != 1:
             msg = f"{self.path} has {len(workflows)} workflows ({', '.join(workflows)}); name one"
             raise ParameterError(msg)
@@ -106,34 +110,44 @@ class ApplicationFile:
     def elements(self, given: Sequence[str]) -> list[Any]:
         """Return the elements to run a workflow on: those given, or those under `hashlens`."""
         own = self.section("hashlens").get("elements") or ()
-        return list(given) or ([own] if isinstance(own, str) else list(own))
+        elements = [own] if isinstance(own, str) else own
+        if not isinstance(elements, (list, tuple)) or not all(
+            isinstance(item, str) for item in elements
+        ):
+            msg = f"{self.path}: hashlens: elements must be a list of texts, not {shown(own)}"
+            raise ParameterError(msg)
+        return list(given) or list(elements)
 
     def steps(self) -> dict[str, dict[str, Any]]:
         """Return the steps after the workflow, with their parameters, all of them checked.
 
-        Raises ParameterError for parameters that cannot work, before hours have gone by.
+        Raises ParameterError for keys that are not known and for parameters that cannot work,
+        before hours have gone by.
         """
         own = self.section("hashlens")
+        with self._named():
+            require_known("hashlens", own, KEYS)
         steps = {name: self._keys(own, name) for name in STEPS if name in own}
         for name, given in steps.items():
-            unknown = ", ".join(sorted(map(str, set(given) - STEPS[name])))
-            if unknown:
-                known = ", ".join(sorted(STEPS[name]))
-                msg = f"{self.path}: {name} has no {unknown}; known are {known}"
-                raise ParameterError(msg)
-            needed = _NEEDS.get(name, ())
-            if needed and not any(given.get(key) for key in needed):
-                msg = f"{self.path}: {name} needs {' or '.join(needed)}"
-                raise ParameterError(msg)
+            with self._named():
+                require_known(name, given, STEPS[name])
         if steps and not self.settings.get("path"):
             msg = f"{self.path}: {', '.join(steps)} need an index, and the file names no path"
             raise ParameterError(msg)
-        try:
-            _check_values(steps)
-        except ParameterError as error:
-            msg = f"{self.path}: {error}"
-            raise ParameterError(msg) from error
+        for name in steps:
+            with self._named(name):
+                _CHECKS[name](steps, self.settings)
         return steps
+
+    @contextmanager
+    def _named(self, step: str = "") -> Iterator[None]:
+        """Let errors name the file, and the step that they are about."""
+        try:
+            yield
+        except (ParameterError, PlanError) as error:
+            place = f"{self.path}: {step}: " if step else f"{self.path}: "
+            msg = f"{place}{error}"
+            raise ParameterError(msg) from error
 
     def models(self) -> dict[str, Any]:
         """Return an index configuration that needs a model if the application needs one."""
@@ -142,22 +156,55 @@ class ApplicationFile:
         return self.section("embeddings") | pipelines
 
     def _keys(self, settings: Mapping[str, Any], name: str) -> dict[str, Any]:
-        keys = settings.get(name) or {}
+        keys = settings.get(name)
+        if keys is None:
+            return {}
         if not isinstance(keys, dict):
             msg = f"{self.path}: {name} must hold keys, not {keys!r}"
             raise ParameterError(msg)
         return keys
 
 
-def _check_values(steps: Mapping[str, Mapping[str, Any]]) -> None:
-    given = steps.get("groups", {})
-    groups = {key: value for key, value in given.items() if key in _OF_TERMS}
-    if groups.get("max_distance", "auto") == "auto":
-        groups["max_distance"] = 0
-    Terms(**groups, keep=keep_order(given.get("keep", ()), given.get("keep_only")))
-    if "plan" in steps:
-        plan = {key: value for key, value in steps["plan"].items() if key not in ("out", "links")}
-        make_plan((), **plan)
-        if steps["plan"].get("links") and (not given.get("crops") or given.get("only")):
-            msg = "plan with links needs the links of groups: crops: true, without only"
+def _require_no_other_keys(path: str, keys: Mapping[str, Any]) -> None:
+    """Raise ParameterError for a key at the top that is nearly one of ours.
+
+    Other keys name pipelines of txtai's.
+    """
+    for key in keys:
+        near = get_close_matches(key.lower(), _MEANT, 1, 0.8)
+        if near and key not in PLAIN_KEYS and "." not in key and near[0] not in keys:
+            msg = f"{path}: {key} is no key of an application file: did you mean {near[0]}?"
             raise ParameterError(msg)
+
+
+def _check_groups(steps: Mapping[str, Mapping[str, Any]], _: Mapping[str, Any]) -> None:
+    check_arguments(steps["groups"])
+
+
+def _check_report(steps: Mapping[str, Mapping[str, Any]], _: Mapping[str, Any]) -> None:
+    given = steps["report"]
+    require_flags(verify=given.get("verify", True))
+    outputs = {name: given[name] for name in ("html", "mosaics") if given.get(name)}
+    if not outputs:
+        msg = "html or mosaics is needed"
+        raise ParameterError(msg)
+    for name, value in outputs.items():
+        require_path(name, value)
+
+
+def _check_plan(steps: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
+    given, groups = steps["plan"], steps.get("groups", {})
+    how = {key: value for key, value in given.items() if key not in ("out", "links")}
+    action = how.setdefault("action", DEFAULT_ACTION)
+    if how.get("to") is None:
+        how["to"] = default_folder(action, str(index_path(settings["path"])))
+    make_plan((), **how)
+    require_path("out", given.get("out", OUT))
+    is_csv(given.get("out", OUT))  # raises for another extension
+    require_flags(links=given.get("links", False))
+    if given.get("links") and (not groups.get("crops") or groups.get("only")):
+        msg = "links needs the links of groups: crops: true, without only"
+        raise ParameterError(msg)
+
+
+_CHECKS = {"groups": _check_groups, "report": _check_report, "plan": _check_plan}

@@ -14,7 +14,7 @@ from hashlens.errors import HashlensError, ParameterError, QueryError
 from hashlens.index.directory import write_lock
 from hashlens.index.host import host
 from hashlens.index.image_index import ImageIndex
-from hashlens.workflows.application_file import ApplicationFile
+from hashlens.workflows.application_file import OUT, ApplicationFile
 
 ROWS = "hashlens.ImageRows"
 
@@ -31,10 +31,10 @@ def run(
 
     After a workflow that writes to the index come the steps that the file has under `hashlens`:
     `groups` (parameters of `ImageIndex.groups`), `report` (`html`, `mosaics`, `verify`) and `plan`
-    (`action`, `to`, `protect`, `backup`, `hard_links`, `partners`, `verify`, `links`, `out`). The
-    plan is saved for review and never carried out.
+    (parameters of `Groups.plan`, and `out`). The plan is saved for review and never carried out.
 
-    Raises ParameterError for a file that cannot be run, IndexingError if another process is
+    Raises ParameterError for a file that cannot be run, also for keys and values that are not known
+    to it, IndexingError if another process is
     writing to the index, and QueryError if the workflow fails.
     """
     file = ApplicationFile.read(config)
@@ -110,16 +110,17 @@ def _clean_up(
             )  # deletes the rows of vanished files, which no workflow does
         found = index.groups(**steps.get("groups", {}))
     summary: dict[str, Any] = {"groups": len(found), "links": len(found.links)}
-    report, plan = steps.get("report", {}), dict(steps.get("plan", {}))
+    report, plan = steps.get("report", {}), steps.get("plan")
     drawn = found.verified() if report and report.get("verify", True) else found
     if report.get("html"):
         drawn.save_html(report["html"])
         summary["html"] = report["html"]
     if report.get("mosaics"):
         summary["mosaics"] = len(drawn.save_mosaics(report["mosaics"]))
-    if plan:
+    if plan is not None:
+        plan = dict(plan)
         # A plan that was applied or edited stays; the next run takes the next free name.
-        names = numbered(plan.pop("out", "plan.jsonl"))
+        names = numbered(plan.pop("out", OUT))
         out = next(name for name in names if may_be_replaced(name))
         source = drawn if plan.get("verify", True) else found
         made = source.plan(**plan)
