@@ -157,6 +157,19 @@ def test_rules_choose_the_keeper_of_a_link(photos, tmp_path):
     assert goes(plan) == {"coffee.png": "coffee-mirrored.jpg"}
 
 
+@pytest.mark.parametrize("size", [(490, 490), (600, 600), (520, 480)])
+def test_a_stretched_copy_is_not_kept_for_its_size(size, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    coffee = photo("coffee")
+    coffee.save(folder / "coffee.jpg", quality=80)
+    coffee.resize(size).save(folder / "a stretched one.jpg", quality=98)
+    with ImageIndex.open(tmp_path / "i", keypoints=200) as index:
+        index.index([folder])
+        plan = index.groups(2, crops=True, verify=True).plan("delete", links=True)
+    assert goes(plan) == {"a stretched one.jpg": "coffee.jpg"}
+
+
 def test_decisions_hold(photos, tmp_path):
     with ImageIndex.open(tmp_path / "i", keypoints=200) as index:
         index.index([photos])

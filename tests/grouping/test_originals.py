@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from skimage import data
 
 from drawing import draw
 from hashlens import ImageIndex
+from hashlens.grouping import enlarged as enlarged_copies
 from hashlens.grouping.originals import is_copy_name
 
 WHEN = "2021:07:03 14:05:09"
@@ -52,9 +54,9 @@ class Pictures:
         self.pixels = image or photo()
         given = {"quality": 88, "exif": exif()} | options
         path = self.add(name, **given)
-        data = path.read_bytes()
-        if data.startswith(b"\xff\xd8\xff\xe0") and given["exif"]:
-            path.write_bytes(data[:2] + data[4 + int.from_bytes(data[4:6], "big") :])
+        saved = path.read_bytes()
+        if saved.startswith(b"\xff\xd8\xff\xe0") and given["exif"]:
+            path.write_bytes(saved[:2] + saved[4 + int.from_bytes(saved[4:6], "big") :])
             os.utime(path, (1.7e9, 1.7e9))
         self.pixels = Image.open(path).convert("RGB")
         return path
@@ -162,6 +164,48 @@ class TestOriginals:
         name, reason = pictures.kept()
         assert name == "m/DSC_0001.jpg"
         assert "HEIC" not in reason
+
+    def as_heic(self, pictures, camera):
+        """Add a JPEG as cameras write it, and a HEIC with its EXIF."""
+        own = exif(camera=camera)
+        if camera.startswith("iPhone"):
+            own = own.replace(b"Canon\0", b"Apple\0")
+        pictures.shoot(exif=own)
+        pictures.add("a/b.heic", quality=50, exif=own)
+
+    def test_a_heic_that_was_made_of_a_cameras_jpeg_is_not(self, pictures):
+        self.as_heic(pictures, "SM-G991B")
+        name, reason = pictures.kept()
+        assert name == "m/DSC_0001.jpg"
+        assert "HEIC of the camera" not in reason
+
+    def test_a_camera_that_writes_heic_first_may_export_jpeg_as_cameras_write_it(self, pictures):
+        self.as_heic(pictures, "iPhone 12")
+        assert pictures.kept() == ("a/b.heic", "HEIC of the camera (over JPEG)")
+
+    def test_a_smaller_export_with_its_own_size_in_exif_is_not_the_cameras_file(self, pictures):
+        pictures.pixels = photo()
+        pictures.add("m/DSC_0001.jpg", exif=exif(), quality=90)  # JFIF is first
+        half = pictures.pixels.resize((160, 120))
+        pictures.shoot("a/b.jpg", image=half, exif=exif(size=(160, 120)))
+        assert pictures.kept() == ("m/DSC_0001.jpg", "no smaller copy (320x240 over 160x120)")
+
+    @pytest.mark.parametrize("year", [1970, 1980, 2000])
+    def test_the_time_of_a_clock_that_was_reset_says_nothing(self, year, pictures):
+        reset = f"{year}:01:01 00:00:00"
+        pictures.shoot(quality=95)
+        image = edited(pictures.pixels)
+        pictures.shoot("a/b.jpg", image=image, exif=exif(date=reset, taken=reset), quality=60)
+        reason = "taken first (2021-07-03 14:05:09 over unknown)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    def test_numbers_of_pictures_with_no_time_are_no_burst(self, pictures):
+        reset = exif(date="2000:01:01 00:00:00", taken="2000:01:01 00:00:00")
+        pictures.shoot("m/DSC_2.jpg", exif=reset, quality=95)
+        pictures.shoot("m/DSC_1.jpg", image=edited(pictures.pixels), exif=reset, quality=60)
+        name, reason = pictures.kept()
+        assert name == "m/DSC_2.jpg"
+        assert "burst" not in reason
 
     @pytest.mark.parametrize("ending", [".NEF", ".dng"])
     def test_a_picture_with_its_raw_file_is_kept(self, ending, pictures):
@@ -288,6 +332,30 @@ class TestEnlarged:
         pictures.add("a/d.jpg", self.enlarged(pictures, 0.5))
         assert pictures.kept()[0] == "m/DSC_0001.jpg"
 
+    @pytest.mark.parametrize("turn", list(Image.Transpose))
+    def test_a_copy_that_was_also_turned_loses(self, turn, pictures):
+        pictures.shoot(exif=b"")
+        image = self.enlarged(pictures, 1.5).transpose(turn)
+        pictures.add("a/b.png", image)
+        reason = f"not enlarged (as that of {image.width}x{image.height} was)"
+        assert pictures.kept(turned=True) == ("m/DSC_0001.jpg", reason)
+
+    def test_reading_is_told_of(self, pictures):
+        pictures.shoot(exif=b"", image=photo(78))
+        pictures.add("a/b.png", self.enlarged(pictures, 2))
+        pictures.add("a/c.png")
+        steps = []
+        assert pictures.kept(progress=steps.append)[0] == "m/DSC_0001.jpg"
+        assert [(step.done, step.total) for step in steps] == [(3, 3), (2, 2)]
+        assert all(os.path.exists(step.path) for step in steps)
+
+    def test_only_so_many_looks_are_remembered(self, monkeypatch):
+        monkeypatch.setattr(enlarged_copies, "_SEEN", {})
+        monkeypatch.setattr(enlarged_copies, "MOST_SEEN", 3)
+        for number in range(9):
+            enlarged_copies._remember((b"%d" % number, b"s", 1), found=True)
+        assert [key[0] for key in enlarged_copies._SEEN] == [b"6", b"7", b"8"]
+
     @pytest.mark.parametrize("broken", ["m/DSC_0001.jpg", "a/b.png"])
     def test_files_that_cannot_be_read_count_as_unknown(self, broken, pictures):
         pictures.shoot(exif=b"", image=photo(77))  # no other test has looked at these bytes
@@ -306,6 +374,33 @@ class TestSource:
         pictures.add("a/c.png", pictures.pixels.transpose(Image.Transpose.ROTATE_180).rotate(180))
         reason = "not made from another JPEG (as the PNG was)"
         assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    @pytest.mark.parametrize("turn", list(Image.Transpose))
+    def test_a_jpeg_is_kept_before_a_turned_png_of_it(self, turn, pictures):
+        pictures.shoot(exif=b"", image=photo().crop((0, 0, 317, 235)))
+        pictures.add("a/b.png", pictures.pixels.transpose(turn))
+        reason = "not made from another JPEG (as the PNG was)"
+        assert pictures.kept(turned=True) == ("m/DSC_0001.jpg", reason)
+
+    @pytest.mark.parametrize("name", ["a/b.png", "a/b.gif"])
+    @pytest.mark.parametrize("colors", [256, 64])
+    @pytest.mark.parametrize("quality", [75, 100])
+    def test_a_jpeg_of_a_photo_is_kept_before_one_in_few_colours(
+        self, name, colors, quality, pictures
+    ):
+        astronaut = Image.fromarray(data.astronaut())
+        pictures.shoot(exif=b"", image=astronaut, quality=quality)
+        pictures.add(name, pictures.pixels.quantize(colors))
+        reason = f"not made from another JPEG (as the {name[-3:].upper()} was)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    @pytest.mark.parametrize("quality", [75, 98])
+    def test_a_drawing_in_few_colours_is_kept_before_its_jpeg(self, quality, pictures):
+        pictures.pixels = draw(3, SIZE).quantize(6).convert("RGB")
+        ImageDraw.Draw(pictures.pixels).text((20, 20), "a line of text", fill="black")
+        pictures.add("m/drawing.png", pictures.pixels.quantize(64))
+        pictures.add("a/b.jpg", quality=quality)
+        assert pictures.kept() == ("m/drawing.png", "lossless format (PNG over JPEG)")
 
     def test_a_drawing_is_kept_before_its_jpeg(self, pictures):
         pictures.pixels = photo(3)
@@ -328,6 +423,38 @@ class TestSource:
             path.write_bytes(b"no picture any more")
             [group] = index.groups(12)
         assert group.reason == "lossless format (PNG over JPEG)"
+
+
+class TestSize:
+    """A picture that was stretched, or has a border, holds no more than before."""
+
+    @pytest.fixture
+    def photos(self, pictures):
+        pictures.shoot("z/1.jpg", exif=b"", image=photo().crop((0, 0, 318, 212)), quality=90)
+        return pictures
+
+    def test_a_few_more_columns_are_no_gain(self, photos):
+        photos.add("a/b.jpg", photos.pixels.resize((322, 212)), quality=60)
+        name, reason = photos.kept()
+        assert name == "z/1.jpg"
+        assert reason.startswith("most bytes")
+
+    def test_a_narrow_border_is_no_gain(self, photos):
+        photos.add("a/b.jpg", ImageOps.expand(photos.pixels, 1, "black"), quality=60)
+        assert photos.kept()[0] == "z/1.jpg"
+
+    @pytest.mark.parametrize("size", [(265, 265), (318, 318), (300, 290)])
+    def test_a_stretched_copy_counts_by_its_smaller_scale(self, size, photos):
+        photos.add("a/b.jpg", photos.pixels.resize(size), quality=99)
+        name, reason = photos.kept()
+        assert name == "z/1.jpg"
+        assert f"over {size[0]}x{size[1]}" in reason
+
+    def test_more_pixels_both_ways_are_more(self, photos):
+        photos.pixels = photo(5).resize((424, 424))
+        photos.add("z/1.jpg", photos.pixels.resize((318, 212)), quality=90)
+        photos.add("a/b.png")
+        assert photos.kept(keep_only=["pixels"])[0] == "a/b.png"
 
 
 @pytest.mark.parametrize(

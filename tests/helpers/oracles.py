@@ -62,15 +62,63 @@ def _size(image):
     return f"{image.width}x{image.height}"
 
 
-def _true_area(image):
-    taken = float(image.taken_pixels)
-    return min(image.area, taken) if taken >= 0.2 * image.area else image.area
+def _sides(image):
+    """Return the longer and the shorter side."""
+    return sorted((max(float(image.width), 1.0), max(float(image.height), 1.0)), reverse=True)
+
+
+def _shape(image):
+    longer, shorter = _sides(image)
+    return longer / shorter
+
+
+def _shape_kind(image):
+    if any(abs(_shape(image) / each - 1) <= 0.01 for each in (3 / 2, 4 / 3, 16 / 9)):
+        return 2
+    return 0 if _shape(image) <= 1.01 else 1
+
+
+def _truest(group):
+    return max(group, key=lambda image: (_shape_kind(image), image.area, _sides(image)[0]))
+
+
+def _is_stretched(image, group):
+    shapes = sorted([_shape(image), _shape(_truest(group))])
+    return shapes[1] > 1.06 * shapes[0]
+
+
+def _held(image, group):
+    if not _is_stretched(image, group):
+        return image.area
+    true = _truest(group)
+    scale = min(a / b for a, b in zip(_sides(image), _sides(true), strict=True))
+    return scale**2 * true.area
+
+
+def _most(image, group):
+    most = max(_held(each, group) for each in group)
+    return most if _held(image, group) >= 0.975 * most else _held(image, group)
+
+
+def _camera_shape(image, group):
+    return _shape_kind(image) if any(_is_stretched(each, group) for each in group) else 2
+
+
+def _true_area(image, group):
+    taken, held = float(image.taken_pixels), _held(image, group)
+    return min(held, taken) if taken >= 0.2 * image.area else held
 
 
 def _is_whole(image, group):
-    largest = max(map(_true_area, group))
-    as_taken = _as_camera(image) and float(image.taken_pixels) == image.area
-    return _true_area(image) >= 0.8 * largest or (as_taken and image.area >= 0.2 * largest)
+    largest = max(_true_area(each, group) for each in group)
+    in_size = [each for each in group if float(each.taken_pixels) == each.area]
+    as_taken = (
+        _as_camera(image)
+        and image in in_size
+        and image.area >= 0.2 * largest
+        and all(_true_area(image, group) >= 0.8 * _true_area(each, group) for each in in_size)
+    )
+    return _true_area(image, group) >= 0.8 * largest or as_taken
 
 
 def _was_made(image, group):
@@ -90,8 +138,11 @@ def made_by_path(path):
     return "long" in path
 
 
-def _heic(image):
-    return bool(image.format == "HEIF" and image.camera and image.taken >= "2017")
+def _heic(image, group):
+    if image.format != "HEIF" or not image.camera or image.taken < "2017":
+        return False
+    beside_jpeg = any(_as_camera(each) and each.format != "HEIF" for each in group)
+    return not beside_jpeg or image.camera.startswith("Apple ")
 
 
 def _written(image):
@@ -106,13 +157,19 @@ def _as_camera(image):
     return bool(image.camera and not image.derived and image.format in ("JPEG", "MPO", "HEIF"))
 
 
+def _time(image):
+    """Return when a picture was taken; a clock at the first second of a year was not set."""
+    return "" if image.taken[4:19] == "-01-01T00:00:00" else image.taken
+
+
 def _moment(image):
-    return (image.taken[:19], "." not in image.taken, image.taken) if image.taken else ("~",)
+    taken = _time(image)
+    return (taken[:19], "." not in taken, taken) if taken else ("~",)
 
 
 def _is_before(image, other):
     """Tell whether an image is an earlier one of the same burst, by the number in its name."""
-    if not (image.camera and image.taken):
+    if not (image.camera and _time(image)):
         return False
     if (image.camera, image.taken) != (other.camera, other.taken):
         return False
@@ -131,6 +188,9 @@ def _exif(image):
 # Of each rule that looks at the whole group: the value of an image, and what is written of it.
 VALUES = {
     "whole": (_is_whole, _size),
+    "size": (_most, _size),
+    "shape": (_camera_shape, _size),
+    "heic": (_heic, lambda image: image.format or "unknown"),
     "enlarged": (lambda image, group: True, lambda image: ""),  # no file is there to tell
     "number": (lambda image, group: not any(_is_before(other, image) for other in group),
                lambda image: Path(image.path).name),
@@ -141,8 +201,6 @@ VALUES = {
 # Of each other rule: whether one image is better than another, and what is written of an image.
 BETTER = {
     "sound": (lambda a, b: bool(b.damaged) > bool(a.damaged), lambda image: image.damaged),
-    "pixels": (lambda a, b: a.width * a.height > b.width * b.height,
-               lambda image: f"{image.width}x{image.height}"),
     "lossless": (lambda a, b: (a.format in LOSSLESS) > (b.format in LOSSLESS),
                  lambda image: image.format or "unknown"),
     "bytes": (lambda a, b: a.bytes > b.bytes, lambda image: image.bytes),
@@ -153,14 +211,13 @@ BETTER = {
     "camera": (lambda a, b: bool(a.camera or a.taken) > bool(b.camera or b.taken),
                lambda image: image.camera or image.taken),
     "unedited": (lambda a, b: a.is_derived < b.is_derived, lambda image: image.derived),
-    "heic": (lambda a, b: _heic(a) > _heic(b), lambda image: image.format or "unknown"),
     "name": (lambda a, b: is_copy_name(a.path) < is_copy_name(b.path),
              lambda image: Path(image.path).name),
     "written": (lambda a, b: _written(a) > _written(b), lambda image: ""),
     "rewritten": (lambda a, b: _as_camera(a) > _as_camera(b),
                   lambda image: image.derived or image.format or "unknown"),
     "time": (lambda a, b: _moment(a) < _moment(b),
-              lambda image: image.taken.replace("T", " ") or "unknown"),
+              lambda image: _time(image).replace("T", " ") or "unknown"),
     "exif": (lambda a, b: _exif(a).replace("none", "").count(",") + (_exif(a) != "none")
                           > _exif(b).replace("none", "").count(",") + (_exif(b) != "none"), _exif),
     "path": (lambda a, b: a.path < b.path, lambda image: ""),

@@ -44,8 +44,17 @@ def test_a_lossless_copy_comes_from_its_jpeg_also_if_it_was_turned(quality, made
     pixels = Image.open(jpeg)
     assert comes_from(made(pixels, "a.png"), jpeg)
     assert comes_from(made(pixels, "a.tif"), jpeg)
-    for turn in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270):
+    for turn in Image.Transpose:
         assert comes_from(made(pixels.transpose(turn), "b.png"), jpeg)
+
+
+@pytest.mark.parametrize("size", [(317, 240), (320, 235), (317, 235), (317, 317)])
+def test_a_mirrored_copy_is_known_though_blocks_begin_elsewhere(size, made):
+    jpeg = made(photo(1).crop((0, 0, *size)).resize(size), "a.jpg", quality=85)
+    pixels = Image.open(jpeg)
+    for turn in Image.Transpose:
+        assert comes_from(made(pixels.transpose(turn), "b.png"), jpeg)
+    assert not comes_from(made(pixels.crop((1, 1, *size)).resize(size), "c.png"), jpeg)
 
 
 @pytest.mark.parametrize("quality", [50, 75, 85, 90, 95, 100])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
@@ -17,7 +17,7 @@ from hashlens.grouping.many import many
 from hashlens.grouping.rule import Texts, ranks
 from hashlens.grouping.turned import Turned
 from hashlens.hashing.metrics import is_hex
-from hashlens.model import LOW_INFORMATION, Member
+from hashlens.model import LOW_INFORMATION, Member, Progress
 from hashlens.names import names_of
 from hashlens.neighbors import pack, unpack
 from hashlens.neighbors.codes import Codes, Ints, pack_joined
@@ -29,6 +29,7 @@ class Collection:
     """Images as columns, sorted by id: their fingerprints, packed, and the facts of their rows.
 
     `turned`: their orientations, if distances allow for turns; see `hashlens.grouping.turned`.
+    `progress`: called for the files that rules read to choose keepers.
     """
 
     ids: Sequence[str]
@@ -45,6 +46,7 @@ class Collection:
     exif: Mapping[str, Ints | Texts]
     turn_hashes: Sequence[str] = ()
     turned: Turned | None = None
+    progress: Callable[[Progress], None] | None = None
 
     def __len__(self) -> int:
         """Count the images."""
@@ -67,8 +69,8 @@ class Collection:
     def facts(self) -> dict[str, Any]:
         """Return the columns that keeper rules look at."""
         texts = {"path": self.paths, "format": self.formats, "damaged": self.damaged}
-        digests = {"file_digest": self.file_digests}
-        return {**texts, **self.numbers, **self.exif, **digests, "turned": self.turned}
+        more = {"file_digest": self.file_digests, "turned": self.turned, "progress": self.progress}
+        return {**texts, **self.numbers, **self.exif, **more}
 
     def members(
         self,

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from hashlens.errors import ImageError
-from hashlens.grouping.rule import SMALLER, Facts, Rule, area_of, starts_of
-from hashlens.grouping.source import JPEG
+from hashlens.grouping.rule import JPEG, SMALLER, Facts, Rule, area_of, starts_of
+from hashlens.grouping.size import sizes
 from hashlens.images.enlarged import Smaller, upright_pixels
+from hashlens.images.upright import TURNS
 from hashlens.neighbors.codes import Ints
 from hashlens.parallel.process import processors
 
+if TYPE_CHECKING:
+    from hashlens.grouping.turned import Turned
+
 LEAST, MOST = 1.2, 20.0  # times the pixels of the source that an enlarged picture has
 SAME_SHAPE = 0.02  # share by which the sides of two pictures may differ after scaling
+ROWS_TO_COLUMNS = 5  # orientations from this one on exchange width and height
 SOURCES = 8  # that are tried for a picture, the largest first
 
 
@@ -37,7 +45,7 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
         asked &= ~np.logical_or.reduceat(with_exif, starts)
     if not asked.any():
         return found
-    is_jpeg = np.fromiter((name in JPEG for name in images["format"]), bool, len(areas))
+    is_jpeg = images.has_format(JPEG)
     paths, digests = images["path"], images["file_digest"].tolist()
     sides = np.stack([images["width"], images["height"]], axis=1).astype(float)
     ends = np.append(starts[1:], len(areas))
@@ -47,13 +55,19 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
         looks = _Looks(paths, digests)
         for place in _largest(group, areas, found):
             sources = group[is_jpeg[group]]
-            sources = sources[_is_like(sides[sources], sides[place])]
-            sources = sources[np.argsort(-areas[sources], kind="stable")][:SOURCES]
-            found[place] = not any(looks.is_enlarged(place, each) for each in sources.tolist())
+            turns = _turns(images, sources, place)
+            larger = np.where(turns[:, None] >= ROWS_TO_COLUMNS, sides[place, ::-1], sides[place])
+            like = np.flatnonzero(_is_like(sides[sources], larger))
+            like = like[np.argsort(-areas[sources[like]], kind="stable")][:SOURCES]
+            pairs = zip(sources[like].tolist(), turns[like].tolist(), strict=True)
+            found[place] = not any(looks.is_enlarged(place, *each) for each in pairs)
 
     with ThreadPoolExecutor(processors()) as pool:  # decoders work beside each other
-        for _ in pool.map(ask, starts[asked].tolist(), ends[asked].tolist()):
-            pass
+        asked_of = starts[asked].tolist(), ends[asked].tolist()
+        done, total = 0, int((ends - starts)[asked].sum())
+        for start, end, _ in zip(*asked_of, pool.map(ask, *asked_of), strict=True):
+            done += end - start
+            images.tell(done, total, paths[end - 1])
     return found
 
 
@@ -66,8 +80,17 @@ def _largest(group: Ints, areas: NDArray[np.float64], found: NDArray[np.bool_]) 
         yield place
 
 
+def _turns(images: Facts, sources: Ints, place: int) -> Ints:
+    """Return the EXIF orientations that turn an image as sources are; 1 in groups without turns."""
+    turned: Turned | None = images.columns.get("turned")
+    if turned is None:
+        return np.ones(len(sources), np.int64)
+    rows = images.rows
+    return turned.orientations(rows[sources], np.full(len(sources), rows[place]))
+
+
 def _is_like(sides: NDArray[np.float64], larger: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which pictures, by their sides, a larger one may be an enlarged copy of."""
+    """Return which pictures, by their sides, a larger one beside each may be enlarged from."""
     scales = larger / np.maximum(sides, 1)
     times = scales.prod(axis=1)
     same_shape = np.abs(scales[:, 0] / scales[:, 1] - 1) <= SAME_SHAPE
@@ -87,11 +110,13 @@ class _Looks:
     smaller: dict[int, Smaller | None] = field(default_factory=dict)
     last: tuple[int, NDArray[np.uint8] | None] = (-1, None)
 
-    def is_enlarged(self, place: int, source: int) -> bool:
-        """Return whether an image was enlarged from another."""
-        key = self.digests[place], self.digests[source]
-        if all(key) and key in _SEEN:
-            return _SEEN[key]
+    def is_enlarged(self, place: int, source: int, turn: int) -> bool:
+        """Return whether an image was enlarged from another; `turn` turns it as that is."""
+        key = self.digests[place], self.digests[source], turn
+        has_digests = all(key)
+        known = _SEEN.get(key) if has_digests else None
+        if known is not None:
+            return known
         if source not in self.smaller:
             try:
                 self.smaller[source] = Smaller(self.paths[source])
@@ -105,18 +130,31 @@ class _Looks:
         of, pixels = self.smaller[source], self.last[1]
         if of is None or pixels is None:
             return False  # not remembered: an equal file may be readable
+        if turn != 1:
+            pixels = np.asarray(Image.fromarray(pixels).transpose(TURNS[turn]))
         found = of.is_enlarged_in(pixels)
-        if all(key):
-            _SEEN[key] = found
+        if has_digests:
+            _remember(key, found)
         return found
 
 
-_SEEN: dict[tuple[bytes, bytes], bool] = {}  # by the digests of two files: looked at once
+MOST_SEEN = 100_000  # looks that are remembered: some 20 MB
+Key = tuple[bytes, bytes, int]  # of two files, and the turn of the first
+_SEEN: dict[Key, bool] = {}  # whether the first was enlarged: each pair is looked at once
+
+
+def _remember(key: Key, found: bool) -> None:
+    """Remember a look, and forget the oldest if they are too many; threads do so at a time."""
+    _SEEN[key] = found
+    while len(_SEEN) > MOST_SEEN:
+        with suppress(StopIteration, RuntimeError):  # another thread was sooner
+            _SEEN.pop(next(iter(_SEEN)), None)
+
 
 ENLARGED = Rule(
     "enlarged",
     "not enlarged (as that of {1} was)",
     _is_not_enlarged,
-    lambda images: map("{}x{}".format, images["width"].tolist(), images["height"].tolist()),
+    sizes,
     reads=True,
 )

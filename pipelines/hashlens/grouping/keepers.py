@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from hashlens.errors import ImageError, ParameterError
 from hashlens.grouping.majority import MAJORITY
 from hashlens.grouping.originals import EXIF, ORIGINAL, TAKEN
 from hashlens.grouping.rule import Facts, Rule, area_of, ranks, starts_of
+from hashlens.grouping.size import PIXELS
 from hashlens.grouping.source import SOURCE
 from hashlens.images.folders import existing, inside
 from hashlens.images.sharpness import sharpness
@@ -36,9 +36,10 @@ def rules(names: Iterable[str] | str = DEFAULT_RULES) -> tuple[Rule, ...]:
     """Return the rules with these names, or `folder=DIR`, in the order in which they decide.
 
     `original` (as the camera wrote it), `taken` (first), `exif` (most facts), `majority` (turned as
-    most of its group, which matters in groups with turned copies only), `pixels` (most),
-    `source` (the JPEG from which others were made), `lossless` (format), `bytes` (most),
-    `sharpness` (highest variance of the Laplacian), `newest` or `oldest` (modification time),
+    most of its group, which matters in groups with turned copies only), `pixels` (most; of
+    stretched pictures, the shape of a camera's), `source` (the JPEG from which others were made),
+    `lossless` (format), `bytes` (most), `sharpness` (highest variance of the Laplacian), `newest`
+    or `oldest` (modification time),
     `folder=DIR` (in it, or below) and `path` (first by name), which is added as the last rule
     unless named. Before all of them, whatever names are given, stands the rule that a damaged file
     is not kept if there is a sound one. Raises ParameterError for an unknown name.
@@ -194,14 +195,6 @@ def _rule(text: str) -> Rule:
     return _RULES[name]
 
 
-def _pixels(images: Facts) -> NDArray[Any]:
-    """Return width times height; as Python's numbers if a product may not fit into 64 bits."""
-    width, height = images["width"], images["height"]
-    largest = [float(np.abs(side.astype(float)).max()) for side in (width, height)]
-    found: NDArray[Any] = (width if math.prod(largest) < 2**62 else width.astype(object)) * height
-    return found
-
-
 def _dates(images: Facts) -> Iterator[str]:
     for nanoseconds in images["mtime_ns"].tolist():
         when = datetime.fromtimestamp(nanoseconds / 1e9, tz=timezone.utc)
@@ -209,8 +202,15 @@ def _dates(images: Facts) -> Iterator[str]:
 
 
 def _sharpness(images: Facts) -> list[float]:
-    columns = images["path"], images["file_digest"].tolist(), images["mtime_ns"].tolist()
-    return list(map(_sharpness_of, *columns))
+    found = []
+    for each in zip(*_sharpness_columns(images), strict=True):
+        found.append(_sharpness_of(*each))
+        images.tell(len(found), len(images.rows), each[0])
+    return found
+
+
+def _sharpness_columns(images: Facts) -> tuple[list[str], list[bytes], list[int]]:
+    return images["path"], images["file_digest"].tolist(), images["mtime_ns"].tolist()
 
 
 def _sharpness_of(path: str, digest: bytes, mtime_ns: int) -> float:
@@ -239,12 +239,7 @@ _RULES = {
         TAKEN,
         EXIF,
         MAJORITY,
-        Rule(
-            "pixels",
-            "most pixels ({} over {})",
-            _pixels,
-            lambda images: map("{}x{}".format, images["width"].tolist(), images["height"].tolist()),
-        ),
+        PIXELS,
         SOURCE,
         Rule(
             "lossless",
@@ -264,7 +259,7 @@ _RULES = {
             _sharpness,
             lambda images: [
                 f"{found:.1f}" if found >= 0 else "a file that cannot be read"
-                for found in _sharpness(images)
+                for found in map(_sharpness_of, *_sharpness_columns(images))
             ],
             reads=True,
         ),

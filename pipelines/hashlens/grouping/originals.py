@@ -14,18 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.grouping.enlarged import ENLARGED
-from hashlens.grouping.rule import SMALLER, Facts, Rule, area_of, ranks
-from hashlens.images.exif import REWRITTEN
+from hashlens.grouping.rule import JPEG, SMALLER, Facts, Rule, area_of, ranks
+from hashlens.grouping.size import held, sizes
+from hashlens.images.exif import QUARTER, REWRITTEN, ZONES
 from hashlens.images.partners import have_raw
 from hashlens.neighbors.codes import Ints
 
 # An enlarged copy must not win over the camera's file. But of a picture with less than such a share
 # of the pixels, or with more by the same factor than EXIF says, EXIF is not believed.
 SMALL = 0.2
-OF_CAMERAS = ("HEIF", "JPEG", "MPO")  # formats
+OF_CAMERAS = ("HEIF", *JPEG)  # formats
 HEIC_SINCE = "2017"  # the year from which on cameras write HEIC; older pictures were converted
+HEIC_FIRST = "Apple "  # a make whose cameras write HEIC unless they are told to write JPEG
+RESET = "-01-01T00:00:00"  # what a clock says that has lost the time, after the year
 WRITTEN = 10  # seconds, at most, from taking a picture to the end of its file's writing
-QUARTER, ZONES = 15 * 60, 14 * 3600  # seconds: time zones differ by whole quarters of an hour
 
 # Names that programs give to edited, exported, received or second copies, and to screenshots.
 _END = r"(?=[-_ .()]|$)"  # of a word in a name
@@ -58,22 +60,20 @@ def is_copy_name(path: str) -> bool:
     return not _NUMBER.fullmatch(name) and _COPY.search(name) is not None
 
 
-def _sizes(images: Facts) -> Iterator[str]:
-    return map("{}x{}".format, images["width"].tolist(), images["height"].tolist())
-
-
 def _is_whole(images: Facts) -> NDArray[np.bool_]:
     """Return which images are no smaller copies of the largest image of their group.
 
     A picture that was enlarged counts as large as it was taken. A smaller one counts as whole if
-    it is as its camera wrote it: in the format and the size.
+    it is as its camera wrote it, in the format and the size, unless a larger one has its size by
+    EXIF, too: programs that make a picture smaller may write the new size.
     """
-    pixels = area_of(images)
+    pixels, holds = area_of(images), held(images)
     taken = images["taken_pixels"].astype(float)
-    true = np.where(taken >= SMALL * pixels, np.minimum(pixels, taken), pixels)
+    true = np.where(taken >= SMALL * pixels, np.minimum(holds, taken), holds)
     largest = images.largest(true)
     as_taken = (taken == pixels) & (pixels >= SMALL * largest)
     if as_taken.any():
+        as_taken &= true >= SMALLER * images.largest(np.where(taken == pixels, true, -np.inf))
         as_taken &= _as_cameras_write(images)
     whole: NDArray[np.bool_] = (true >= SMALLER * largest) | as_taken
     return whole
@@ -84,15 +84,16 @@ def _is_derived(reason: str) -> bool:
 
 
 def _heic(images: Facts) -> NDArray[np.bool_]:
-    found = _has_format(images, ("HEIF",)) & images.known("camera")
-    if found.any():
-        found &= images.each("taken", lambda taken: taken >= HEIC_SINCE)
-    return found
+    """Return which images are HEIC as a camera wrote it.
 
-
-def _has_format(images: Facts, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    formats = images["format"]
-    return np.fromiter((name in names for name in formats), bool, len(formats))
+    Beside a JPEG as cameras write it, a HEIC was made of that, unless the camera writes HEIC first.
+    """
+    found = images.has_format(("HEIF",)) & images.known("camera")
+    if not found.any():
+        return found
+    found &= images.each("taken", lambda taken: taken >= HEIC_SINCE)
+    beside_jpeg = images.largest(_as_cameras_write(images) & images.has_format(JPEG))
+    return found & (~beside_jpeg | images.each("camera", lambda name: name.startswith(HEIC_FIRST)))
 
 
 def _written_when_taken(images: Facts) -> NDArray[np.bool_]:
@@ -101,8 +102,9 @@ def _written_when_taken(images: Facts) -> NDArray[np.bool_]:
         return np.zeros(len(images.rows), bool)
     taken = np.array([*map(_seconds, images["taken"])], np.float64)
     late = images["mtime_ns"] // 10**9 - taken
-    beside = (late + WRITTEN) % QUARTER  # NaN, if it is not known, is beside nothing
-    found: NDArray[np.bool_] = (np.abs(late) <= ZONES + WRITTEN) & (beside <= 2 * WRITTEN)
+    quarter, zones = QUARTER.total_seconds(), ZONES.total_seconds()
+    beside = (late + WRITTEN) % quarter  # NaN, if it is not known, is beside nothing
+    found: NDArray[np.bool_] = (np.abs(late) <= zones + WRITTEN) & (beside <= 2 * WRITTEN)
     return found
 
 
@@ -119,7 +121,7 @@ def _seconds(taken: str) -> float:
 
 def _as_cameras_write(images: Facts) -> NDArray[np.bool_]:
     found = images.known("camera") & ~images.known("derived")
-    return found & _has_format(images, OF_CAMERAS) if found.any() else found
+    return found & images.has_format(OF_CAMERAS) if found.any() else found
 
 
 def _how_written(images: Facts) -> list[str]:
@@ -148,11 +150,16 @@ def _order_of_taking(images: Facts) -> Ints:
     """
     if not images.known("taken").any():
         return np.zeros(len(images.rows), np.int64)
-    texts = images["taken"]
+    texts = ["" if _is_reset(text) else text for text in images["taken"]]
     last = chr(0x10FFFF)
     found = ranks([(text if "." in text else f"{text}.~") if text else last for text in texts])
     order: Ints = found.max() + 1 - found
     return order
+
+
+def _is_reset(taken: str) -> bool:
+    """Return whether a camera's clock was not set: it stood at the first second of a year."""
+    return taken[4:19] == RESET
 
 
 _COUNTED = re.compile(r"(.*?)([0-9]+)(\.\w+)?")  # a name with a number at its end
@@ -165,7 +172,8 @@ def _is_first_by_number(images: Facts) -> NDArray[np.bool_]:
     names that differ in their numbers only, that with the lowest number was taken first.
     """
     found = np.ones(len(images.rows), bool)
-    known = np.flatnonzero(images.known("camera") & images.known("taken"))
+    is_timed = images.each("taken", lambda taken: bool(taken) and not _is_reset(taken))
+    known = np.flatnonzero(images.known("camera") & is_timed)
     if not len(known):
         return found
     columns = images["path"], images["camera"], images["taken"]
@@ -215,7 +223,7 @@ ORIGINAL = Rule(
     "",
     parts=(
         ENLARGED,
-        _part("whole", "no smaller copy ({} over {})", _is_whole, _sizes),
+        _part("whole", "no smaller copy ({} over {})", _is_whole, sizes),
         _part("raw", "its RAW file lies beside it", lambda images: have_raw(images["path"])),
         _part("camera", "with EXIF of the camera ({} over none)", _has_exif, _of_camera),
         _part(
@@ -253,7 +261,10 @@ TAKEN = Rule(
             "time",
             "taken first ({} over {})",
             _order_of_taking,
-            lambda images: [text.replace("T", " ") or "unknown" for text in images["taken"]],
+            lambda images: [
+                "unknown" if _is_reset(text) else text.replace("T", " ") or "unknown"
+                for text in images["taken"]
+            ],
         ),
         _part("number", "first of its burst ({} before {})", _is_first_by_number, _names),
     ),

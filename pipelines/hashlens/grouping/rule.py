@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hashlens.model import Progress
 from hashlens.neighbors.codes import Ints
 
+JPEG = ("JPEG", "MPO")  # formats
 SMALLER = 0.8  # of the largest picture's pixels: with fewer, a picture is a smaller copy
 
 
@@ -75,6 +77,17 @@ class Facts:
             has_text: NDArray[np.bool_] = column.numbers[self.rows] != 0
             return has_text
         return self.each(name, bool)
+
+    def has_format(self, names: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Return which images have one of some formats."""
+        formats = self["format"]
+        return np.fromiter((name in names for name in formats), bool, len(formats))
+
+    def tell(self, done: int, total: int, path: str) -> None:
+        """Tell whoever waits how many files a rule has read, and which one it read last."""
+        progress: Callable[[Progress], None] | None = self.columns.get("progress")
+        if progress:
+            progress(Progress(done, total, path))
 
     def largest(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return for each image the largest value of its group."""

@@ -9,24 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.errors import ImageError
-from hashlens.grouping.rule import Facts, Rule, starts_of
+from hashlens.grouping.rule import JPEG, Facts, Rule, starts_of
 from hashlens.neighbors.codes import Ints
 
-JPEG = ("JPEG", "MPO")
+PALETTES = ("PNG", "GIF")  # formats of pictures that may have few colours
 
 
 def _is_source(images: Facts) -> NDArray[np.bool_]:
     """Return which images were not made from a JPEG of their group, as far as is known."""
     found = np.ones(len(images.rows), bool)
-    formats = images["format"]
-    is_jpeg = np.fromiter((name in JPEG for name in formats), bool, len(formats))
+    is_jpeg = images.has_format(JPEG)
     # JPEGs that were saved again are looked for among the pictures of cameras only: elsewhere,
     # all pictures would have to be decoded.
     asked = ~is_jpeg | images.known("camera")
-    paths = images["path"]
-    for group in _groups(images, is_jpeg, asked):
-        made = _made_from_others([paths[place] for place in group], is_jpeg[group], asked[group])
+    paths, may_be_reduced = images["path"], images.has_format(PALETTES)
+    groups = list(_groups(images, is_jpeg, asked))
+    done, total = 0, sum(map(len, groups))
+    for group in groups:
+        files = [paths[place] for place in group]
+        made = _made_from_others(files, is_jpeg[group], asked[group], may_be_reduced[group])
         found[group[made]] = False
+        done += len(group)
+        images.tell(done, total, files[-1])
     return found
 
 
@@ -52,10 +56,18 @@ def _groups(images: Facts, is_jpeg: NDArray[np.bool_], asked: NDArray[np.bool_])
 
 
 def _made_from_others(
-    paths: list[str], is_jpeg: NDArray[np.bool_], asked: NDArray[np.bool_]
+    paths: list[str],
+    is_jpeg: NDArray[np.bool_],
+    asked: NDArray[np.bool_],
+    may_be_reduced: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Return which files have pixels of a JPEG among the others; none that cannot be read."""
+    """Return which files were made of a JPEG among the others; none that cannot be read.
+
+    They have its pixels, or are a photo in the colours of a palette: no JPEG of a photo was made
+    from these.
+    """
     from hashlens.images.jpeg_grid import Brightness, Grid, read_grid  # noqa: PLC0415  loads Pillow
+    from hashlens.images.palette import is_reduced_photo  # noqa: PLC0415
 
     made = np.zeros(len(paths), bool)
     grids: dict[int, Grid] = {}
@@ -69,13 +81,17 @@ def _made_from_others(
     for place in np.flatnonzero(asked).tolist():
         others = [grid for other, grid in grids.items() if other != place]
         own = grids.get(place)
-        if not any(grid.may_have_made(own) for grid in others):
+        can_tell = any(grid.may_have_made(own) for grid in others)
+        if not others or not (can_tell or may_be_reduced[place]):
             continue
         try:
-            pixels = Brightness(paths[place])
+            picture = Brightness(paths[place])
+            # Without a palette in the file, few colours are looked for in what is decoded anyway.
+            if may_be_reduced[place] and (can_tell or picture.has_palette):
+                made[place] = is_reduced_photo(picture.pixels)
+            made[place] |= can_tell and any(map(picture.comes_from, others))
         except ImageError:
             continue
-        made[place] = any(map(pixels.comes_from, others))
     return made
 
 

@@ -8,7 +8,9 @@ decoder was used, also if they were saved again with finer steps.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,19 +70,40 @@ def read_grid(path: str) -> Grid | None:
 
 
 class Brightness:
-    """The brightness of a file's pixels, upright, and its own grid; raises ImageError."""
+    """The brightness of a file's pixels, upright, and its own grid; raises ImageError.
+
+    The pixels are decoded when they are asked for.
+    """
 
     def __init__(self, path: str) -> None:
-        image, _ = opened(read(path), path)
-        self.grid = grid_of(image)
-        self._pixels: Colours = np.asarray(upright(loaded(image, path)).convert("RGB"))
+        self._path = path
+        self._image, _ = opened(read(path), path)
+        self.grid = grid_of(self._image)
+        self.has_palette = self._image.mode == "P"
+
+    @cached_property
+    def pixels(self) -> Colours:
+        """Return the pixels in RGB; raises ImageError."""
+        return np.asarray(upright(loaded(self._image, self._path)).convert("RGB"))
 
     def comes_from(self, grid: Grid) -> bool:
-        """Return whether the pixels lie on the grid of a JPEG of the same size, or turned."""
-        return any(
-            pixels.shape[1::-1] == grid.size and self._is_on(grid, pixels)
-            for pixels in (np.rot90(self._pixels, turns) for turns in range(4))
-        )
+        """Return whether the pixels lie on the grid of a JPEG of the same size, or turned.
+
+        Raises ImageError for pixels that cannot be decoded.
+        """
+        return any(self._is_on(grid, pixels) for pixels in self._turned(grid.size))
+
+    def _turned(self, size: tuple[int, int]) -> Iterator[Colours]:
+        """Yield the pixels in the orientations, of all eight, that differ for a grid of a size.
+
+        A mirror changes signs in the transform of a block, which says nothing. It matters only if
+        blocks then begin elsewhere, so on a side that is no multiple of 8.
+        """
+        for pixels in (self.pixels, self.pixels.swapaxes(0, 1)):
+            if pixels.shape[1::-1] == size:
+                for down in (1, -1) if size[1] % 8 else (1,):
+                    for along in (1, -1) if size[0] % 8 else (1,):
+                        yield pixels[::down, ::along]
 
     def _is_on(self, grid: Grid, pixels: Colours) -> bool:
         usable = grid.usable(self.grid)

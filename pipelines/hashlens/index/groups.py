@@ -83,6 +83,7 @@ def find_groups(
     )
     names = (*GROUPED, *TURNED) if turned else GROUPED
     images = read_collection(store.blocks("text", *names), fixed_digits(settings), names)
+    images = replace(images, progress=progress)
     if turned:
         hashed, frames = settings.hash, images.numbers["frames"]
         oriented = turned_of(hashed, images.codes, images.turn_hashes, frames)
