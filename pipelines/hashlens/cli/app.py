@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hashlens.cli import build, clean, compare, find, group, measure, places
+from hashlens.cli import build, clean, compare, find, group, hashes, measure, places
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,6 +17,6 @@ def app() -> None:
     """
 
 
-for module in (build, places, find, group, clean, compare, measure):
+for module in (build, hashes, places, find, group, clean, compare, measure):
     for command in module.COMMANDS:
         app.add_command(command)
