@@ -161,7 +161,7 @@ def test_groups_are_those_of_the_rule_written_out_in_any_order(order, sizes, fil
     collection = collected(order, sizes, files)
     asked = []
 
-    def told(pairs, *_):
+    def told(pairs, *_, **__):
         shown = [tuple(files[int(path[1:-4])] for path in pair) for pair in pairs]
         asked.extend(shown)
         return ["" if frozenset(pair) in alike else "other" for pair in shown]

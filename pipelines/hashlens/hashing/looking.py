@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import NamedTuple
 
-from hashlens.images.second_look import Look, difference
+from hashlens.images.look import Look
+from hashlens.images.second_look import difference
 from hashlens.model import Progress
 from hashlens.parallel.pool import Crashed, Results, schedule
 
@@ -18,12 +19,14 @@ def differences(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     orientations: Iterable[int] | None = None,
+    *,
+    upright: bool = True,
 ) -> list[str]:
     """Return for each pair of paths why the files do not show the same picture; "" if they do.
 
     `orientations`: for each pair, the EXIF orientation that turns its second picture to the first.
-    Pairs are looked at by `workers` at a time; of pairs in a row with one first file, that file is
-    decoded once for up to `AT_ONCE` of them.
+    `upright`: turn each by its own EXIF before. Pairs are looked at by `workers` at a time; of
+    pairs in a row with one first file, that file is decoded once for up to `AT_ONCE` of them.
     """
     questions: list[Question] = []
     for (first, second), turn in zip(pairs, orientations or repeat(1), strict=False):
@@ -33,7 +36,7 @@ def differences(
         else:
             questions.append(Question(first, ((second, turn),)))
     chosen = schedule(len(questions), workers)
-    looker = Looker(dedicated=chosen.kind in ("fork", "processes"))
+    looker = Looker(dedicated=chosen.kind in ("fork", "processes"), upright=upright)
     total = sum(len(question.others) for question in questions)
     found: list[str] = []
     with Results(looker, questions, chosen) as results:
@@ -61,10 +64,11 @@ class Looker:
     """The job of looking, for workers: it answers a question with a reason for each of its files.
 
     `dedicated`: whether the process has this job only, so that one thread of OpenCV is enough.
+    `upright`: whether pictures are turned by EXIF.
     """
 
-    def __init__(self, *, dedicated: bool) -> None:
-        self.dedicated = dedicated
+    def __init__(self, *, dedicated: bool, upright: bool) -> None:
+        self.dedicated, self.upright = dedicated, upright
 
     def __call__(self, question: Question) -> list[str]:
         """Return for each file why it does not show the picture of the first; "" if it does."""
@@ -72,5 +76,8 @@ class Looker:
             import cv2  # noqa: PLC0415  a tenth of a second
 
             cv2.setNumThreads(1)
-        first = Look(question.first)
-        return [difference(first, Look(path, turn)) for path, turn in question.others]
+        first = Look(question.first, upright=self.upright)
+        return [
+            difference(first, Look(path, turn, upright=self.upright))
+            for path, turn in question.others
+        ]

@@ -71,7 +71,15 @@ def find_groups(
     apart = partial(decisions.apart, workers=workers)
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     chosen = partial(decisions.chosen, workers=workers, progress=progress)
-    found = Groups(terms, images, apart=apart, absent=files_gone, pixels=pixels, chosen=chosen)
+    found = Groups(
+        terms,
+        images,
+        apart=apart,
+        absent=files_gone,
+        pixels=pixels,
+        chosen=chosen,
+        upright=settings.hasher.upright,
+    )
     if verify:
         found = found.verified(workers=workers, progress=progress)
     if not crops:
