@@ -36,6 +36,7 @@ class Both(NamedTuple):
 
     first, second: in RGB, reduced for tones and colours, stretched if both have little contrast.
     grey, found: in grey, and not reduced.
+    gain: by how much the errors of the first one grow where it is brought to the second.
     ground: the share of flat or shaded ground that both have at least.
     reason: why they cannot be compared, or "".
     """
@@ -44,6 +45,7 @@ class Both(NamedTuple):
     second: Bytes
     grey: Bytes
     found: Bytes
+    gain: float
     ground: float
     reason: str
 
@@ -131,9 +133,10 @@ def _both(first: Bytes, second: Bytes, *, shaded: bool) -> Both:
     if table is not None:
         small, other, grey, found = (cv2.LUT(each, table) for each in (small, other, grey, found))
     reason = TOO_FLAT if min(len(ours), len(theirs)) < LEAST_CONTRAST else ""
+    gain = len(theirs) / max(1, len(ours))
     if comes_first(ours, theirs, small, other):
-        return Both(small, other, grey, found, ground, reason)
-    return Both(other, small, found, grey, ground, reason)
+        return Both(small, other, grey, found, max(1.0, gain), ground, reason)
+    return Both(other, small, found, grey, max(1.0, 1 / max(gain, 0.01)), ground, reason)
 
 
 def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
@@ -210,10 +213,13 @@ def _compared(
         if both.ground >= PAGE_SHARE:
             from hashlens.images.page_edits import edits  # noqa: PLC0415  loads OpenCV
 
-            patch, most = largest_patch(edits(toned, both.found)), MOST_EDIT
+            flatter = (
+                cv2.convertScaleAbs(each, alpha=1 / both.gain) for each in (toned, both.found)
+            )
+            patch, most = largest_patch(edits(*flatter)), MOST_EDIT
         else:
             left = np.abs(cv2.GaussianBlur(off, (0, 0), 1))
-            patch, most = largest_patch(left > MOST_LEFT), 0
+            patch, most = largest_patch(left > MOST_LEFT * both.gain), 0
     if patch.area <= most:
         return Compared("")
     return Compared(patch.words(first.size[0] / size[0]), patch.area)
