@@ -147,7 +147,7 @@ def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
     """
     import cv2  # noqa: PLC0415  a tenth of a second
 
-    from hashlens.images.details import FINE, FLAT_SHARE, may_disagree  # noqa: PLC0415  loads OpenCV
+    from hashlens.images.details import FINE, FLAT_SHARE, disagree, largest_patch, may_disagree  # noqa: PLC0415  loads OpenCV
     from hashlens.images.tones import color_difference, tone_curve  # noqa: PLC0415
 
     height, width = min(first.shape[:2], second.shape[:2], key=max)
@@ -163,8 +163,11 @@ def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
     curve = tone_curve(both.first, both.second)
     if color_difference(both.first, both.second, curve, quick=True):
         return False
-    differs = may_disagree(cv2.LUT(both.grey, curve), both.found)
-    return bool(np.count_nonzero(differs) <= FINE.most)
+    toned = cv2.LUT(both.grey, curve)
+    if np.count_nonzero(may_disagree(toned, both.found)) <= FINE.most:
+        return True
+    off = cv2.subtract(toned, both.found, dtype=cv2.CV_32F)
+    return largest_patch(disagree(toned, both.found, off, FINE)).area < FINE.most
 
 
 def _quickly_resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
