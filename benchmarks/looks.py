@@ -22,7 +22,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 from results import Page, milliseconds, table
 
 from hashlens import ImageIndex
-from hashlens.images.second_look import Look, difference
+from hashlens.images.look import Look
+from hashlens.images.second_look import difference
 from hashlens.images.walk import find_images
 
 MOST_PAIRS = 2_000

@@ -125,6 +125,56 @@ def test_the_report_shows_what_was_parted(found, tmp_path):
     assert "colours differ" in text
 
 
+def test_all_copies_in_a_large_group_find_each_other():
+    count = 50  # different pictures, a copy of each
+    order = range(2 * count)
+    files = [number // 2 + 1 for number in order]
+    collection = collected(order, [1] * len(order), [1 + number for number in order])
+    looks = []
+
+    def told(pairs, *_, **__):
+        shown = [tuple(files[int(path[1:-4])] for path in pair) for pair in pairs]
+        looks.extend(shown)
+        return ["" if one == other else "other" for one, other in shown]
+
+    none = np.empty(0, np.int64)
+    labels = np.zeros(len(order), np.int64)
+    found = Assignment(labels, [np.arange(len(order))], none, none)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "differences", told)
+        seen, _ = Verifier().verify(collection, Terms(64, keep=("bytes",)), found)
+        assert sorted(map(len, seen.groups)) == [2] * count
+        files[:] = order  # no picture has a copy
+        looks.clear()
+        seen, _ = Verifier().verify(collection, Terms(64, keep=("bytes",)), found)
+    assert seen.groups == []
+    assert len(looks) < verify.MOST_ALONE * len(order)
+
+
+def test_another_bound_has_no_word_of_a_run_that_has_ended(found):
+    heard = []
+    verified = found.verified(progress=heard.append)
+    count = len(heard)
+    assert count > 0
+    looser = verified.rethreshold(63)
+    assert len(looser.doubts) >= 0
+    assert looser.verifier.seen is verified.verifier.seen
+    assert len(heard) == count
+
+
+def test_an_index_of_pictures_as_decoded_looks_at_them_so(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "pictures").mkdir()
+    draw(4, (300, 200)).save(tmp_path / "pictures" / "tagged.jpg", exif=exif, quality=95)
+    draw(4, (300, 200)).save(tmp_path / "pictures" / "plain.jpg", quality=80)
+    with ImageIndex.open(tmp_path / "index", upright=False) as index:
+        index.index([tmp_path / "pictures"])
+        groups = index.groups(8, verify=True)
+        assert members(groups) == {frozenset(("tagged.jpg", "plain.jpg"))}
+        assert groups.doubts == ()
+
+
 COUNT = 9  # pictures
 FILES = 6  # different files
 FIRST = COUNT // 3  # pictures of the first group
@@ -162,7 +212,7 @@ def test_groups_are_those_of_the_rule_written_out_in_any_order(order, sizes, fil
     collection = collected(order, sizes, files)
     asked = []
 
-    def told(pairs, *_):
+    def told(pairs, *_, **__):
         shown = [tuple(files[int(path[1:-4])] for path in pair) for pair in pairs]
         asked.extend(shown)
         return ["" if frozenset(pair) in alike else "other" for pair in shown]

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hashlens.errors import ImageError
-from hashlens.images.second_look import Look, difference
+from hashlens.images.details import is_flat
+from hashlens.images.look import LARGE, Look
+from hashlens.images.second_look import difference
 from hashlens.model import Place, Progress
 from hashlens.parallel.pool import Crashed, Results, schedule
 
-SIDE = 480  # pixels of the longer side in which two pictures are compared
+SIDE = 480  # pixels of the longer side in which two photos are compared; pages need LARGE
 STEPS = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 1e-4)  # of a refinement
 LEAST_LEFT = 0.9  # share of the whole that the rectangle has in which both can be compared
 
@@ -75,7 +77,10 @@ class Looker:
 def difference_in_place(part: str, whole: str, place: Place) -> str:
     """Return in words why a file does not show a whole at a place in it; "" if it does."""
     try:
-        (ours, our_scale), (theirs, scale) = (_small(path) for path in (part, whole))
+        looks = [Look(path) for path in (part, whole)]
+        are_flat = all(is_flat(_small(look, SIDE)[0]) for look in looks)
+        side = LARGE if are_flat else SIDE
+        (ours, our_scale), (theirs, scale) = (_small(look, side) for look in looks)
     except ImageError as error:
         return f"cannot be read: {error}"
     transform = scale @ np.vstack([place.transform, (0, 0, 1)]) @ np.linalg.inv(our_scale)
@@ -87,12 +92,11 @@ def difference_in_place(part: str, whole: str, place: Place) -> str:
     return difference(*(Look(Image.fromarray(each)) for each in both))
 
 
-def _small(path: str) -> tuple[NDArray[Any], Matrix]:
-    """Return a picture of SIDE pixels at most, and the matrix that takes the full one to it."""
-    look = Look(path)
-    decoded = look.pixels(SIDE)
+def _small(look: Look, side: int) -> tuple[NDArray[Any], Matrix]:
+    """Return a picture of `side` pixels at most, and the matrix that takes the full one to it."""
+    decoded = look.pixels(side)
     height, width = decoded.shape[:2]
-    scale = min(1.0, SIDE / max(width, height))
+    scale = min(1.0, side / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     pixels = cv2.resize(decoded, size, interpolation=cv2.INTER_AREA)
     return pixels, np.diag([size[0] / look.size[0], size[1] / look.size[1], 1.0])

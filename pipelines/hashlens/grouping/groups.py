@@ -58,7 +58,8 @@ class Groups(Sequence[Group]):
     `absent`: finds the images whose files are gone; they are in no group. `pixels`: finds the
     digests of pixels by which exact groups are split. `chosen`: finds the images that a person has
     decided to keep. `verifier`: looks at the images of groups a second time; None: groups are by
-    fingerprints alone. `home`: the directory of the index. Made by `ImageIndex.groups`.
+    fingerprints alone. `home`: the directory of the index. `upright`: whether pictures are turned
+    by EXIF for that look. Made by `ImageIndex.groups`.
     """
 
     terms: Terms
@@ -70,6 +71,7 @@ class Groups(Sequence[Group]):
     chosen: Chosen = field(default=none_chosen, repr=False)
     verifier: Verifier | None = field(default=None, repr=False)
     home: str = field(default="", repr=False)
+    upright: bool = field(default=True, repr=False)
 
     @overload
     def __getitem__(self, index: int) -> Group: ...
@@ -144,7 +146,7 @@ class Groups(Sequence[Group]):
         """
         if self.verifier:
             return self
-        found = replace(self, verifier=Verifier(workers, progress))
+        found = replace(self, verifier=Verifier(workers, progress, self.upright))
         found.__dict__["_hashed"] = self._hashed
         _ = found.doubts  # look now
         return found
@@ -161,11 +163,15 @@ class Groups(Sequence[Group]):
         return replace(self, links=links)
 
     def rethreshold(self, max_distance: float) -> Groups:
-        """Return the groups of the same images with another bound; nothing is read again.
+        """Return the groups of the same images with another bound; the index is not read again.
 
-        Links stay as they are. Raises ParameterError for a bound that is not a distance.
+        Groups that are `verified` are again: files are read for pairs of a keeper and a duplicate
+        that were not looked at before, when the groups are first asked for, without a word on how
+        far it is. Links stay as they are. Raises ParameterError for a bound that is not a distance.
         """
-        return replace(self, terms=replace(self.terms, max_distance=max_distance))
+        verifier = replace(self.verifier, progress=None) if self.verifier else None
+        terms = replace(self.terms, max_distance=max_distance)
+        return replace(self, terms=terms, verifier=verifier)
 
     def records(self) -> list[dict[str, Any]]:
         """Return a record for each image in a group: group, keep, distance, path and its facts."""

@@ -22,7 +22,9 @@ from hashlens.hashing.looking import differences
 from hashlens.model import Doubt, Progress
 from hashlens.neighbors.codes import Ints
 
-ROUNDS = 32  # new keepers of what left one group; who still has no copy then is in no group
+# New keepers of what left one group, one after the other, that find no copy among it; then what is
+# left of it is in no group.
+MOST_ALONE = 32
 
 Key = tuple[object, object, int]  # of two files, and the turn of the second
 
@@ -33,11 +35,13 @@ class Verifier:
 
     workers: files that are looked at at a time.
     progress: called for each file.
+    upright: whether pictures are turned by EXIF, as those of the index are.
     seen: why two files do not show the same picture, "" if they do, by the keys of the files.
     """
 
     workers: int | None = None
     progress: Callable[[Progress], None] | None = None
+    upright: bool = True
     seen: dict[Key, str] = field(default_factory=dict)
 
     def verify(
@@ -53,13 +57,21 @@ class Verifier:
         labels = found.labels.copy()
         groups: list[Ints] = []
         doubts: dict[int, tuple[int, str]] = {}  # by row, the keeper whose group it left first
-        pending = found.groups
-        for _ in range(ROUNDS):
-            if not pending:
-                break
+        pending, alone = found.groups, [0] * len(found.groups)
+        while pending:
             keepers = _keepers(collection, terms, pending, found.chosen)
-            pending, alike = self._round(collection, pending, keepers, doubts)
+            left, alike = self._round(collection, pending, keepers, doubts)
             groups += alike
+            counts = [
+                count + 1 if len(stays) == 1 else 0
+                for count, stays in zip(alone, alike, strict=True)
+            ]
+            going = [
+                (rows, count)
+                for rows, count in zip(left, counts, strict=True)
+                if len(rows) > 1 and count < MOST_ALONE
+            ]
+            pending, alone = [rows for rows, _ in going], [count for _, count in going]
         for rows in found.groups:
             labels[rows] = rows
         scope = Scope(collection, terms)
@@ -77,7 +89,7 @@ class Verifier:
         keepers: Ints,
         doubts: dict[int, tuple[int, str]],
     ) -> tuple[list[Ints], list[Ints]]:
-        """Return what left each group and is still several, and what stayed with each keeper."""
+        """Return for each group what left it, and what stayed with its keeper."""
         rows = np.concatenate(groups)
         sizes = np.fromiter(map(len, groups), np.int64, len(groups))
         kept = np.repeat(keepers, sizes)
@@ -92,8 +104,7 @@ class Verifier:
         parts = np.split(same, np.cumsum(sizes)[:-1])
         for group, stays in zip(groups, parts, strict=True):
             stayed.append(group[stays])
-            if len(group) - stays.sum() > 1:
-                left.append(group[~stays])
+            left.append(group[~stays])
         return left, stayed
 
     def _reasons(self, collection: Collection, kept: Ints, rows: Ints) -> list[str]:
@@ -111,7 +122,8 @@ class Verifier:
             if key not in self.seen:
                 asked[key] = paths[keeper], paths[row]
         orientations = [turn for _, _, turn in asked]
-        found = differences(asked.values(), self.workers, self.progress, orientations)
+        how = self.workers, self.progress, orientations
+        found = differences(asked.values(), *how, upright=self.upright)
         self.seen.update(zip(asked, found, strict=True))
         return [self.seen[key] for key in keys]
 

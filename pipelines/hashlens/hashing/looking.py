@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import NamedTuple
 
-from hashlens.images.second_look import Look, difference
+from hashlens.images.look import Look
+from hashlens.images.second_look import difference
 from hashlens.model import Progress
 from hashlens.parallel.pool import Crashed, Results, schedule
 
@@ -16,19 +17,22 @@ def differences(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     orientations: Iterable[int] | None = None,
+    *,
+    upright: bool = True,
 ) -> list[str]:
     """Return for each pair of paths why the files do not show the same picture; "" if they do.
 
     `orientations`: for each pair, the EXIF orientation that turns its second picture to the first.
-    Pairs are looked at by `workers` at a time; `progress` is called for each. A worker decodes a
-    first file once for all of its pairs in a row that have it.
+    `upright`: turn each by its own EXIF before. Pairs are looked at by `workers` at a time;
+    `progress` is called for each. A worker decodes a first file once for all of its pairs in a row
+    that have it.
     """
     questions = [
         Question(first, second, turn)
         for (first, second), turn in zip(pairs, orientations or repeat(1), strict=False)
     ]
     chosen = schedule(len(questions), workers)
-    looker = Looker(dedicated=chosen.kind in ("fork", "processes"))
+    looker = Looker(dedicated=chosen.kind in ("fork", "processes"), upright=upright)
     found: list[str] = []
     with Results(looker, questions, chosen) as results:
         for question, answer in zip(questions, results, strict=True):
@@ -56,10 +60,11 @@ class Looker:
     """The job of looking, for workers: it answers a question with a reason, or "".
 
     `dedicated`: whether the process has this job only, so that one thread of OpenCV is enough.
+    `upright`: whether pictures are turned by EXIF.
     """
 
-    def __init__(self, *, dedicated: bool) -> None:
-        self.dedicated = dedicated
+    def __init__(self, *, dedicated: bool, upright: bool) -> None:
+        self.dedicated, self.upright = dedicated, upright
         self._last = Look("")  # at the first file of the last question: the next may have it, too
 
     def __call__(self, question: Question) -> str:
@@ -70,5 +75,5 @@ class Looker:
             cv2.setNumThreads(1)
         first = self._last  # other threads may put theirs in its place meanwhile
         if first.source != question.first:
-            self._last = first = Look(question.first)
-        return difference(first, Look(question.second, question.turn))
+            self._last = first = Look(question.first, upright=self.upright)
+        return difference(first, Look(question.second, question.turn, upright=self.upright))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image, Resampling
 
 from hashlens.images.decode import decode, opened, read
+from hashlens.images.frames import Frames
 from hashlens.images.jpeg_draft import JPEG_START, draw_draft, may_have_metadata, use_simplejpeg
-from hashlens.images.upright import orientation_of
+from hashlens.images.upright import on_white, orientation_of
 
 if TYPE_CHECKING:
     from hashlens.images.pixels import Source
@@ -24,13 +26,35 @@ FLIPS = {
     **dict.fromkeys((3, 7), np.s_[::-1, ::-1]),
     **dict.fromkeys((2, 8), np.s_[:, ::-1]),
 }
+PARTS = 32  # of each side, in which it is known how opaque a picture is
 
 
-def decode_array(source: Source, side: int) -> tuple[Bytes, tuple[int, int]]:
-    """Return a picture in RGB, and its width and height at full size.
+class Decoded(NamedTuple):
+    """A picture as an array.
 
-    The shorter side has at least `side` pixels, if the picture has them. Raises ImageError for a
-    file that cannot be read.
+    pixels: of shape (height, width, 3).
+    size: width and height at full size.
+    frames: how many the file has; the pixels are those of the first.
+    opacity: of PARTS x PARTS parts of the picture, 255 where nothing shows through; None if it has
+        no transparency.
+    is_draft: whether the pixels were reduced to those asked for, so that there may be more.
+    """
+
+    pixels: Bytes
+    size: tuple[int, int]
+    frames: int = 1
+    opacity: Bytes | None = None
+    is_draft: bool = False
+
+
+def decode_array(
+    source: Source, side: int, *, most: int | None = None, upright: bool = True
+) -> Decoded:
+    """Return the first picture of a source.
+
+    The shorter side has at least `side` pixels, if the picture has them; JPEGs are decoded with
+    few more. Others are reduced while they have at least `most` pixels. With `upright`, pixels are
+    turned by EXIF. They are put on white. Raises ImageError for a file that cannot be read.
     """
     use_simplejpeg()
     if isinstance(source, (str, os.PathLike)):
@@ -38,16 +62,15 @@ def decode_array(source: Source, side: int) -> tuple[Bytes, tuple[int, int]]:
     else:
         name = None
     if isinstance(source, bytes) and source.startswith(JPEG_START):
-        found = _decode_jpeg(source, side, name)
-        if found:
-            return found
-    decoded = decode(source, name=name, draft=("RGB", side))
-    image = decoded.image
-    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-    if decoded.box:
-        left, top, right, bottom = decoded.box
-        pixels = pixels[int(top) : round(bottom), int(left) : round(right)]
-    return pixels, decoded.size
+        return _decode_jpeg(source, side, name, upright=upright)
+    frames = Frames(source, name=name)
+    image = frames.load(0)
+    orientation = orientation_of(image) if upright else 1
+    opacity = _opacity(image)
+    pixels = turned_array(_reduced(on_white(image), most), orientation)
+    if opacity is not None:
+        opacity = turned_array(opacity, orientation)
+    return Decoded(pixels, turned_size(image.size, orientation), len(frames), opacity)
 
 
 def turned_array(pixels: Bytes, orientation: int) -> Bytes:
@@ -63,18 +86,46 @@ def turned_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     return size[::-1] if orientation >= 5 else size
 
 
-def _decode_jpeg(data: bytes, side: int, name: str | None) -> tuple[Bytes, tuple[int, int]] | None:
-    """Decode a JPEG; None for one that Pillow has to decode or refuse."""
-    drawn = draw_draft(data, ("RGB", side))
-    if drawn is None:
+def _reduced(image: Image, most: int | None) -> Bytes:
+    """Return the pixels of an image, reduced by a whole number while they are at least `most`."""
+    image = image if image.mode == "RGB" else image.convert("RGB")
+    share = int((image.width * image.height / most) ** 0.5) if most else 1
+    return np.asarray(image.reduce(share) if share > 1 else image)
+
+
+def _opacity(image: Image) -> Bytes | None:
+    if not image.has_transparency_data:
         return None
-    orientation = 1
+    alpha = image.convert("RGBA").getchannel("A")
+    return np.asarray(alpha.resize((PARTS, PARTS), Resampling.BOX))
+
+
+def _decode_jpeg(data: bytes, side: int, name: str | None, *, upright: bool) -> Decoded:
+    drawn = draw_draft(data, ("RGB", side))
+    frames, orientation = 1, 1
     if may_have_metadata(data):
         image, _ = opened(data, name)
-        if image.size != drawn.size:
-            return None
-        orientation = orientation_of(image)
+        if image.format == "MPO":
+            frames = len(Frames(data, name=name))
+        if drawn and image.size != drawn.size:
+            drawn = None
+        orientation = orientation_of(image) if upright else 1
+    if drawn is None:
+        return _decoded_by_pillow(data, side, name, frames, upright=upright)
     pixels = drawn.pixels if drawn.pixels.ndim == 3 else np.dstack([drawn.pixels] * 3)
     width, height = (max(1, round(length / drawn.scale)) for length in drawn.size)
     pixels = turned_array(pixels[:height, :width], orientation)
-    return pixels, turned_size(drawn.size, orientation)
+    size = turned_size(drawn.size, orientation)
+    return Decoded(pixels, size, frames, is_draft=drawn.scale > 1)
+
+
+def _decoded_by_pillow(
+    data: bytes, side: int, name: str | None, frames: int, *, upright: bool
+) -> Decoded:
+    decoded = decode(data, name=name, draft=("RGB", side), upright=upright)
+    image = decoded.image
+    pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    if decoded.box:
+        left, top, right, bottom = decoded.box
+        pixels = pixels[int(top) : round(bottom), int(left) : round(right)]
+    return Decoded(pixels, decoded.size, frames, is_draft=image.size != decoded.size)

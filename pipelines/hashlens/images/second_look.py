@@ -1,84 +1,97 @@
 """Look at two files a second time: whether they show the same picture, by more than a hash.
 
 Both are decoded small, brought to one size, and compared in grey and in colour. A copy may be
-brighter, darker or of another contrast: one tone curve, the same for red, green and blue, has to
-explain that. What is left must be small everywhere. Drawings, pages and other pictures with much
-flat ground are compared once more with more pixels, since what tells them apart is small.
+brighter, darker or of another contrast (see `hashlens.images.tones`). What is left must be small
+everywhere. Drawings, pages and other pictures with much flat ground are compared once more with
+more pixels, since what tells them apart is small; so are pictures of which a few pixels disagree.
+Of animations and documents, several frames are compared.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hashlens.errors import ImageError
-from hashlens.images.arrays import Bytes, decode_array, turned_array, turned_size
+from hashlens.images.arrays import Bytes
+from hashlens.images.frames import sampled
+from hashlens.images.look import LARGE, SMALL, Look, scale
 
 if TYPE_CHECKING:
-    from hashlens.images.pixels import Source
+    from hashlens.images.details import Windows
 
-Floats = NDArray[Any]  # of float32
-
-SMALL, LARGE = 192, 1000  # pixels of the longer side, in the first and in the closer comparison
-DRAFT_SHARE = 0.75  # of the longer side that the shorter side of a draft has at least
 LEAST_SIDE = 16  # pixels: smaller pictures have nothing to compare
 MOST_STRETCH = 0.03  # by which the shapes of two copies may differ, beside one pixel of rounding
-FLAT_SHARE = 0.25  # of flat ground, from which on a picture is looked at more closely
-TONE_WIDTH = 8  # grey levels whose tones are averaged
-WINDOW = 9  # pixels of a window in which details are compared
-TEXTURE = 10.0  # grey levels: the deviation from which on a window has something in it
-AGREES = 0.5  # the correlation of windows that show the same
-ALIKE = 46.0  # mean square off from which on a window with something in it can agree less
-MOST_PATCH = 40  # pixels: the largest connected patch of windows that may disagree in a copy
 PAGE_SHARE = 0.5  # of flat ground, from which on a picture is a page
 MOST_LEFT = 36.0  # grey levels that may differ, blurred, where there is less flat ground
 MOST_EDIT = 8  # pixels of a page that may count as edited: noise, or a speck
 BLUR, BLUR_DEVIATION = (3, 3), 0.8  # pixels
-RIM = 4  # pixels along the edges in which differences do not count
-REDUCED = 4  # pixels that are averaged, each way, where tones and colours are compared
-BLOCKS = 16  # blocks of the longer side in which colours are compared
-MOST_COLOR = 20.0  # grey levels by which the colour of a block may differ
-QUICK_COLOR = 17.0  # the same where pictures are resized quickly, which moves it a little
-FEW_TONES = 3  # of a drawing, which it has in nearly all of its pixels; two shades are two drawings
-TONES_SHARE = 0.85  # of the pixels, that have these tones
-QUIET_SHARE = 0.75  # of the pixels, that have no texture beside them; photos: up to 0.70
-SHAPES = "shapes differ"  # the reason
-MOST_SHADE = 8.0  # grey levels by which flat colours may differ where the ground is the same
+MOST_OPACITY = 64  # of 255, by which a part may be more opaque in a copy
+SHAPES, TOO_FLAT = "shapes differ", "too little contrast to compare"  # reasons
 
 
-class Look:
-    """A file that is decoded when it is looked at, each size once."""
+class Both(NamedTuple):
+    """Two pictures of one size, the flatter one first.
 
-    def __init__(self, source: Source, orientation: int = 1) -> None:
-        self.source, self.orientation = source, orientation
-        self._decoded: dict[int, Bytes] = {}
-        self.size = (0, 0)
+    first, second: in RGB, reduced for tones and colours, stretched if both have little contrast.
+    grey, found: in grey, and not reduced.
+    gain: by how much the errors of the first one grow where it is brought to the second.
+    ground: the share of flat or shaded ground that both have at least.
+    reason: why they cannot be compared, or "".
+    """
 
-    def pixels(self, side: int) -> Bytes:
-        """Return the picture in RGB, at least `side` pixels long if it has them.
+    first: Bytes
+    second: Bytes
+    grey: Bytes
+    found: Bytes
+    gain: float
+    ground: float
+    reason: str
 
-        Raises ImageError for a file that cannot be read.
-        """
-        if side not in self._decoded:
-            pixels, size = decode_array(self.source, int(side * DRAFT_SHARE))
-            self._decoded[side] = turned_array(pixels, self.orientation)
-            self.size = turned_size(size, self.orientation)
-        return self._decoded[side]
+
+class Compared(NamedTuple):
+    """Why two pictures differ, or "", and by how many connected pixels if it is a detail."""
+
+    reason: str
+    area: int = 0
 
 
 def difference(first: Look, second: Look) -> str:
     """Return in words why two files do not show the same picture; "" if they do."""
     try:
-        for look in (first, second):
-            look.pixels(SMALL)
-        if _is_stretched(first.size, second.size):
-            return SHAPES
-        is_same = _is_plainly_same(first.pixels(SMALL), second.pixels(SMALL))
-        return "" if is_same else _compared(first, second, LARGE if is_same is None else SMALL)
+        reason = _pictures(first, second)
+        if not reason and first.frames != second.frames:
+            return "numbers of frames differ"
+        if reason or first.frames == 1:
+            return reason
+        for number in sampled(first.frames)[1:]:
+            reason = _pictures(first.frame(number), second.frame(number), alone=False)
+            if reason:
+                return f"frame {number + 1}: {reason}"
     except ImageError as error:
         return f"cannot be read: {error}"
+    return ""
+
+
+def _pictures(first: Look, second: Look, *, alone: bool = True) -> str:
+    """Return why two pictures, `alone` or one of several frames, differ; "" if they do not."""
+    from hashlens.images.details import CLOSE, COARSE, FINE, MOST_DOUBTFUL  # noqa: PLC0415
+
+    opacities = first.opacity(), second.opacity()
+    if _is_stretched(first.size, second.size):
+        return SHAPES
+    if _show_through(*opacities):
+        return "transparency differs"
+    is_same = _is_plainly_same(first.pixels(SMALL), second.pixels(SMALL))
+    if is_same:
+        return ""
+    if is_same is None:
+        return _compared(first, second, LARGE, COARSE, alone=alone).reason
+    found = _compared(first, second, SMALL, FINE, alone=alone)
+    if 0 < found.area <= MOST_DOUBTFUL:
+        found = _compared(first, second, LARGE, CLOSE, alone=alone)
+    return found.reason
 
 
 def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
@@ -86,6 +99,44 @@ def _is_stretched(first: tuple[int, int], second: tuple[int, int]) -> bool:
     (a, b), (c, d) = first, second
     rounding = 1.5 / min(a, b) + 1.5 / min(c, d)
     return abs(a * d - b * c) > (MOST_STRETCH + rounding) * max(a * d, b * c)
+
+
+def _show_through(first: Bytes | None, second: Bytes | None) -> bool:
+    """Return whether more than a trace shows through in one picture and not in the other."""
+    if first is None and second is None:
+        return False
+    a, b = (np.int16(255) if each is None else each.astype(np.int16) for each in (first, second))
+    return bool(np.abs(a - b).max() > MOST_OPACITY)
+
+
+def _both(first: Bytes, second: Bytes, *, shaded: bool) -> Both:
+    """Return two pictures as they are compared; `shaded`: look for ground with shade on it."""
+    import cv2  # noqa: PLC0415  a tenth of a second
+
+    from hashlens.images.details import FLAT_SHARE, SHADED_SHARE, ground_share  # noqa: PLC0415  loads OpenCV
+    from hashlens.images.tones import (  # noqa: PLC0415  likewise
+        LEAST_CONTRAST,
+        Contrast,
+        comes_first,
+        reduced,
+        stretching,
+    )
+
+    grey, found = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (first, second))
+    small, other = reduced(first), reduced(second)
+    ours, theirs = Contrast(grey), Contrast(found)
+    ground = min(ours.flat_share, theirs.flat_share)
+    if ground < FLAT_SHARE and shaded:
+        ground = min(ground_share(grey), ground_share(found))
+        ground = ground if ground >= SHADED_SHARE else 0.0
+    table = stretching(ours, theirs)
+    if table is not None:
+        small, other, grey, found = (cv2.LUT(each, table) for each in (small, other, grey, found))
+    reason = TOO_FLAT if min(len(ours), len(theirs)) < LEAST_CONTRAST else ""
+    gain = len(theirs) / max(1, len(ours))
+    if comes_first(ours, theirs, small, other):
+        return Both(small, other, grey, found, max(1.0, gain), ground, reason)
+    return Both(other, small, found, grey, max(1.0, 1 / max(gain, 0.01)), ground, reason)
 
 
 def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
@@ -96,39 +147,27 @@ def _is_plainly_same(first: Bytes, second: Bytes) -> bool | None:
     """
     import cv2  # noqa: PLC0415  a tenth of a second
 
+    from hashlens.images.details import FINE, FLAT_SHARE, disagree, largest_patch, may_disagree  # noqa: PLC0415  loads OpenCV
+    from hashlens.images.tones import color_difference, tone_curve  # noqa: PLC0415
+
     height, width = min(first.shape[:2], second.shape[:2], key=max)
-    scale = min(1.0, SMALL / max(height, width))
-    size = int(width * scale), int(height * scale)
+    factor = scale((width, height), SMALL)
+    size = int(width * factor), int(height * factor)
     if min(size) < LEAST_SIDE:
         return False
-    a, b = (_quickly_resized(picture, size) for picture in (first, second))
-    grey, found = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (a, b))
-    if _flat_share(grey) >= FLAT_SHARE and _flat_share(found) >= FLAT_SHARE:
-        return None
-    small, other = _reduced(a), _reduced(b)
-    curve = _curve(small, other)
-    if _color_difference(cv2.LUT(small, curve), other, QUICK_COLOR):
+    both = _both(*(_quickly_resized(each, size) for each in (first, second)), shaded=True)
+    if both.reason:
         return False
-    return bool(np.count_nonzero(_may_disagree(cv2.LUT(grey, curve), found)) <= MOST_PATCH)
-
-
-def _may_disagree(first: Bytes, second: Bytes) -> NDArray[np.bool_]:
-    """Return around which pixels two grey pictures may disagree: at least those of `_disagree`.
-
-    It takes the deviations of the sum and of the difference instead of those of both and of their
-    product, which is half of the work. Where the sum deviates enough, the two correlate.
-    """
-    import cv2  # noqa: PLC0415
-
-    window: Any = {"ksize": (WINDOW, WINDOW), "borderType": cv2.BORDER_REFLECT}
-    apart = cv2.sqrBoxFilter(cv2.absdiff(first, second), cv2.CV_32F, **window)
-    if np.count_nonzero(apart > ALIKE) <= MOST_PATCH:
-        return np.zeros(first.shape, bool)
-    both = cv2.add(first, second, dtype=cv2.CV_32F)
-    middle = cv2.boxFilter(both, cv2.CV_32F, **window)
-    varies = cv2.sqrBoxFilter(both, cv2.CV_32F, **window) - middle * middle
-    textured = varies + apart > 2 * TEXTURE**2
-    return (apart > ALIKE) & textured & (varies < 3 * apart + 16)
+    if both.ground >= FLAT_SHARE:
+        return None
+    curve = tone_curve(both.first, both.second)
+    if color_difference(both.first, both.second, curve, quick=True):
+        return False
+    toned = cv2.LUT(both.grey, curve)
+    if np.count_nonzero(may_disagree(toned, both.found)) <= FINE.most:
+        return True
+    off = cv2.subtract(toned, both.found, dtype=cv2.CV_32F)
+    return largest_patch(disagree(toned, both.found, off, FINE)).area < FINE.most
 
 
 def _quickly_resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
@@ -144,179 +183,54 @@ def _quickly_resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
     return cv2.resize(blurred, size, interpolation=cv2.INTER_LINEAR)
 
 
-def _reduced(picture: Bytes) -> Bytes:
-    """Return a picture as its tones and colours are compared."""
+def _compared(
+    first: Look, second: Look, side: int, windows: Windows, *, alone: bool = True
+) -> Compared:
+    """Compare two pictures with up to `side` pixels; "" is the reason if they do not differ."""
     import cv2  # noqa: PLC0415
 
-    height, width = (length // REDUCED for length in picture.shape[:2])
-    whole = picture[: height * REDUCED, : width * REDUCED]  # multiples are reduced quickly
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
-
-
-def _compared(first: Look, second: Look, side: int) -> str:
-    """Return why two pictures differ, compared with up to `side` pixels; "" if they do not."""
-    import cv2  # noqa: PLC0415
+    from hashlens.images.details import COARSE, FLAT_SHARE, disagree, largest_patch  # noqa: PLC0415
+    from hashlens.images.tones import color_difference, shades_differ, tone_curve  # noqa: PLC0415
 
     pictures = [look.pixels(side) for look in (first, second)]
     height, width = min((picture.shape[:2] for picture in pictures), key=max)
-    scale = min(1.0, side / max(height, width))
-    size = round(width * scale), round(height * scale)
+    factor = scale((width, height), side)
+    size = round(width * factor), round(height * factor)
     if min(size) < LEAST_SIDE:
-        return "too small to compare"
-    a, b = (
-        picture
-        if picture.shape[1::-1] == size
-        else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        for picture in pictures
-    )
-    small, other = _reduced(a), _reduced(b)
-    curve = _curve(small, other)
-    reason = _color_difference(cv2.LUT(small, curve), other, MOST_COLOR)
+        return Compared("too small to compare")
+    is_flat = windows == COARSE
+    both = _both(*(_resized(each, size) for each in pictures), shaded=is_flat)
+    if both.reason and alone:
+        return Compared(both.reason)
+    curve = tone_curve(both.first, both.second)
+    reason = color_difference(both.first, both.second, curve)
     if reason:
-        return reason
-    grey, toned, found = (
-        cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in (a, cv2.LUT(a, curve), b)
-    )
-    flat = min(_flat_share(grey), _flat_share(found))
-    is_drawn = flat >= FLAT_SHARE and (_has_few_tones(grey) or _has_few_tones(found))
-    if is_drawn and _shades_differ(small, other):
-        return "shades of a colour differ"
-    blurred, other = (cv2.GaussianBlur(each, BLUR, BLUR_DEVIATION) for each in (toned, found))
-    off = cv2.subtract(blurred, other, dtype=cv2.CV_32F)
-    reason = _patch(_disagree(blurred, other, off), MOST_PATCH, size, first.size)
-    if reason or flat < FLAT_SHARE:
-        return reason
-    if flat >= PAGE_SHARE:
-        from hashlens.images.page_edits import edits  # noqa: PLC0415  loads OpenCV
+        return Compared(reason)
+    if is_flat and shades_differ(both.first, both.second):
+        return Compared("shades of a colour differ")
+    toned = cv2.LUT(both.grey, curve)
+    blurred, found = (cv2.GaussianBlur(each, BLUR, BLUR_DEVIATION) for each in (toned, both.found))
+    off = cv2.subtract(blurred, found, dtype=cv2.CV_32F)
+    patch, most = largest_patch(disagree(blurred, found, off, windows)), windows.most
+    if patch.area <= most and is_flat and both.ground >= FLAT_SHARE:
+        if both.ground >= PAGE_SHARE:
+            from hashlens.images.page_edits import edits  # noqa: PLC0415  loads OpenCV
 
-        return _patch(edits(toned, found), MOST_EDIT, size, first.size)
-    return _patch(np.abs(cv2.GaussianBlur(off, (0, 0), 1)) > MOST_LEFT, 0, size, first.size)
+            flatter = (
+                cv2.convertScaleAbs(each, alpha=1 / both.gain) for each in (toned, both.found)
+            )
+            patch, most = largest_patch(edits(*flatter)), MOST_EDIT
+        else:
+            left = np.abs(cv2.GaussianBlur(off, (0, 0), 1))
+            patch, most = largest_patch(left > MOST_LEFT * both.gain), 0
+    if patch.area <= most:
+        return Compared("")
+    return Compared(patch.words(first.size[0] / size[0]), patch.area)
 
 
-def _curve(first: Bytes, second: Bytes) -> Bytes:
-    """Return the tone of the second picture for each tone of the first; shape (256,).
-
-    The curve rises, and is that of all three channels: brightness, contrast, gamma, but no hue.
-    """
+def _resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
     import cv2  # noqa: PLC0415
 
-    a, b = (picture.reshape(len(picture), -1) for picture in (first, second))
-    levels, bins = np.arange(256.0), 256 // TONE_WIDTH
-    tones = cv2.calcHist([a], [0], None, [256], [0, 256]).reshape(bins, TONE_WIDTH)
-    both = cv2.calcHist([a, b], [0, 1], None, [bins, 256], [0, 256, 0, 256])
-    counts = tones.sum(axis=1)
-    seen = counts > 0
-    sums = (tones * levels.reshape(tones.shape)).sum(axis=1), both @ levels
-    darks, lights = (each[seen] / counts[seen] for each in sums)
-    rising = (np.maximum.accumulate(lights) + np.minimum.accumulate(lights[::-1])[::-1]) / 2
-    # Beyond the ends of its tones, the curve goes on as it does between them.
-    slope = (rising[-1] - rising[0]) / max(darks[-1] - darks[0], 1.0)
-    curve = np.interp(levels, darks, rising)
-    curve += slope * (np.minimum(levels - darks[0], 0) + np.maximum(levels - darks[-1], 0))
-    return np.asarray(np.clip(np.rint(curve), 0, 255), np.uint8)
-
-
-def _color_difference(first: Bytes, second: Bytes, most: float) -> str:
-    """Return in words which differs by more than some grey levels, colours or blocks; or ""."""
-    import cv2  # noqa: PLC0415
-
-    off = cv2.subtract(first, second, dtype=cv2.CV_32F)
-    block = max(1, max(off.shape) / BLOCKS)
-    grid = [max(2, round(length / block)) for length in off.shape[1::-1]]
-    off = cv2.resize(off, grid, interpolation=cv2.INTER_AREA)
-    grey = off.mean(axis=2, keepdims=True)
-    if np.abs(off - grey).max() > most:
-        return "colours differ"
-    return "blocks differ" if np.abs(grey).max() > most else ""
-
-
-def _has_few_tones(grey: Bytes) -> bool:
-    """Return whether a picture is drawn in a few flat tones."""
-    import cv2  # noqa: PLC0415
-
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
-    share = 0.0
-    for _ in range(FEW_TONES):
-        near = np.convolve(counts, np.ones(7), "same")
-        peak = int(near.argmax())
-        share += near[peak] / grey.size
-        counts[max(0, peak - 3) : peak + 4] = 0
-    if share < TONES_SHARE:
-        return False
-    return bool(_is_quiet(grey, 4).mean() >= QUIET_SHARE)
-
-
-def _shades_differ(first: Bytes, second: Bytes) -> bool:
-    """Return whether some colours are as they were and others are not, edges left out."""
-    quiet = _is_quiet(first, 8) & _is_quiet(second, 8)
-    off = np.abs(first.astype(np.int16) - second)[quiet]
-    return bool(
-        off.size
-        and (off.max(axis=1) < 3).mean() >= 0.1
-        and (off.max(axis=1) > MOST_SHADE).mean() >= 0.02
-    )
-
-
-def _is_quiet(picture: Bytes, most: int) -> NDArray[np.bool_]:
-    """Return around which pixels no channel varies by more than some levels."""
-    import cv2  # noqa: PLC0415
-
-    beside = np.ones((3, 3), np.uint8)
-    varies = cv2.subtract(cv2.dilate(picture, beside), cv2.erode(picture, beside)) <= most
-    return np.asarray(np.atleast_3d(varies).all(axis=2), bool)
-
-
-def _disagree(first: Bytes, second: Bytes, off: Floats) -> NDArray[np.bool_]:
-    """Return around which pixels two grey pictures, `off` apart, show other details."""
-    import cv2  # noqa: PLC0415
-
-    def mean(values: Floats) -> Floats:
-        window = (WINDOW, WINDOW)
-        return cv2.boxFilter(values, cv2.CV_32F, window, borderType=cv2.BORDER_REFLECT)
-
-    apart: NDArray[np.bool_] = mean(off * off) > ALIKE
-    if np.count_nonzero(apart) <= MOST_PATCH:
-        return np.zeros(off.shape, bool)
-    a, b = first.astype(np.float32), second.astype(np.float32)
-    middle, other = mean(a), mean(b)
-    variance, varies = mean(a * a) - middle * middle, mean(b * b) - other * other
-    textured = np.maximum(variance, varies) > TEXTURE**2
-    together = mean(a * b) - middle * other
-    agreement = together / (np.sqrt(np.maximum(variance * varies, 0)) + 4)
-    differs: NDArray[np.bool_] = apart & textured & (agreement < AGREES)
-    return differs
-
-
-def _flat_share(grey: Bytes) -> float:
-    """Return the share of the pixels in the five grey levels that most have."""
-    import cv2  # noqa: PLC0415
-
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
-    return float(np.convolve(counts, np.ones(5)).max() / grey.size)
-
-
-def _patch(
-    differs: NDArray[np.bool_], most: int, size: tuple[int, int], full: tuple[int, int]
-) -> str:
-    """Return where the largest connected patch of differing pixels lies; "" if it is small.
-
-    A narrow rim does not count: turns and reduced decoding move the last rows of a picture.
-    """
-    import cv2  # noqa: PLC0415
-
-    inner = np.zeros_like(differs)
-    down, across = (min(RIM, side // 48) for side in differs.shape)
-    middle = np.s_[down : differs.shape[0] - down, across : differs.shape[1] - across]
-    inner[middle] = differs[middle]
-    differs = inner
-    if np.count_nonzero(differs) <= most:
-        return ""
-    count, _, facts, _ = cv2.connectedComponentsWithStats(differs.astype(np.uint8), connectivity=8)
-    if count < 2:
-        return ""
-    largest = facts[1 + int(facts[1:, cv2.CC_STAT_AREA].argmax())]
-    if largest[cv2.CC_STAT_AREA] <= most:
-        return ""
-    scale = full[0] / size[0]
-    left, top, width, height = (round(int(value) * scale) for value in largest[:4])
-    return f"differs in detail at {left},{top} ({width}x{height})"
+    if picture.shape[1::-1] == size:
+        return picture
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))

@@ -92,7 +92,8 @@ def find_groups(
     pixels = partial(decisions.pixels, workers=workers, progress=progress)
     chosen = partial(decisions.chosen, workers=workers, progress=progress)
     finders: Any = {"apart": apart, "absent": files_gone, "pixels": pixels, "chosen": chosen}
-    found = Groups(terms, images, **finders, home=str(store.path))
+    upright = settings.hasher.upright
+    found = Groups(terms, images, **finders, home=str(store.path), upright=upright)
     if verify:
         found = found.verified(workers=workers, progress=progress)
     if not crops:
