@@ -1,8 +1,9 @@
 """Look a second time at the images of groups, and split those that only hash alike.
 
 Each duplicate is compared with the keeper of its group (see `hashlens.images.second_look`). Those
-that do not show the same picture leave, and are grouped anew among themselves: copies of one of
-them still meet each other.
+that do not show the same picture leave. Copies among them still meet each other: each of them is
+compared with those whose fingerprints are nearest, and then with new keepers as long as these find
+copies. To compare all with all would take hours, in hundreds of pages of one template.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ from hashlens.hashing.looking import differences
 from hashlens.model import Doubt, Progress
 from hashlens.neighbors.codes import Ints
 
-# New keepers of what left one group, one after the other, that find no copy among it; then what is
-# left of it is in no group.
-MOST_ALONE = 32
+NEAREST = 3  # of those that left a group, with which each of them is compared
 
 Key = tuple[object, object, int]  # of two files, and the turn of the second
 
@@ -57,21 +56,14 @@ class Verifier:
         labels = found.labels.copy()
         groups: list[Ints] = []
         doubts: dict[int, tuple[int, str]] = {}  # by row, the keeper whose group it left first
-        pending, alone = found.groups, [0] * len(found.groups)
+        left, alike = self._round(collection, terms, found.groups, found.chosen, doubts)
+        pending = self._met(collection, terms, [rows for rows in left if len(rows) > 1])
+        groups += alike
         while pending:
-            keepers = _keepers(collection, terms, pending, found.chosen)
-            left, alike = self._round(collection, pending, keepers, doubts)
+            left, alike = self._round(collection, terms, pending, found.chosen, doubts)
             groups += alike
-            counts = [
-                count + 1 if len(stays) == 1 else 0
-                for count, stays in zip(alone, alike, strict=True)
-            ]
-            going = [
-                (rows, count)
-                for rows, count in zip(left, counts, strict=True)
-                if len(rows) > 1 and count < MOST_ALONE
-            ]
-            pending, alone = [rows for rows, _ in going], [count for _, count in going]
+            each = zip(left, alike, strict=True)
+            pending = [rows for rows, stays in each if len(rows) > 1 and len(stays) > 1]
         for rows in found.groups:
             labels[rows] = rows
         scope = Scope(collection, terms)
@@ -85,11 +77,15 @@ class Verifier:
     def _round(
         self,
         collection: Collection,
+        terms: Terms,
         groups: list[Ints],
-        keepers: Ints,
+        chosen: Ints,
         doubts: dict[int, tuple[int, str]],
     ) -> tuple[list[Ints], list[Ints]]:
         """Return for each group what left it, and what stayed with its keeper."""
+        if not groups:
+            return [], []
+        keepers = _keepers(collection, terms, groups, chosen)
         rows = np.concatenate(groups)
         sizes = np.fromiter(map(len, groups), np.int64, len(groups))
         kept = np.repeat(keepers, sizes)
@@ -107,6 +103,26 @@ class Verifier:
             left.append(group[~stays])
         return left, stayed
 
+    def _met(self, collection: Collection, terms: Terms, groups: list[Ints]) -> list[Ints]:
+        """Split groups into those of rows that meet a copy among their nearest, and the others."""
+        pairs = [_nearest(collection, terms.metric, rows) for rows in groups]
+        a, b = np.concatenate([np.empty((0, 2), np.int64), *pairs]).T
+        same = ~_unsure(collection, a, b)
+        same[~same] = [not reason for reason in self._reasons(collection, a[~same], b[~same])]
+        labels = np.arange(len(collection))
+        for one, other in zip(a[same].tolist(), b[same].tolist(), strict=True):
+            low, high = sorted((int(labels[one]), int(labels[other])))
+            if low != high:
+                labels[labels == high] = low
+        found = []
+        for rows in groups:
+            order = rows[np.argsort(labels[rows], kind="stable")]
+            parts = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+            found += [part for part in parts if len(part) > 1]
+            rest = [part for part in parts if len(part) == 1]
+            found += [np.concatenate(rest)] if len(rest) > 1 else []
+        return found
+
     def _reasons(self, collection: Collection, kept: Ints, rows: Ints) -> list[str]:
         """Return why rows do not show the pictures of their keepers; "" if they do."""
         if collection.turned:
@@ -117,7 +133,9 @@ class Verifier:
         keys: list[Key] = []
         asked: dict[Key, tuple[str, str]] = {}
         for keeper, row, turn in zip(kept.tolist(), rows.tolist(), turns, strict=True):
-            key = digests[keeper] or keeper, digests[row] or row, turn
+            key: Key = digests[keeper] or keeper, digests[row] or row, turn
+            if turn == 1 and (back := (key[1], key[0], 1)) in self.seen:
+                key = back
             keys.append(key)
             if key not in self.seen:
                 asked[key] = paths[keeper], paths[row]
@@ -134,6 +152,21 @@ def _keepers(collection: Collection, terms: Terms, groups: list[Ints], chosen: I
     rows = np.concatenate(groups)
     order, facts = rules_and_facts(collection, terms, chosen)
     return choose_keepers(facts, rows, numbers, order)[0]
+
+
+def _nearest(collection: Collection, metric: str, rows: Ints) -> Ints:
+    """Return the pairs of some rows and those nearest to each by the fingerprint; shape (k, 2).
+
+    Of those equally near, the ones that follow it in the order of rows count.
+    """
+    count = len(rows)
+    pairs = set()
+    for place in range(count):
+        others = (place + np.arange(1, count)) % count
+        distances, _ = measured(collection, np.full(count - 1, rows[place]), rows[others], metric)
+        nearest = others[np.argsort(distances, kind="stable")[:NEAREST]]
+        pairs |= {(min(place, other), max(place, other)) for other in nearest.tolist()}
+    return rows[np.array(sorted(pairs), np.int64).reshape(-1, 2)]
 
 
 def _unsure(collection: Collection, rows: Ints, keepers: Ints) -> NDArray[np.bool_]:
