@@ -2,9 +2,9 @@
 
     python benchmarks/looks.py FOLDER [--photos 100]
 
-Copies are made of photos of FOLDER. Other pictures are the pairs of these photos, and drawn ones of
-one template: pages, shirts. Then the photos and a copy of each are indexed, and grouping is timed
-with and without a look.
+Copies are made of photos of FOLDER. Other pictures are the pairs of these photos, as they are and
+dark, these photos with captions, and drawn ones of one template: pages, shirts, receipts. Then the
+photos and a copy of each are indexed, and grouping is timed with and without a look.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFont
 from results import Page, milliseconds, table
 
 from hashlens import ImageIndex
@@ -76,10 +76,60 @@ def shirt(color: tuple[int, int, int], width: int) -> Image.Image:
     return picture
 
 
+def captioned(path: str, text: str) -> bytes:
+    """Return a photo with a caption that is 5 % of its height."""
+    picture = Image.open(path).convert("RGB")
+    font = ImageFont.load_default(max(8, picture.height // 20))
+    place = picture.width // 10, picture.height * 8 // 10
+    ImageDraw.Draw(picture).text(place, text, "white", font, stroke_width=1, stroke_fill="black")
+    return encoded(picture, quality=90)
+
+
+def receipt(total: str, height: int) -> Image.Image:
+    """Draw a receipt 600 pixels wide: one line tells it from others."""
+    picture = Image.new("RGB", (600, height), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(22)
+    for number, top in enumerate(range(40, height - 60, 44)):
+        text = f"Total {total}" if number == 20 else f"Item {number} {number * 7919 % 1000}"
+        pen.text((40, top), text, "black", font)
+    return picture
+
+
+def shaded(number: int) -> Image.Image:
+    """Draw an invoice with shade on it from the left to the right, as in a photo of it."""
+    picture = page(number, random.Random(3), 900)
+    shade = Image.linear_gradient("L").rotate(90).resize(picture.size)
+    light = shade.point(lambda tone: 140 + tone * 100 // 255)
+    return ImageChops.multiply(picture, Image.merge("RGB", [light] * 3))
+
+
+def drawn() -> Iterator[tuple[str, list[bytes]]]:
+    """Yield kinds of drawn pictures, none of which shows what another one shows."""
+    darks = [(25, 25, 27), (55, 56, 58), (28, 32, 58), (78, 55, 40), (80, 82, 50)]
+    yield "dark shirts", [encoded(shirt(color, 800), quality=90) for color in darks]
+    totals = ("120.50", "120.90", "738.11")
+    yield "receipts, 600x6000 px", [encoded(receipt(total, 6000)) for total in totals]
+    numbers = (10_001, 10_007, 10_101, 10_070)
+    yield "pages with shade", [encoded(shaded(number), quality=88) for number in numbers]
+    pages = [page(number, random.Random(number), 900) for number in range(5)]
+    cover = page(0, random.Random(9), 900)
+    documents = [encoded(cover, "TIFF", save_all=True, append_images=[one]) for one in pages]
+    yield "documents with one cover", documents
+
+
 def others(files: list[str]) -> Iterator[tuple[str, list[tuple[object, object]]]]:
     """Yield kinds of pairs that do not show the same picture."""
     pairs = list(combinations(files, 2))
     yield "photos", random.Random(1).sample(pairs, min(MOST_PAIRS, len(pairs)))
+    texts = ("Happy birthday Ada", "See you on Monday", "Lisbon, June 2019")
+    captions = [[captioned(path, text) for text in texts] for path in files[:20]]
+    yield "captions", [pair for some in captions for pair in combinations(some, 2)]
+    for share in (0.05, 0.1, 0.2):
+        pictures = [Image.open(path).convert("RGB") for path in files[:20]]
+        dark = [encoded(ImageEnhance.Brightness(each).enhance(share)) for each in pictures]
+        yield f"photos at {share:.0%} brightness", list(combinations(dark, 2))
+    for name, pictures in drawn():
+        yield name, list(combinations(pictures, 2))
     colors = [(180, 40, 40), (40, 60, 180), (20, 110, 40), (120, 40, 140), (150, 25, 25)]
     for width in (400, 1000, 2000):
         for kind in ("PNG", "JPEG"):
