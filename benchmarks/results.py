@@ -33,6 +33,7 @@ TOPICS = {  # in the order of the summary
     "crops": "Crops",
     "copies": "Copies",
     "looks": "Second look",
+    "plans": "Default plans",
     "map": "Map",
     "report": "Report",
     "family": "Family",

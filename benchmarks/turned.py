@@ -21,7 +21,7 @@ from PIL import Image
 from results import Page, load, table
 from runs import options
 
-from hashlens import ImageIndex, ParameterError
+from hashlens import ImageIndex
 from hashlens.hashing.perceptual import PerceptualHash
 from hashlens.hashing.turns import actions
 from hashlens.images.upright import TURNS
@@ -57,10 +57,7 @@ def recalled(
     """Return the bound, how many copies of each turn are with their photo, and the false groups."""
     with tempfile.TemporaryDirectory() as where, ImageIndex.open(where, **settings) as index:
         index.index([folder, home])
-        try:
-            groups = index.groups(turned=True)
-        except ParameterError:  # auto finds no bound
-            groups = index.groups(settings["hash_size"] ** 2 // 16, turned=True)
+        groups = index.groups(turned=True, verify=True)
         right: Counter[int] = Counter()
         false = 0
         for group in groups:
@@ -119,8 +116,8 @@ def main() -> None:
                 each = (f"{right[turn] / asked.copies:.0%}" for turn in TURNS)
                 lines.append((f"{algorithm} {size}", bound, found, *each, str(false)))
     head = ("hash, size", "bound", "found", *(TURN_WORDS[turn] for turn in TURNS), "false groups")
-    text = f"{len(files)} photos, {asked.copies} of them with seven copies each. The bound is auto;"
-    text += " where auto finds none, a sixteenth of the bits. Complete linkage."
+    text = f"{len(files)} photos, {asked.copies} of them with seven copies each. The bound is auto,"
+    text += " and a second look follows, as in the command `hashlens groups --turned`."
     first = f"{lines[0][0]}: {lines[0][2]} of turned copies are grouped with their photo"
     page.publish("Recall", f"{text}\n\n{table(head, lines)}", f"{first}, {lines[0][-1]} false")
     rows = list(join_rows(asked.rows))
