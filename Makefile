@@ -43,6 +43,7 @@ bench: $(VENV)/.test  ## measure, and write benchmarks/results (PHOTOS=FOLDER fo
 	$(BIN)/python benchmarks/startup.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/copies.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/looks.py $(PHOTOS)
+	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/plans.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/grades.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/hashing.py $(PHOTOS)
 	test -z "$(PHOTOS)" || $(BIN)/python benchmarks/keypoints.py $(PHOTOS)
