@@ -596,7 +596,7 @@ def _(desk, said):
     planned, listed, index = said
     groups = json.loads(listed)["groups"]
     assert re.search(rf"groups +{len(groups)}\nkeep +{len(groups)}\nquarantine +\d+ files", planned)
-    assert set(groups[0]) == {"keeper", "reason", "diameter", "duplicates"}
+    assert set(groups[0]) == {"group", "keeper", "reason", "diameter", "duplicates"}
     assert "images" in index
 
 
