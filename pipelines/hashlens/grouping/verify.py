@@ -18,6 +18,7 @@ from hashlens.grouping.assign import Assignment
 from hashlens.grouping.build import measured, rules_and_facts
 from hashlens.grouping.collection import Collection
 from hashlens.grouping.keepers import choose_keepers
+from hashlens.grouping.linkage import Bonds, link_bonds
 from hashlens.grouping.scope import EXACT, Scope, Terms
 from hashlens.hashing.looking import differences
 from hashlens.model import Doubt, Progress
@@ -109,11 +110,8 @@ class Verifier:
         a, b = np.concatenate([np.empty((0, 2), np.int64), *pairs]).T
         same = ~_unsure(collection, a, b)
         same[~same] = [not reason for reason in self._reasons(collection, a[~same], b[~same])]
-        labels = np.arange(len(collection))
-        for one, other in zip(a[same].tolist(), b[same].tolist(), strict=True):
-            low, high = sorted((int(labels[one]), int(labels[other])))
-            if low != high:
-                labels[labels == high] = low
+        met = Bonds(a[same], b[same], np.zeros(int(same.sum())))
+        labels = link_bonds(len(collection), met, complete=False)
         found = []
         for rows in groups:
             order = rows[np.argsort(labels[rows], kind="stable")]
