@@ -45,3 +45,13 @@ def test_a_mirrored_copy_is_the_same_in_its_place(tmp_path):
     picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mirrored, quality=80)
     assert difference_in_place(mirrored, one, whole(480, 320, mirrored=True)) == ""
     assert difference_in_place(mirrored, other, whole(480, 320, mirrored=True)) != ""
+
+
+def test_pictures_are_turned_by_exif_only_where_the_index_turns_them(tmp_path):
+    one, tagged = (str(tmp_path / name) for name in ("one.png", "tagged.jpg"))
+    picture, exif = draw(3, (480, 320)), Image.Exif()
+    picture.save(one)
+    exif[0x0112] = 3
+    picture.save(tagged, quality=90, exif=exif)
+    assert difference_in_place(tagged, one, whole(480, 320), upright=False) == ""
+    assert difference_in_place(tagged, one, whole(480, 320)) != ""

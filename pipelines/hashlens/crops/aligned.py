@@ -41,13 +41,15 @@ def differences_in_place(
     pairs: Sequence[InPlace],
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    *,
+    upright: bool = True,
 ) -> list[str]:
     """Return for each pair why the file does not show the whole at its place; "" if it does.
 
-    Pairs are looked at by `workers` at a time.
+    `upright`: turn each by its own EXIF before. Pairs are looked at by `workers` at a time.
     """
     chosen = schedule(len(pairs), workers)
-    looker = Looker(dedicated=chosen.kind in ("fork", "processes"))
+    looker = Looker(dedicated=chosen.kind in ("fork", "processes"), upright=upright)
     found: list[str] = []
     with Results(looker, pairs, chosen) as results:
         for pair, answer in zip(pairs, results, strict=True):
@@ -62,22 +64,23 @@ class Looker:
     """The job of looking, for workers.
 
     `dedicated`: whether the process has this job only, so that one thread of OpenCV is enough.
+    `upright`: whether pictures are turned by EXIF.
     """
 
-    def __init__(self, *, dedicated: bool) -> None:
-        self.dedicated = dedicated
+    def __init__(self, *, dedicated: bool, upright: bool) -> None:
+        self.dedicated, self.upright = dedicated, upright
 
     def __call__(self, pair: InPlace) -> str:
         """Return why a file does not show the whole at its place; "" if it does."""
         if self.dedicated:
             cv2.setNumThreads(1)
-        return difference_in_place(*pair)
+        return difference_in_place(*pair, upright=self.upright)
 
 
-def difference_in_place(part: str, whole: str, place: Place) -> str:
+def difference_in_place(part: str, whole: str, place: Place, *, upright: bool = True) -> str:
     """Return in words why a file does not show a whole at a place in it; "" if it does."""
     try:
-        looks = [Look(path) for path in (part, whole)]
+        looks = [Look(path, upright=upright) for path in (part, whole)]
         are_flat = all(is_flat(_small(look, SIDE)[0]) for look in looks)
         side = LARGE if are_flat else SIDE
         (ours, our_scale), (theirs, scale) = (_small(look, side) for look in looks)

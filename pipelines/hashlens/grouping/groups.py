@@ -220,7 +220,9 @@ class Groups(Sequence[Group]):
         if not links:
             return make_plan(found, action, **how, verify=False)
         finders = found.apart, found.chosen, found.doubts
-        linker = Linker(found.collection, found.terms, *finders, workers, progress)
+        linker = Linker(
+            found.collection, found.terms, *finders, workers, progress, upright=self.upright
+        )
         groups, words = linker.add(found.groups, found.links)
         made = make_plan(groups, action, **how, verify=False)
         return replace(explained(made, words), doubts=(*found.doubts, *made.doubts))

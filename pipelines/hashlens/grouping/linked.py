@@ -52,7 +52,7 @@ class Linker:
 
     `apart`, `chosen`: find what a person has decided, as for groups. `doubts`: pairs that a second
     look has parted; no link joins them, unless only their shapes differ. `workers`: links that are
-    looked at at a time. `progress`: called for each.
+    looked at at a time. `progress`: called for each. `upright`: whether EXIF turns pictures.
     """
 
     collection: Collection
@@ -62,6 +62,7 @@ class Linker:
     doubts: Iterable[Doubt] = ()
     workers: int | None = None
     progress: Callable[[Progress], None] | None = None
+    upright: bool = True
 
     def add(
         self, groups: Sequence[Group], links: Iterable[Link]
@@ -131,7 +132,7 @@ class Linker:
         )
 
         pairs = [InPlace(link.part.path, link.whole.path, link.place) for link in links]
-        return differences_in_place(pairs, self.workers, self.progress)
+        return differences_in_place(pairs, self.workers, self.progress, upright=self.upright)
 
     def _whole(self, links: Iterable[Link]) -> Iterator[tuple[Link, float]]:
         """Yield the links of two pictures that show the same, and the least share they share."""
