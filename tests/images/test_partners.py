@@ -71,6 +71,28 @@ def test_a_partner_may_be_shared(tmp_path):
     assert sharers("a.jpg.xmp") == []
 
 
+@pytest.mark.parametrize(
+    ("names", "partner", "owners"),
+    [
+        (("x.jpg", "X.JPG"), "x.xmp", ["x.jpg"]),
+        (("x.jpg", "X.JPG"), "X.xmp", ["X.JPG"]),
+        (("x.jpg", "x.JPG"), "x.jpg.xmp", ["x.jpg"]),
+        (("x.jpg", "x.JPG"), "x.xmp", ["x.JPG", "x.jpg"]),
+        (("x.jpg", "X.JPG", "x.png"), "x.nef", ["x.jpg", "x.png"]),
+        (("xy.jpg", "XY.JPG"), "xY.xmp", ["XY.JPG", "xy.jpg"]),
+        (("y(1).jpg", "Y(1).JPG"), "y.jpg(1).json", ["y(1).jpg"]),
+    ],
+)
+def test_capitals_tell_to_which_of_two_pictures_a_file_belongs(tmp_path, names, partner, owners):
+    for name in (*names, partner):
+        (tmp_path / name).touch()
+    folders, path = Folders(), str(tmp_path / partner)
+    having = [name for name in names if path in folders.partners(str(tmp_path / name))]
+    assert sorted(having) == owners
+    others = folders.sharers(str(tmp_path / having[0]), path)
+    assert sorted([having[0], *map(os.path.basename, others)]) == owners
+
+
 def test_a_picture_has_a_raw_file_if_one_of_its_name_lies_beside_it(tmp_path):
     names = ("IMG_1.JPG", "IMG_2.jpg", "raw/IMG_1.nef", "IMG_3.dng", "a.b.jpg")
     (tmp_path / "raw").mkdir()

@@ -33,17 +33,33 @@ class Folders:
         folder, name = os.path.split(path)
         stems = dict.fromkeys(_stem(each) for each in (name, _without_number(name)[0]))
         near = sorted({other for stem in stems for other in self._by_stem(folder).get(stem, ())})
-        return [os.path.join(folder, other) for other in near if _is_partner(other, name)]
+        return [
+            os.path.join(folder, other)
+            for other in near
+            if _is_partner(other, name) and name in self._owners(folder, name, other)
+        ]
 
     def sharers(self, path: str, partner: str) -> list[str]:
         """Return the other pictures to which a partner of a picture belongs, too."""
         folder, name = os.path.split(path)
-        own = os.path.basename(partner)
-        near = self._by_stem(folder).get(_stem(name), ())
+        owners = self._owners(folder, name, os.path.basename(partner))
+        return [os.path.join(folder, other) for other in owners if other != name]
+
+    def _owners(self, folder: str, name: str, partner: str) -> list[str]:
+        """Return the pictures to which a partner of a picture belongs.
+
+        Of pictures whose names differ in capitals only, it belongs to those that are written as it
+        is.
+        """
+        near = {name, *self._by_stem(folder).get(_stem(name), ())}
+        pictures = [
+            other
+            for other in sorted(near)
+            if (other == name or _ending(other) in EXTENSIONS) and _is_partner(partner, other)
+        ]
+        capitals = [_same_capitals(partner, other) for other in pictures]
         return [
-            os.path.join(folder, other)
-            for other in near
-            if other != name and _ending(other) in EXTENSIONS and _is_partner(own, other)
+            other for other, same in zip(pictures, capitals, strict=True) if same == max(capitals)
         ]
 
 
@@ -92,6 +108,12 @@ def _is_partner(other: str, name: str) -> bool:
         return True
     rest = lower[len(of) :]
     return lower.startswith(of) and (rest in SIDECARS or _is_of_takeout(rest))
+
+
+def _same_capitals(partner: str, name: str) -> int:
+    """Return how much of a picture's name its partner has with the same capitals: 0, 1 or 2."""
+    stem = os.path.splitext(_without_number(name)[0])[0]
+    return partner.startswith(stem) + partner.startswith(name)
 
 
 def _is_of_takeout(rest: str) -> bool:
