@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from codes import Codes, Families, Real
 from groups_indexes import FLAT, LIMIT, Files, grouped, grouped_by_command
+from groups_looked import looked
 from groups_peers import peers
 from peers import HOME
 from results import Page, load, table, verdict
@@ -106,7 +107,8 @@ def whole(run: Run, names: Sequence[str]) -> None:
     about = (
         f"{' '.join(kind.about.partition(' The queries')[0] for kind in kinds)} "
         f"Rows have all columns of a photo, in the order of their paths; one of {FLAT} is flat, "
-        "and in no group. Each has an empty file, which is looked for, and not read. "
+        "and in no group. One of three has EXIF, as a camera's file. Each has an empty file, which "
+        "is looked for; in groups without EXIF and of several sizes, it is opened. "
         "Fresh processes open the saved index (SQLite, file cache warm), call "
         f"`index.groups({LIMIT})` and go through all groups with keepers and reasons: "
         f"{run.rounds} of each, in turn, medians. *Process* is all of it, start included, *CPU* "
@@ -166,7 +168,7 @@ def checked(index: Path, codes: Codes, linkage: str) -> dict[str, Any]:
     return found
 
 
-PARTS = ("whole", "peers")
+PARTS = ("whole", "looked", "peers")
 
 
 def main() -> None:
@@ -184,6 +186,8 @@ def main() -> None:
         run.real  # noqa: B018  hashed by processes, which are forked before threads start
         if "whole" in asked.only:
             whole(run, asked.kinds)
+        if "looked" in asked.only:
+            looked(run)
         if "peers" in asked.only:
             peers(run, asked.home)
 

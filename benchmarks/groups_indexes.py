@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ LIMIT = 8  # bits: images of a group differ by at most this
 FLAT = 500  # one row in 500 is a flat picture, which is in no group
 BATCH = 100_000  # rows that are written at once
 A_FOLDER = 1_000  # files of a folder
+SIZES = (4000, 3000), (1600, 1200), (800, 600)  # a camera's, and those of copies
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def documents(
 ) -> Iterator[tuple[str, Any, None]]:
     """Yield rows of paths and fingerprints as the indexer writes them."""
     for number, (path, text) in enumerate(rows, first):
-        width, height = ((4000, 3000), (1600, 1200), (800, 600))[number % 3]
+        width, height = SIZES[number % len(SIZES)]
         row = {
             "id": path,
             "path": path,
@@ -114,12 +117,15 @@ def documents(
             "information": 20.25 + number % 7 if number % FLAT else LOW_INFORMATION / 2,
             "policy": policy,
         }
+        if number % len(SIZES) == 0:  # as a camera wrote it; copies have lost their EXIF
+            taken = datetime.fromtimestamp(1_700_000_000 + number, timezone.utc)
+            row |= {"camera": "Maker Model", "taken": f"{taken:%Y-%m-%dT%H:%M:%S}"}
         yield path, row, None
 
 
-def grouped(index: Path, linkage: str = "complete", checked: int = 0) -> Usage:
+def grouped(index: Path, linkage: str = "complete", checked: int = 0, **options: Any) -> Usage:
     """Group the images of an index in a process of its own, and check some groups."""
-    return usage(program("group_index", index, LIMIT, linkage, checked))
+    return usage(program("group_index", index, LIMIT, linkage, checked, json.dumps(options)))
 
 
 def grouped_by_command(index: Path, linkage: str) -> Usage:

@@ -1,9 +1,10 @@
 """Group the images of an index and go through all groups; print what was found, and the seconds.
 
-Usage: python group_index.py INDEX LIMIT LINKAGE CHECKED
+Usage: python group_index.py INDEX LIMIT LINKAGE CHECKED OPTIONS
 
 The seconds are those of five steps: imports, opening, reading, linking, making groups. With a
-number CHECKED, all pairs of about that many groups are measured.
+number CHECKED, all pairs of about that many groups are measured. OPTIONS are more arguments of
+`index.groups`, in JSON.
 """
 
 import json
@@ -16,9 +17,10 @@ from hashlens import ImageIndex  # noqa: E402  the import is counted
 
 times.append(time.perf_counter())
 path, limit, linkage, checked = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+options = json.loads(sys.argv[5])
 with ImageIndex.open(path, create=False) as index:
     times.append(time.perf_counter())
-    groups = index.groups(limit, linkage=linkage)
+    groups = index.groups(limit, linkage=linkage, **options)
     times.append(time.perf_counter())
     count = len(groups)
     times.append(time.perf_counter())

@@ -27,6 +27,7 @@ LEAST, MOST = 1.2, 20.0  # times the pixels of the source that an enlarged pictu
 SAME_SHAPE = 0.02  # share by which the sides of two pictures may differ after scaling
 ROWS_TO_COLUMNS = 5  # orientations from this one on exchange width and height
 SOURCES = 8  # that are tried for a picture, the largest first
+BATCH = 32  # groups of a task, at most: a task has a cost
 
 
 def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
@@ -50,11 +51,10 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
     sides = np.stack([images["width"], images["height"]], axis=1).astype(float)
     ends = np.append(starts[1:], len(areas))
 
-    def ask(start: int, end: int) -> None:
-        group = np.arange(start, end)
+    def ask(group: Ints) -> None:
         looks = _Looks(paths, digests)
+        sources = group[is_jpeg[group]]
         for place in _largest(group, areas, found):
-            sources = group[is_jpeg[group]]
             turns = _turns(images, sources, place)
             larger = np.where(turns[:, None] >= ROWS_TO_COLUMNS, sides[place, ::-1], sides[place])
             like = np.flatnonzero(_is_like(sides[sources], larger))
@@ -62,12 +62,18 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
             pairs = zip(sources[like].tolist(), turns[like].tolist(), strict=True)
             found[place] = not any(looks.is_enlarged(place, *each) for each in pairs)
 
+    def ask_each(bounds: list[tuple[int, int]]) -> None:
+        for start, end in bounds:
+            ask(np.arange(start, end))
+
+    bounds = list(zip(starts[asked].tolist(), ends[asked].tolist(), strict=True))
+    most = min(BATCH, 1 + len(bounds) // processors() // 4)
+    batches = [bounds[first : first + most] for first in range(0, len(bounds), most)]
+    done, total = 0, sum(end - start for start, end in bounds)
     with ThreadPoolExecutor(processors()) as pool:  # decoders work beside each other
-        asked_of = starts[asked].tolist(), ends[asked].tolist()
-        done, total = 0, int((ends - starts)[asked].sum())
-        for start, end, _ in zip(*asked_of, pool.map(ask, *asked_of), strict=True):
-            done += end - start
-            images.tell(done, total, paths[end - 1])
+        for batch, _ in zip(batches, pool.map(ask_each, batches), strict=True):
+            done += sum(end - start for start, end in batch)
+            images.tell(done, total, paths[batch[-1][1] - 1])
     return found
 
 

@@ -168,7 +168,10 @@ def _raw_stems(folder: str, _changed: int) -> frozenset[str]:
         names = os.listdir(folder)
     except OSError:
         return frozenset()
-    return frozenset(_stem(name) for name in names if _ending(name) in RAW)
+    raw = tuple(RAW)  # most names are none of these, and are passed over fast
+    return frozenset(
+        _stem(name) for name in names if name.lower().endswith(raw) and _ending(name) in RAW
+    )
 
 
 def _stem(name: str) -> str:
