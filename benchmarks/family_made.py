@@ -221,12 +221,16 @@ SECOND: dict[str, Kind] = {
     "received": Kind((Copy("in/signal-2021-07-04-{number}.jpeg", sized(0.7), quality=80),)),
     "downloaded": Kind((Copy("a/{number}.jpg", quality=98),)),
     "print, 90 %": Kind((Copy("a/{stem}.png", sized(0.93), kept),)),
-    "enlarged, with EXIF": Kind((Copy("a/{stem}_2x.jpg", sized(2), kept),)),
+    "enlarged, old EXIF": Kind((Copy("a/{stem}_2x.jpg", sized(2), kept),)),
+    "enlarged, new EXIF": Kind((Copy("a/{number}.jpg", sized(1.5), resized(1.5)),)),
+    "enlarged, no EXIF": Kind((Copy("a/{number}.jpg", sized(1.5)),)),
+    "web size, new EXIF": Kind((Copy("a/{stem}.jpg", sized(0.6), resized(0.6)),)),
     "burst of three": Kind((Copy(later=3),)),
     "turned back": Kind((Copy("a/{stem}r.jpg", exif=kept, quality=100),)),
     "drawing to JPEG": Kind((Copy("a/{stem}.jpg", quality=98),), ".png", exif=False),
     "scan to JPEG": Kind((Copy("a/{stem}.jpg", quality=98),), ".tif", exif=False),
     "photo of the web to PNG": Kind((Copy("a/{stem}.png"),), exif=False),
+    "photo of the web, edited, to PNG": Kind((Copy("a/{stem}.png", edited),), exif=False),
     "several": Kind(
         (
             Copy("archive/{stem}.tif"),

@@ -120,6 +120,7 @@ def documents(
         if number % len(SIZES) == 0:  # as a camera wrote it; copies have lost their EXIF
             taken = datetime.fromtimestamp(1_700_000_000 + number, timezone.utc)
             row |= {"camera": "Maker Model", "taken": f"{taken:%Y-%m-%dT%H:%M:%S}"}
+            row["taken_pixels"] = width * height
         yield path, row, None
 
 

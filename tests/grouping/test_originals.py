@@ -289,7 +289,7 @@ class TestOriginals:
 
 
 class TestEnlarged:
-    """Of two pictures without EXIF, the steps of a JPEG tell which was made from which."""
+    """Where EXIF does not tell, the steps of a JPEG tell which was made from which."""
 
     def enlarged(self, pictures, share, kernel="LANCZOS"):
         size = tuple(round(side * share) for side in SIZE)
@@ -324,8 +324,37 @@ class TestEnlarged:
         )
         assert pictures.kept() == ("m/DSC_0001.jpg", reason)
 
-    def test_no_file_is_read_where_a_picture_has_exif(self, pictures, monkeypatch):
-        monkeypatch.setattr("hashlens.grouping.enlarged.Smaller", lambda path: pytest.fail(path))
+    @pytest.mark.parametrize("jfif", [False, True])
+    def test_an_enlarged_copy_with_its_own_size_in_exif_loses(self, jfif, pictures):
+        pictures.shoot()
+        if jfif:
+            pictures.add("m/DSC_0001.jpg", photo(), quality=88, exif=exif())
+        image = self.enlarged(pictures, 1.5)
+        pictures.add("a/b.jpg", image, quality=95, exif=exif(size=image.size))
+        reason = f"not enlarged (as that of {image.width}x{image.height} was)"
+        assert pictures.kept() == ("m/DSC_0001.jpg", reason)
+
+    def test_an_enlarged_copy_loses_to_a_file_of_a_camera_that_writes_as_libraries_do(
+        self, pictures
+    ):
+        pictures.shoot()
+        pictures.add("m/DSC_0001.jpg", photo(), quality=88, exif=exif())
+        pictures.add("a/b.jpg", self.enlarged(pictures, 2), quality=95)
+        pictures.add("a/c.jpg", self.enlarged(pictures, 0.5), quality=95)
+        name, reason = pictures.kept()
+        assert name == "m/DSC_0001.jpg"
+        assert reason.startswith("not enlarged (as that of 640x480 was)")
+
+    @pytest.mark.parametrize("size", [(160, 120), SIZE])
+    def test_a_smaller_copy_loses_whatever_size_it_has_in_exif(self, size, pictures):
+        pictures.shoot()
+        for options in ({"exif": exif()}, {}):
+            pictures.add("m/DSC_0001.jpg", photo(), quality=88, **options)
+            pictures.add("a/b.jpg", self.enlarged(pictures, 0.5), exif=exif(size=size))
+            assert pictures.kept()[0] == "m/DSC_0001.jpg"
+
+    def test_no_file_is_read_where_exif_tells_which_is_whole(self, pictures, monkeypatch):
+        monkeypatch.setattr("hashlens.grouping.enlarged.JpegSource", lambda path: pytest.fail(path))
         pictures.shoot()
         pictures.add("a/b.jpg", self.enlarged(pictures, 2), exif=exif())
         pictures.add("a/c.jpg", self.enlarged(pictures, 2))
@@ -407,6 +436,20 @@ class TestSource:
         pictures.add("m/drawing.png")
         pictures.add("a/b.jpg", quality=98)
         assert pictures.kept() == ("m/drawing.png", "lossless format (PNG over JPEG)")
+
+    @pytest.mark.parametrize(
+        ("exif_of_both", "name", "options"),
+        [(exif(), "a/b.jpg", {"quality": 98, "exif": exif()}), (b"", "a/b.png", {})],
+    )
+    def test_a_jpeg_is_kept_before_an_edit_that_names_no_editor(
+        self, exif_of_both, name, options, pictures
+    ):
+        astronaut = Image.fromarray(data.astronaut())
+        path = pictures.add("m/1.jpg", astronaut, quality=88, exif=exif_of_both)  # JFIF is first
+        lighter = ImageEnhance.Brightness(Image.open(path)).enhance(1.1)
+        pictures.add(name, ImageEnhance.Contrast(lighter).enhance(1.1), **options)
+        made = "JPEG" if options else "PNG"
+        assert pictures.kept() == ("m/1.jpg", f"not made from another JPEG (as the {made} was)")
 
     def test_a_jpeg_of_a_camera_that_was_saved_again_is_known_by_its_pixels(self, pictures):
         pictures.shoot()

@@ -15,7 +15,8 @@ from PIL import Image
 from hashlens.errors import ImageError
 from hashlens.grouping.rule import JPEG, SMALLER, Facts, Rule, area_of, starts_of
 from hashlens.grouping.size import sizes
-from hashlens.images.enlarged import Smaller, upright_pixels
+from hashlens.grouping.whole import is_sure
+from hashlens.images.jpeg_source import JpegSource, upright_pixels
 from hashlens.images.upright import TURNS
 from hashlens.neighbors.codes import Ints
 from hashlens.parallel.process import processors
@@ -33,8 +34,8 @@ BATCH = 32  # groups of a task, at most: a task has a cost
 def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
     """Return which images were not enlarged from a JPEG of their group, as far as is known.
 
-    Asked of are the largest images of groups without EXIF; elsewhere, the size that was taken tells
-    which one is whole. If one was enlarged, the largest of the others are asked of.
+    Asked of are the largest images of groups in which EXIF does not tell which one is whole. If one
+    was enlarged, the largest of the others are asked of.
     """
     found = np.ones(len(images.rows), bool)
     starts = starts_of(images.groups)
@@ -42,8 +43,7 @@ def _is_not_enlarged(images: Facts) -> NDArray[np.bool_]:
     lowest, highest = np.minimum.reduceat(areas, starts), np.maximum.reduceat(areas, starts)
     asked = (lowest > 0) & (highest >= LEAST * lowest)
     if asked.any():
-        with_exif = images.known("camera") | images.known("taken")
-        asked &= ~np.logical_or.reduceat(with_exif, starts)
+        asked &= ~is_sure(images)[starts]
     if not asked.any():
         return found
     is_jpeg = images.has_format(JPEG)
@@ -113,7 +113,7 @@ class _Looks:
 
     paths: list[str]
     digests: list[bytes]
-    smaller: dict[int, Smaller | None] = field(default_factory=dict)
+    sources: dict[int, JpegSource | None] = field(default_factory=dict)
     last: tuple[int, NDArray[np.uint8] | None] = (-1, None)
 
     def is_enlarged(self, place: int, source: int, turn: int) -> bool:
@@ -123,17 +123,17 @@ class _Looks:
         known = _SEEN.get(key) if has_digests else None
         if known is not None:
             return known
-        if source not in self.smaller:
+        if source not in self.sources:
             try:
-                self.smaller[source] = Smaller(self.paths[source])
+                self.sources[source] = JpegSource(self.paths[source])
             except ImageError:
-                self.smaller[source] = None
+                self.sources[source] = None
         if self.last[0] != place:
             try:
                 self.last = place, upright_pixels(self.paths[place])
             except ImageError:
                 self.last = place, None
-        of, pixels = self.smaller[source], self.last[1]
+        of, pixels = self.sources[source], self.last[1]
         if of is None or pixels is None:
             return False  # not remembered: an equal file may be readable
         if turn != 1:

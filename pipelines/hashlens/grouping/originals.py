@@ -14,16 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashlens.grouping.enlarged import ENLARGED
-from hashlens.grouping.rule import JPEG, SMALLER, Facts, Rule, area_of, ranks
-from hashlens.grouping.size import held, sizes
+from hashlens.grouping.rule import JPEG, Facts, Rule, ranks
+from hashlens.grouping.size import sizes
+from hashlens.grouping.whole import as_cameras_write, is_whole
 from hashlens.images.exif import QUARTER, REWRITTEN, ZONES
 from hashlens.images.partners import have_raw
 from hashlens.neighbors.codes import Ints
 
-# An enlarged copy must not win over the camera's file. But of a picture with less than such a share
-# of the pixels, or with more by the same factor than EXIF says, EXIF is not believed.
-SMALL = 0.2
-OF_CAMERAS = ("HEIF", *JPEG)  # formats
 HEIC_SINCE = "2017"  # the year from which on cameras write HEIC; older pictures were converted
 HEIC_FIRST = "Apple "  # a make whose cameras write HEIC unless they are told to write JPEG
 RESET = "-01-01T00:00:00"  # what a clock says that has lost the time, after the year
@@ -60,25 +57,6 @@ def is_copy_name(path: str) -> bool:
     return not _NUMBER.fullmatch(name) and _COPY.search(name) is not None
 
 
-def _is_whole(images: Facts) -> NDArray[np.bool_]:
-    """Return which images are no smaller copies of the largest image of their group.
-
-    A picture that was enlarged counts as large as it was taken. A smaller one counts as whole if
-    it is as its camera wrote it, in the format and the size, unless a larger one has its size by
-    EXIF, too: programs that make a picture smaller may write the new size.
-    """
-    pixels, holds = area_of(images), held(images)
-    taken = images["taken_pixels"].astype(float)
-    true = np.where(taken >= SMALL * pixels, np.minimum(holds, taken), holds)
-    largest = images.largest(true)
-    as_taken = (taken == pixels) & (pixels >= SMALL * largest)
-    if as_taken.any():
-        as_taken &= true >= SMALLER * images.largest(np.where(taken == pixels, true, -np.inf))
-        as_taken &= _as_cameras_write(images)
-    whole: NDArray[np.bool_] = (true >= SMALLER * largest) | as_taken
-    return whole
-
-
 def _is_derived(reason: str) -> bool:
     return reason not in ("", REWRITTEN)
 
@@ -92,7 +70,7 @@ def _heic(images: Facts) -> NDArray[np.bool_]:
     if not found.any():
         return found
     found &= images.each("taken", lambda taken: taken >= HEIC_SINCE)
-    beside_jpeg = images.largest(_as_cameras_write(images) & images.has_format(JPEG))
+    beside_jpeg = images.largest(as_cameras_write(images) & images.has_format(JPEG))
     return found & (~beside_jpeg | images.each("camera", lambda name: name.startswith(HEIC_FIRST)))
 
 
@@ -117,11 +95,6 @@ def _seconds(taken: str) -> float:
         return (datetime.fromisoformat(taken[:19]) - _EPOCH).total_seconds()
     except (TypeError, ValueError):
         return math.nan
-
-
-def _as_cameras_write(images: Facts) -> NDArray[np.bool_]:
-    found = images.known("camera") & ~images.known("derived")
-    return found & images.has_format(OF_CAMERAS) if found.any() else found
 
 
 def _how_written(images: Facts) -> list[str]:
@@ -223,7 +196,7 @@ ORIGINAL = Rule(
     "",
     parts=(
         ENLARGED,
-        _part("whole", "no smaller copy ({} over {})", _is_whole, sizes),
+        _part("whole", "no smaller copy ({} over {})", is_whole, sizes),
         _part("raw", "its RAW file lies beside it", lambda images: have_raw(images["path"])),
         _part("camera", "with EXIF of the camera ({} over none)", _has_exif, _of_camera),
         _part(
@@ -248,7 +221,7 @@ ORIGINAL = Rule(
         _part(
             "rewritten",
             "as cameras write files (the other: {1})",
-            _as_cameras_write,
+            as_cameras_write,
             _how_written,
         ),
     ),

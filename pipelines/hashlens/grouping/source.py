@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from hashlens.errors import ImageError
 from hashlens.grouping.rule import JPEG, Facts, Rule, starts_of
 from hashlens.neighbors.codes import Ints
 
+SOURCES = 64  # that are held in memory: half a megabyte each
 PALETTES = ("PNG", "GIF")  # formats of pictures that may have few colours
 
 
@@ -63,13 +65,15 @@ def _made_from_others(
 ) -> NDArray[np.bool_]:
     """Return which files were made of a JPEG among the others; none that cannot be read.
 
-    They have its pixels, or are a photo in the colours of a palette: no JPEG of a photo was made
-    from these.
+    They have its pixels, or these with other tones or sharper, or are a photo in the colours of a
+    palette: no JPEG of a photo was made from these.
     """
     from hashlens.images.jpeg_grid import Brightness, Grid, read_grid  # noqa: PLC0415  loads Pillow
+    from hashlens.images.jpeg_source import JpegSource  # noqa: PLC0415
     from hashlens.images.palette import is_reduced_photo  # noqa: PLC0415
 
     made = np.zeros(len(paths), bool)
+    source = lru_cache(SOURCES)(lambda place: JpegSource(paths[place]))
     grids: dict[int, Grid] = {}
     for place in np.flatnonzero(is_jpeg).tolist():
         try:
@@ -79,17 +83,20 @@ def _made_from_others(
         if grid:
             grids[place] = grid
     for place in np.flatnonzero(asked).tolist():
-        others = [grid for other, grid in grids.items() if other != place]
         own = grids.get(place)
-        can_tell = any(grid.may_have_made(own) for grid in others)
-        if not others or not (can_tell or may_be_reduced[place]):
+        others = [other for other in grids if other != place]
+        may = [other for other in others if grids[other].may_have_made(own)]
+        if not may and not (others and may_be_reduced[place]):
             continue
         try:
             picture = Brightness(paths[place])
             # Without a palette in the file, few colours are looked for in what is decoded anyway.
-            if may_be_reduced[place] and (can_tell or picture.has_palette):
+            if may_be_reduced[place] and (may or picture.has_palette):
                 made[place] = is_reduced_photo(picture.pixels)
-            made[place] |= can_tell and any(map(picture.comes_from, others))
+            made[place] |= any(
+                picture.comes_from(grids[other]) or source(other).is_edited_in(picture.pixels, own)
+                for other in may
+            )
         except ImageError:
             continue
     return made
