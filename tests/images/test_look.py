@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from drawing import draw
-from hashlens.hashing.looking import differences
+from hashlens.hashing.looking import Looker, Question, differences
 from hashlens.images.look import LARGE, SMALL, Look, scale
 from hashlens.images.second_look import difference
 
@@ -120,3 +121,15 @@ def test_pictures_are_turned_by_exif_only_where_the_index_does(tmp_path, workers
     pair = str(tmp_path / "lies.jpg"), str(tmp_path / "stands.jpg")
     assert differences([pair], workers) == ["shapes differ"]
     assert differences([pair], workers, upright=False) == [""]
+
+
+def test_threads_that_look_at_one_animation_do_not_move_its_frames_for_each_other(tmp_path):
+    frames = [draw(seed, (320, 240)) for seed in range(6)]
+    for name in ("a.png", "b.png", "c.webp"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    questions = [
+        Question(str(tmp_path / "a.png"), str(tmp_path / name), 1) for name in ("b.png", "c.webp")
+    ]
+    looker = Looker(dedicated=False, upright=True)
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(looker, questions * 10)) == {""}

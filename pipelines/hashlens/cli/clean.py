@@ -110,8 +110,8 @@ def plan(
         summary = {name: _in_words(value) for name, value in summary.items()}
     show_one({"plan": out, **summary}, style)
     if made.doubts:
-        text = f"hashlens: {len(made.doubts)} pictures hash like another and look different; they "
-        text += "are left out: see hashlens groups --borderline 20, or report"
+        text = "hashlens: pictures that hash like another and look different, so left out: "
+        text += f"{len(made.doubts)}; see hashlens groups --borderline 20, or report"
         click.echo(text, err=True)
 
 

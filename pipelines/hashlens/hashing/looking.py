@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import repeat
+from threading import get_ident
 from typing import NamedTuple
 
 from hashlens.images.look import Look
@@ -65,7 +66,9 @@ class Looker:
 
     def __init__(self, *, dedicated: bool, upright: bool) -> None:
         self.dedicated, self.upright = dedicated, upright
-        self._last = Look("")  # at the first file of the last question: the next may have it, too
+        # At the first file of the last question, which the next may have, too. Each thread has its
+        # own, since it moves from frame to frame.
+        self._last: dict[int, Look] = {}
 
     def __call__(self, question: Question) -> str:
         """Return why the two files do not show the same picture; "" if they do."""
@@ -73,7 +76,7 @@ class Looker:
             import cv2  # noqa: PLC0415  a tenth of a second
 
             cv2.setNumThreads(1)
-        first = self._last  # other threads may put theirs in its place meanwhile
-        if first.source != question.first:
-            self._last = first = Look(question.first, upright=self.upright)
+        first = self._last.get(get_ident())
+        if first is None or first.source != question.first:
+            self._last[get_ident()] = first = Look(question.first, upright=self.upright)
         return difference(first, Look(question.second, question.turn, upright=self.upright))
