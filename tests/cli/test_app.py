@@ -298,7 +298,7 @@ def test_index_takes_extensions_and_further_hashes(folder, tmp_path):
 def test_index_shows_a_bar_with_rate_and_remaining_time_to_a_person(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    draw(1, (1000, 1000)).save(photos / "0.png")
+    draw(1, (1800, 1800)).save(photos / "0.png")  # 40 of these take more than a second anywhere
     for n in range(1, 40):
         os.link(photos / "0.png", photos / f"{n}.png")
     with Watched("index", photos, "--index", tmp_path / "i", "--workers", "1") as watched:
